@@ -1,0 +1,48 @@
+import type { Path } from '../ports.ts'
+import type { AclRule, DropReason, Flow, FlowCounters, Prefix } from '../flow.ts'
+
+/** What handed up to the control plane. Bounded per session; never displaces control messages. */
+export type DataPlaneEvent =
+  /** A control message, or a data message whose PPP protocol is not forwarded (LCP, IPCP, ...) or whose flow is unknown: the whole datagram. */
+  | { readonly kind: 'datagram'; readonly path: Path; readonly bytes: Uint8Array }
+  /** A packet from the TUN that no flow owns, or one that was refused; told at a bounded rate, always counted. */
+  | { readonly kind: 'drop'; readonly reason: DropReason; readonly flowId?: number; readonly source?: string; readonly destination?: string }
+  /** Which implementation runs, or that one failed and another took over. */
+  | { readonly kind: 'stage'; readonly stage: string; readonly state: 'up' | 'down'; readonly reason?: string }
+
+export interface DataPlaneCaps {
+  /** Stages that run, fastest first: 'memory', 'inline', 'worker'; later 'ebpf'. */
+  readonly stages: readonly string[]
+  readonly offloads: readonly string[]
+}
+
+/**
+ * Forwards the packets of established sessions. Flows go in, counters and events come out, so that a worker in
+ * user space, a kernel program and a memory double all fit behind it. The worker stage holds every flow; a
+ * faster stage in front may miss or die at the cost of speed only.
+ */
+export interface DataPlane {
+  readonly caps: DataPlaneCaps
+  /** Installs or replaces flows; idempotent. A lower generation of the same id is ignored. */
+  upsert(flows: readonly Flow[]): Promise<void>
+  /**
+   * Removes flows. Resolves when every stage has let go, with the final counters in the order asked; an unknown
+   * (id, generation) yields zero counters.
+   */
+  remove(flows: readonly { readonly id: number; readonly generation: number }[]): Promise<readonly FlowCounters[]>
+  /** Counters of `count` slots from `firstId`, summed over stages. */
+  readCounters(firstId: number, count: number): readonly FlowCounters[]
+  /** The rules of a flow's own policy; replaces what was there, at once for live flows. */
+  setFlowPolicy(flowId: number, generation: number, rules: readonly AclRule[]): Promise<void>
+  /** Rules for every flow of `zone` that has no policy of its own. */
+  setPolicy(zone: string, rules: readonly AclRule[]): Promise<void>
+  /** Addresses of the host itself: denied as inner destinations from any session, whatever the rules say. */
+  setLocalPrefixes(prefixes: readonly Prefix[]): Promise<void>
+  /** Sends a datagram of the control plane from `path.local` to `path.remote`. Never throws; failures are counted. */
+  send(path: Path, bytes: Uint8Array): void
+  /** The one listener; set before `start`. */
+  onEvent(listener: (event: DataPlaneEvent) => void): void
+  start(): Promise<void>
+  /** Drains what was sent, then closes sockets and the TUN. Idempotent. */
+  stop(): Promise<void>
+}

@@ -1,0 +1,75 @@
+/**
+ * Every error that an operator can meet, in one table. Tests assert codes, never prose.
+ * The message says what is wrong and where; `remedy` says what to do.
+ */
+export const ERRORS = {
+  // config
+  CONFIG_NOT_FOUND: 'name an existing file with -c',
+  CONFIG_SYNTAX: 'mend the YAML at the line named',
+  CONFIG_INVALID: 'change the value at the line named to what was expected',
+  CONFIG_SECRET_MISSING: 'create the file or set the environment variable that the reference names',
+  SAMPLE_USERS_EXPOSED: 'copy the sample users file, change its passwords, and name the copy; or listen on 127.0.0.1 only',
+  // plugins
+  PLUGIN_UNKNOWN: 'use one of the names listed, or a path to a module that exports a plugin',
+  PLUGIN_OPTIONS: 'change the option at the line named to what was expected',
+  PLUGIN_REQUIRES: 'put a plugin that provides it earlier in the list',
+  PLUGIN_ORDER: 'move the provider above the plugin that requires it',
+  PLUGIN_CONFLICT: 'keep one provider of this capability',
+  PLUGIN_SETUP: 'mend what the message names; the plugin could not be set up',
+  PLUGIN_START: 'mend what the message names; the plugin could not start',
+  PLUGIN_TIMEOUT: 'find out what the plugin named waits for',
+  // users, pools, files of plugins
+  USERS_FILE: 'mend the users file at the line named',
+  POOL_INVALID: 'give ranges and prefixes as address-address or address/length, without host bits or zone ids',
+  ACCOUNTING_FILE: 'make the folder of the accounting file exist and be writable',
+  POLICY_INVALID: 'name zones and addresses that exist',
+  // world
+  NO_ROOT: 'run as root, or give the process CAP_NET_ADMIN',
+  NO_TUN: 'load the tun module (modprobe tun) and make /dev/net/tun readable and writable',
+  PORT_IN_USE: 'stop the other program on that port, or choose another port in `listen`',
+  ADDRESS_NOT_LOCAL: 'listen on an address of this host',
+  KERNEL_SETTING: 'set it yourself as the message says, or set `manageKernel: true`',
+  NETWORK_SETUP: 'see what the `ip` command said',
+  PLATFORM: 'run on Linux (x86-64 or arm64, glibc)',
+  // calls, on either side
+  DIAL_REFUSED: 'read the result code: the peer refused the tunnel or the call',
+  DIAL_TIMEOUT: 'check address, port and firewalls: the peer did not answer',
+  DIAL_AUTH: 'check user and password; the peer refused them',
+  DIAL_FAILED: 'see the reason; the call came up and then failed',
+  CREDENTIALS_MISSING: 'give the password at the prompt, with --password-file or --password-env',
+  // program
+  USAGE: 'see --help',
+  DEMO_DIFFERS: 'a step of the demo differs from the reference; the ladder shows which',
+  INTERNAL: 'report this as a bug, with the stack',
+  // bytes
+  WIRE_TRUNCATED: 'the peer sent fewer bytes than its own lengths say',
+  WIRE_MALFORMED: 'the peer sent bytes that the RFC does not allow',
+  WIRE_OVERFLOW: 'a value does not fit the field that carries it',
+} as const
+
+export type ErrorCode = keyof typeof ERRORS
+
+/** Where a fault lies; rendered as `file:line` or `peer 10.0.0.1:1701`. */
+export interface ErrorPlace {
+  readonly file?: string
+  readonly line?: number
+  readonly plugin?: string
+  readonly peer?: string
+  readonly session?: string
+}
+
+export class BurrowError extends Error {
+  override readonly name = 'BurrowError'
+  readonly code: ErrorCode
+  readonly place: ErrorPlace
+
+  constructor(code: ErrorCode, message: string, place: ErrorPlace = {}, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+    this.place = place
+  }
+
+  get remedy(): string {
+    return ERRORS[this.code]
+  }
+}

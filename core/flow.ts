@@ -1,0 +1,78 @@
+/**
+ * What the data plane is told of a session, and the rules that guard it: plain data that fits a worker's
+ * shared memory, a kernel program or a test double alike.
+ */
+import type { Path } from './ports.ts'
+
+/** An IPv4 or IPv6 prefix; host bits are zero. */
+export interface Prefix {
+  readonly address: string
+  readonly length: number
+}
+
+/** One forwarded session. `id` is dense (a counter index) and reused with another `generation`. */
+export interface Flow {
+  readonly id: number
+  readonly generation: number
+  /** Outer addresses and ports as the peer sees them. */
+  readonly path: Path
+  readonly localTunnelId: number
+  readonly localSessionId: number
+  readonly peerTunnelId: number
+  readonly peerSessionId: number
+  /** Inner prefixes behind this session: routed to it, and the only sources that it may send from. */
+  readonly prefixes: readonly Prefix[]
+  /** Largest inner packet towards the peer, and the base of the MSS clamp. */
+  readonly mtuBytes: number
+  readonly zone: string
+  readonly header: {
+    /** Send the L bit (RFC 2661 3.1). */
+    readonly length: boolean
+    /** Leave out FF 03 when sending (ACFC, RFC 1661 6.6). */
+    readonly acfc: boolean
+    /** Compress the protocol field when sending (PFC, RFC 1661 6.5). */
+    readonly pfc: boolean
+  }
+  readonly needs: {
+    /** Data sequence numbers (RFC 2661 5.4). */
+    readonly sequence: boolean
+    readonly shaping: boolean
+    /** Clamp the MSS of TCP SYNs to mtuBytes - 40 (IPv4). */
+    readonly mss: boolean
+    readonly nat: boolean
+  }
+}
+
+/** One line of a packet filter; an absent field matches everything. First match wins; no match = deny. */
+export interface AclRule {
+  readonly action: 'permit' | 'deny'
+  /** `from-session`: decapsulated traffic; `to-session`: traffic about to be encapsulated. */
+  readonly direction: 'from-session' | 'to-session'
+  readonly source?: readonly Prefix[]
+  readonly destination?: readonly Prefix[]
+  /** IP protocol number. */
+  readonly protocol?: number
+  readonly destinationPorts?: readonly { readonly from: number; readonly to: number }[]
+  /** Shown where the rule is shown. */
+  readonly name: string
+}
+
+/** Monotonic 64-bit counters of one session; inner IP octets. "In" is from the peer (RFC 2866 Acct-Input). */
+export interface FlowCounters {
+  readonly packetsIn: bigint
+  readonly octetsIn: bigint
+  readonly packetsOut: bigint
+  readonly octetsOut: bigint
+  /** Dropped by reason; reasons that never happened may be absent. */
+  readonly drops: Readonly<Partial<Record<DropReason, bigint>>>
+}
+
+export type DropReason =
+  | 'malformed-ip'
+  | 'source-route'
+  | 'spoofed-source'
+  | 'local-destination'
+  | 'policy'
+  | 'too-big'
+  | 'no-route'
+  | 'send-failed'

@@ -1,0 +1,95 @@
+/** Read-only contexts that taps receive. */
+import type {
+  AuthMethod,
+  EndReason,
+  Grant,
+  Lease,
+  SessionInfo,
+  SessionNetwork,
+  SessionPolicy,
+  TunnelInfo,
+} from '../protocol/outputs.ts'
+import type { FlowCounters } from '../flow.ts'
+
+/** What every decision tap gets beside its subject. */
+export interface Call {
+  /** Aborts when the session died or the deadline passed: the verdict is no longer wanted. */
+  readonly signal: AbortSignal
+}
+
+export interface TunnelCall extends Call {
+  readonly tunnel: TunnelInfo
+}
+
+export interface SessionCall extends Call {
+  readonly session: SessionInfo
+}
+
+/** The peer's proof of identity. It is not enumerable and prints as its method, so a log cannot hold it. */
+export interface Proof {
+  readonly method: AuthMethod
+  /** True when `secret` (clear text) is the one that the peer knows. Constant time. */
+  verify(secret: string): boolean
+  /** The password as typed; PAP only, for hashes and binds. */
+  password(): string | undefined
+  /** Identifier, challenge and response; CHAP only, for RADIUS. */
+  chap(): { readonly identifier: number; readonly challenge: Uint8Array; readonly response: Uint8Array } | undefined
+}
+
+export interface AuthenticateCall extends SessionCall {
+  readonly user: string
+  readonly proof: Proof
+}
+
+export interface GrantCall extends SessionCall {
+  readonly grant: Grant
+}
+
+export interface AssignCall extends GrantCall {
+  /** Live sessions that hold `address` for this or another user, if any: see `endSession`. */
+  readonly address: 'ipv4'
+}
+
+export interface PolicyCall extends GrantCall {
+  readonly leases: readonly Lease[]
+}
+
+export type AdmitVerdict =
+  | { readonly kind: 'accept' }
+  | { readonly kind: 'deny'; readonly reason: string; readonly message?: string }
+
+/** `undefined` from a tap means "not mine": the next tap is asked. */
+export type AuthenticateVerdict =
+  | { readonly kind: 'accept'; readonly user: string; readonly grant?: Partial<Omit<Grant, 'user'>> }
+  | { readonly kind: 'reject'; readonly reason: string; readonly message?: string }
+  /** The verifier could not be asked; whether the next tap may be is the plugin's `onUnavailable` option. */
+  | { readonly kind: 'unavailable'; readonly reason: string }
+
+/** A tap of a waterfall hook returns the value to go on with, or a denial. */
+export type AuthorizeVerdict = Grant | { readonly kind: 'deny'; readonly reason: string; readonly message?: string }
+export type PolicyVerdict = SessionPolicy | { readonly kind: 'deny'; readonly reason: string }
+
+export type AssignVerdict =
+  | { readonly kind: 'lease'; readonly value: string; readonly id: string }
+  | { readonly kind: 'refuse'; readonly reason: string }
+
+export interface TunnelUp {
+  readonly tunnel: TunnelInfo
+}
+export interface TunnelDown {
+  readonly tunnel: TunnelInfo
+  readonly reason: EndReason
+}
+export interface SessionUp {
+  readonly session: SessionInfo
+  readonly grant: Grant
+  readonly leases: readonly Lease[]
+  readonly network: SessionNetwork
+}
+export interface SessionUpdate extends SessionUp {
+  readonly counters: FlowCounters
+  readonly durationMs: number
+}
+export interface SessionDown extends SessionUpdate {
+  readonly reason: EndReason
+}

@@ -1,0 +1,16 @@
+/** A typed name under which one plugin offers a service to later ones. */
+export interface Capability<T> {
+  readonly name: string
+  /** `one`: exactly one provider; `many`: a list of all of them. */
+  readonly arity: 'one' | 'many'
+  /** Phantom: carries the type only. */
+  readonly type?: T
+}
+
+export type CapabilityValues<C extends readonly Capability<unknown>[]> = {
+  [I in keyof C]: C[I] extends Capability<infer T> ? T : never
+}
+
+export function capability<T>(name: string, arity: 'one' | 'many' = 'one'): Capability<T> {
+  return { name, arity }
+}

@@ -1,0 +1,73 @@
+/** What a plugin is. */
+import type { ZodType } from 'zod'
+import type { Hooks } from '../hooks/hooks.ts'
+import type { Clock, Logger, Random } from '../ports.ts'
+import type { Lease, SessionInfo } from '../protocol/outputs.ts'
+import type { Prefix } from '../flow.ts'
+import type { Capability, CapabilityValues } from './capability.ts'
+
+/** What the host lends to a plugin. */
+export interface PluginContext {
+  readonly hooks: Hooks
+  readonly log: Logger
+  readonly clock: Clock
+  readonly random: Random
+  /** Folder of the config file: relative paths in options start here. */
+  readonly configDir: string
+  /** Facts of this server that a plugin may need. */
+  readonly server: ServerView
+  /** Offers a declared capability to later plugins. */
+  provide<T>(capability: Capability<T>, value: T): void
+  /**
+   * A thing that only one generation of the config may own (a file, a pool, a connection). Made on first use,
+   * kept under (plugin, key) over reloads, closed when no generation uses it.
+   */
+  shared<T>(key: string, make: () => T, close?: (value: T) => void | Promise<void>): T
+}
+
+export interface ServerView {
+  /** The LNS's address inside the sessions (IPCP local address). */
+  readonly gatewayAddress: string
+  /** Every address of the host, refreshed when it changes. */
+  ownAddresses(): readonly string[]
+  readonly defaultZone: string
+  /** Live sessions, by user name. */
+  sessionsOf(user: string): readonly SessionInfo[]
+  /** The live session that holds a lease. */
+  sessionHolding(lease: { owner: string; value: string }): SessionInfo | undefined
+  /** Ends a session; resolves when it is gone and its leases are released, or rejects at the deadline. */
+  endSession(key: string, cause: 'replaced' | 'admin-reset', text: string): Promise<void>
+  /** Named pools as prefixes, for policies that say "the pool"; filled by allocators. */
+  declarePool(name: string, prefixes: readonly Prefix[]): void
+  pools(): ReadonlyMap<string, readonly Prefix[]>
+}
+
+export interface PluginInstance {
+  /** Opens what it needs; fails with a coded error. Called in config order. */
+  start?(): void | Promise<void>
+  /** Closes it. Called in reverse order, with a deadline. */
+  stop?(): void | Promise<void>
+  /** Frees a lease of this plugin. Idempotent. */
+  releaseLease?(lease: Lease): void | Promise<void>
+  /** Takes a lease of this plugin again, after a restart; false = it is no longer free. */
+  resumeLease?(lease: Lease, session: SessionInfo): boolean | Promise<boolean>
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a list of plugins is of mixed option types; `definePlugin` checks each.
+export type AnyPlugin = Plugin<any, readonly Capability<any>[]>
+
+export interface Plugin<Options, Requires extends readonly Capability<unknown>[]> {
+  readonly name: string
+  readonly requires?: Requires
+  readonly provides?: readonly Capability<unknown>[]
+  /** Checks the options of the config file; every option has a default or is required, with its unit in the name. */
+  readonly config: ZodType<Options>
+  setup(context: PluginContext, options: Options, ...capabilities: CapabilityValues<Requires>): PluginInstance | void
+}
+
+/** Types a plugin; returns it unchanged. */
+export function definePlugin<Options, const Requires extends readonly Capability<unknown>[] = readonly []>(
+  plugin: Plugin<Options, Requires>,
+): Plugin<Options, Requires> {
+  return plugin
+}

@@ -1,0 +1,204 @@
+/**
+ * Everything that crosses the edge of the sans-IO core, as plain JSON-able data (byte strings apart).
+ * The driver polls `Output`s and hands back `Answer`s.
+ */
+import type { Milliseconds, Path } from '../ports.ts'
+import type { AclRule, Flow, FlowCounters } from '../flow.ts'
+
+/** `${local address}/${local tunnel id}`: ids are only unique below the address that was addressed. */
+export type TunnelKey = string
+/** `${TunnelKey}/${local session id}` */
+export type SessionKey = string
+
+export type Role = 'lns' | 'lac'
+
+/** What is known of a tunnel, for hooks, logs and tables. Text from the peer is raw: escape at output. */
+export interface TunnelInfo {
+  readonly key: TunnelKey
+  readonly role: Role
+  readonly path: Path
+  readonly localTunnelId: number
+  readonly peerTunnelId: number
+  readonly peerHostName: string
+  readonly peerVendorName?: string
+  readonly peerFirmwareRevision?: number
+  /** Name of the configured tunnel secret in use, never the secret. */
+  readonly secretName?: string
+}
+
+export interface SessionInfo {
+  readonly key: SessionKey
+  /** Unique for ever (64 random bits, hex): the Acct-Session-Id. */
+  readonly id: string
+  readonly tunnel: TunnelInfo
+  readonly localSessionId: number
+  readonly peerSessionId: number
+  readonly callSerialNumber: number
+  readonly callingNumber?: string
+  readonly calledNumber?: string
+  readonly subAddress?: string
+  readonly txConnectSpeedBps?: number
+  readonly user?: string
+}
+
+/** How a peer proved who it is. CHAP: `response` = MD5(identifier, secret, challenge) (RFC 1994 4.1). */
+export type ProofData =
+  | { readonly method: 'pap'; readonly password: string }
+  | { readonly method: 'chap-md5'; readonly identifier: number; readonly challenge: Uint8Array; readonly response: Uint8Array }
+
+export type AuthMethod = ProofData['method']
+
+/** What a user is granted. Every decision after authentication narrows or completes it. */
+export interface Grant {
+  readonly user: string
+  /** Named address pool. */
+  readonly pool?: string
+  /** Static IPv4 address; an allocator must still lease it. */
+  readonly address?: string
+  readonly dns?: readonly string[]
+  readonly nbns?: readonly string[]
+  /** Security zone of the decapsulated traffic; the config's default when absent. */
+  readonly zone?: string
+  /** Prefixes routed to the session beside its address (Framed-Route). */
+  readonly routes?: readonly string[]
+  readonly mtuBytes?: number
+  readonly sessionTimeoutS?: number
+  readonly idleTimeoutS?: number
+  readonly interimIntervalS?: number
+}
+
+/** An address held for a session. Data only: the owner plugin frees it and re-claims it after a restart. */
+export interface Lease {
+  readonly owner: string
+  readonly kind: AddressKind
+  /** IPv4 address in dotted form. */
+  readonly value: string
+  readonly id: string
+}
+
+export type AddressKind = 'ipv4'
+
+/** The rules of one session's flow, in order, first match wins, none = deny. */
+export interface SessionPolicy {
+  readonly zone: string
+  readonly rules: readonly AclRule[]
+}
+
+/** A decision that the core cannot take itself. Asked once per call and step. */
+export type Ask =
+  | { readonly kind: 'admitTunnel'; readonly tunnel: TunnelInfo }
+  | { readonly kind: 'admitSession'; readonly session: SessionInfo }
+  | { readonly kind: 'authenticate'; readonly session: SessionInfo; readonly user: string; readonly proof: ProofData }
+  | { readonly kind: 'authorize'; readonly session: SessionInfo; readonly grant: Grant }
+  | { readonly kind: 'assignAddress'; readonly session: SessionInfo; readonly grant: Grant; readonly address: AddressKind }
+  | { readonly kind: 'decidePolicy'; readonly session: SessionInfo; readonly grant: Grant; readonly leases: readonly Lease[] }
+  /** Our own secret, to prove ourselves to the peer; never kept in the core's state. */
+  | { readonly kind: 'ownSecret'; readonly session: SessionInfo; readonly method: AuthMethod; readonly user: string; readonly peerName?: string }
+
+export type AskKind = Ask['kind']
+
+export interface Denial {
+  readonly kind: 'deny'
+  /** For our log and trail. */
+  readonly reason: string
+  /** For the peer, if it may know. */
+  readonly message?: string
+  /** RFC 2661 4.4.2 general error code to send; the core has a default for each ask. */
+  readonly errorCode?: number
+}
+
+export interface Verdicts {
+  admitTunnel: { readonly kind: 'accept' } | Denial
+  admitSession: { readonly kind: 'accept' } | Denial
+  authenticate: { readonly kind: 'accept'; readonly grant: Grant } | Denial
+  authorize: { readonly kind: 'accept'; readonly grant: Grant } | Denial
+  assignAddress: { readonly kind: 'accept'; readonly lease: Lease } | Denial
+  decidePolicy: { readonly kind: 'accept'; readonly policy: SessionPolicy } | Denial
+  ownSecret: { readonly kind: 'accept'; readonly secret: string } | Denial
+}
+
+export type Verdict<K extends AskKind = AskKind> = Verdicts[K]
+
+/** The world's reply: to an ask, or the acknowledgement that a flow is gone with its last counters. */
+export type Answer =
+  | { readonly kind: 'verdict'; readonly askId: number; readonly verdict: Verdict }
+  | { readonly kind: 'flowRemoved'; readonly flowId: number; readonly generation: number; readonly counters: FlowCounters }
+
+/** Why something ended, in one table for L2TP, PPP and operators (core/wire/result-codes.ts has the wire codes). */
+export type EndCause =
+  | 'peer-hangup'
+  | 'local-hangup'
+  | 'shutdown'
+  | 'peer-silent'
+  | 'retransmit-exhausted'
+  | 'protocol-error'
+  | 'not-admitted'
+  | 'auth-failed'
+  | 'not-authorized'
+  | 'no-address'
+  | 'policy-denied'
+  | 'replaced'
+  | 'ppp-failed'
+  | 'tunnel-closed'
+  | 'tie-lost'
+  | 'no-resources'
+  | 'session-timeout'
+  | 'idle-timeout'
+  | 'admin-reset'
+
+export interface EndReason {
+  readonly cause: EndCause
+  /** Result and error code as sent or received (RFC 2661 4.4.2), where there was one. */
+  readonly resultCode?: number
+  readonly errorCode?: number
+  /** RFC 3145 disconnect cause, where the peer told one. */
+  readonly pppCause?: number
+  /** Text for the operator; text from the peer is raw. */
+  readonly text?: string
+}
+
+/** The network side of an established session. */
+export interface SessionNetwork {
+  readonly localAddress: string
+  readonly peerAddress: string
+  readonly dns: readonly string[]
+  readonly nbns: readonly string[]
+  readonly mtuBytes: number
+}
+
+/** What observers are told. */
+export type Event =
+  | { readonly kind: 'tunnelUp'; readonly tunnel: TunnelInfo }
+  | { readonly kind: 'tunnelDown'; readonly tunnel: TunnelInfo; readonly wasUp: boolean; readonly reason: EndReason }
+  | {
+      readonly kind: 'sessionUp'
+      readonly session: SessionInfo
+      readonly grant: Grant
+      readonly leases: readonly Lease[]
+      readonly network: SessionNetwork
+      readonly flowId: number
+    }
+  /** Exactly once for each session that existed, after its flow is gone; `wasUp`: sessionUp was told before. */
+  | {
+      readonly kind: 'sessionDown'
+      readonly session: SessionInfo
+      readonly wasUp: boolean
+      readonly grant?: Grant
+      /** The driver releases these. */
+      readonly leases: readonly Lease[]
+      readonly reason: EndReason
+      readonly counters: FlowCounters
+      readonly durationMs: Milliseconds
+    }
+  /** Input that was ignored. `reason` is one of a closed set (core/protocol/drops.ts); counted, logged at a bounded rate. */
+  | { readonly kind: 'drop'; readonly path: Path; readonly reason: string }
+
+export type Output =
+  | { readonly kind: 'transmit'; readonly path: Path; readonly bytes: Uint8Array }
+  | { readonly kind: 'ask'; readonly askId: number; readonly ask: Ask }
+  /** The session died: the verdict is no longer wanted; what it carries must be released. */
+  | { readonly kind: 'withdraw'; readonly askId: number }
+  | { readonly kind: 'event'; readonly event: Event }
+  | { readonly kind: 'flow'; readonly op: 'upsert'; readonly flow: Flow; readonly policy: SessionPolicy }
+  /** Answered by `flowRemoved`; until then the session's ids, leases and counter slot stay taken. */
+  | { readonly kind: 'flow'; readonly op: 'remove'; readonly flowId: number; readonly generation: number }
