@@ -8,7 +8,8 @@ export const ERRORS = {
   CONFIG_SYNTAX: 'mend the YAML at the line named',
   CONFIG_INVALID: 'change the value at the line named to what was expected',
   CONFIG_SECRET_MISSING: 'create the file or set the environment variable that the reference names',
-  SAMPLE_USERS_EXPOSED: 'copy the sample users file, change its passwords, and name the copy; or listen on 127.0.0.1 only',
+  SAMPLE_USERS_EXPOSED:
+    'copy the sample users file, change its passwords, and name the copy; or listen on 127.0.0.1 only',
   // plugins
   PLUGIN_UNKNOWN: 'use one of the names listed, or a path to a module that exports a plugin',
   PLUGIN_OPTIONS: 'change the option at the line named to what was expected',
@@ -20,7 +21,8 @@ export const ERRORS = {
   PLUGIN_TIMEOUT: 'find out what the plugin named waits for',
   // users, pools, files of plugins
   USERS_FILE: 'mend the users file at the line named',
-  POOL_INVALID: 'give ranges and prefixes as address-address or address/length, without host bits or zone ids',
+  POOL_INVALID:
+    'give ranges and prefixes as address-address or address/length, without host bits or zone ids',
   ACCOUNTING_FILE: 'make the folder of the accounting file exist and be writable',
   POLICY_INVALID: 'name zones and addresses that exist',
   // world
@@ -37,6 +39,7 @@ export const ERRORS = {
   DIAL_AUTH: 'check user and password; the peer refused them',
   DIAL_FAILED: 'see the reason; the call came up and then failed',
   CREDENTIALS_MISSING: 'give the password at the prompt, with --password-file or --password-env',
+  SESSION_STUCK: 'see why the session does not end: its peer is silent, or an observer or a lease hangs',
   // program
   USAGE: 'see --help',
   DEMO_DIFFERS: 'a step of the demo differs from the reference; the ladder shows which',
