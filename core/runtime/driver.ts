@@ -1,0 +1,391 @@
+/**
+ * Binds one sans-IO endpoint to the world: datagrams and time in, outputs out in the order in which the core
+ * gave them. Nothing that throws here reaches another session.
+ */
+import type { DataPlane, DataPlaneEvent } from '../dataplane/data-plane.ts'
+import { BurrowError } from '../errors.ts'
+import type { Flow, FlowCounters } from '../flow.ts'
+import type { SessionDown, SessionUp, SessionUpdate, TunnelDown, TunnelUp } from '../hooks/views.ts'
+import type { Clock, Logger, Milliseconds, Path, TimerHandle } from '../ports.ts'
+import type {
+  Answer,
+  Ask,
+  EndReason,
+  Event,
+  Lease,
+  Output,
+  SessionKey,
+  SessionPolicy,
+  Verdict,
+} from '../protocol/outputs.ts'
+import { BoundedLog } from './bounded-log.ts'
+import { describeDenial, describeEvent } from './event-log.ts'
+import { SessionBook } from './session-book.ts'
+
+/** What the driver needs of `Endpoint`. */
+export interface DrivenEndpoint {
+  handleDatagram(now: Milliseconds, path: Path, bytes: Uint8Array): void
+  handleTimeout(now: Milliseconds): void
+  handleAnswer(now: Milliseconds, answer: Answer): void
+  pollOutput(): Output | undefined
+  nextTimeout(): Milliseconds | undefined
+  hangUp(now: Milliseconds, key: SessionKey, reason: EndReason): void
+  shutdown(now: Milliseconds): void
+  isIdle(): boolean
+}
+
+export type Observed =
+  | ({ readonly kind: 'tunnelUp' } & TunnelUp)
+  | ({ readonly kind: 'tunnelDown' } & TunnelDown)
+  | ({ readonly kind: 'sessionUp' } & SessionUp)
+  | ({ readonly kind: 'sessionUpdate' } & SessionUpdate)
+  | ({ readonly kind: 'sessionDown' } & SessionDown)
+
+/** Who decides and who is told; `Asks` over the hooks in a server. */
+export interface Decisions {
+  /** Decides once and calls `answer`, unless withdrawn before. */
+  ask(askId: number, ask: Ask, answer: (verdict: Verdict) => void): void
+  withdraw(askId: number): void
+  /** Resolves when every observer has seen it or is late; never rejects. */
+  tell(event: Observed): Promise<void>
+  releaseLease(lease: Lease): Promise<void>
+}
+
+export type Trace = (direction: 'in' | 'out', path: Path, bytes: Uint8Array) => void
+
+export interface DriverParts {
+  readonly endpoint: DrivenEndpoint
+  readonly dataPlane: DataPlane
+  readonly decisions: Decisions
+  readonly clock: Clock
+  readonly log: Logger
+  /** Between sessionUpdates where the grant does not say; 0: none. */
+  readonly interimIntervalS: number
+  /** Told of each datagram of the control plane. */
+  readonly trace?: Trace
+  /** Told of each event after the log, before the observers. */
+  readonly onEvent?: (event: Event) => void
+}
+
+const NO_COUNTERS: FlowCounters = { packetsIn: 0n, octetsIn: 0n, packetsOut: 0n, octetsOut: 0n, drops: {} }
+/** How long `endSession` waits for a session to go: its peer may be dead. */
+const END_SESSION_MS = 4000
+
+type SessionUpEvent = Extract<Event, { kind: 'sessionUp' }>
+type SessionDownEvent = Extract<Event, { kind: 'sessionDown' }>
+
+interface LiveSession {
+  readonly up: SessionUpEvent
+  readonly upAt: Milliseconds
+  interim?: TimerHandle
+}
+
+export class Driver {
+  readonly book = new SessionBook()
+  readonly #parts: DriverParts
+  /** Drops and refusals: a peer could fill the disk with them. */
+  readonly #bounded: BoundedLog
+  readonly #live = new Map<string, LiveSession>()
+  /** Orders the data plane's asynchronous calls for one flow. */
+  readonly #flows = new Map<number, Promise<void>>()
+  /** Observers see the events of one session, or one tunnel, one after the other. */
+  readonly #told = new Map<string, Promise<void>>()
+  readonly #quietWaiters = new Set<() => void>()
+  #timer: { readonly at: Milliseconds; readonly handle: TimerHandle } | undefined
+  #draining = false
+  #closed = false
+
+  constructor(parts: DriverParts) {
+    this.#parts = parts
+    this.#bounded = new BoundedLog(parts.log, parts.clock)
+    parts.dataPlane.onEvent(event => this.#dataPlaneEvent(event))
+  }
+
+  /** Runs `input` on the endpoint (a dial, a hang-up, a restored state's first look), then performs what it put out. */
+  act<T>(input: (now: Milliseconds) => T): T {
+    try {
+      return input(this.#parts.clock.now())
+    } finally {
+      this.#drain()
+    }
+  }
+
+  /** Ends a session; resolves when it is gone and its leases are released, rejects when that takes too long. */
+  async endSession(key: SessionKey, cause: 'replaced' | 'admin-reset', text: string): Promise<void> {
+    const ended = this.book.ended(key)
+    this.#input(now => this.#parts.endpoint.hangUp(now, key, { cause, text }))
+    if (!(await this.#within(END_SESSION_MS, ended))) {
+      throw new BurrowError('SESSION_STUCK', `the session did not end within ${END_SESSION_MS} ms`, {
+        session: key,
+      })
+    }
+  }
+
+  /** Ends every tunnel and waits for acknowledgements, observers and leases; false when `withinMs` was not enough. */
+  async stop(withinMs: Milliseconds): Promise<boolean> {
+    const quiet = new Promise<void>(resolve => this.#quietWaiters.add(resolve))
+    this.#input(now => this.#parts.endpoint.shutdown(now))
+    const inTime = await this.#within(withinMs, quiet)
+    this.#closed = true
+    this.#timer?.handle.cancel()
+    for (const { interim } of this.#live.values()) interim?.cancel()
+    this.#bounded.close()
+    return inTime
+  }
+
+  /** How often each kind of refused or dropped input was seen. */
+  counts(): ReadonlyMap<string, number> {
+    return this.#bounded.counts()
+  }
+
+  #input(input: (now: Milliseconds) => void): void {
+    if (this.#closed) return
+    this.#guard(() => input(this.#parts.clock.now()))
+    this.#drain()
+  }
+
+  #guard(run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      this.#bounded.error('internal error; the datagram, timer or answer that caused it is lost', { error })
+    }
+  }
+
+  /** Outputs may come back as inputs at once (memory data planes, ready verdicts): the outermost call drains them all. */
+  #drain(): void {
+    if (this.#draining) return
+    this.#draining = true
+    let output: Output | undefined
+    do {
+      output = undefined
+      this.#guard(() => {
+        output = this.#parts.endpoint.pollOutput()
+        if (output !== undefined) this.#perform(output)
+      })
+    } while (output !== undefined)
+    this.#draining = false
+    this.#arm()
+    this.#wakeIfQuiet()
+  }
+
+  #arm(): void {
+    const at = this.#closed ? undefined : this.#parts.endpoint.nextTimeout()
+    if (at === this.#timer?.at) return
+    this.#timer?.handle.cancel()
+    this.#timer = undefined
+    if (at === undefined) return
+    const { clock, endpoint } = this.#parts
+    const handle = clock.setTimer(Math.max(0, at - clock.now()), () => {
+      this.#timer = undefined
+      this.#input(now => endpoint.handleTimeout(now))
+    })
+    this.#timer = { at, handle }
+  }
+
+  #perform(output: Output): void {
+    switch (output.kind) {
+      case 'transmit':
+        this.#parts.trace?.('out', output.path, output.bytes)
+        this.#parts.dataPlane.send(output.path, output.bytes)
+        break
+      case 'ask':
+        this.#ask(output.askId, output.ask)
+        break
+      case 'withdraw':
+        this.#parts.decisions.withdraw(output.askId)
+        break
+      case 'event':
+        this.#event(output.event)
+        break
+      case 'flow':
+        if (output.op === 'upsert') this.#upsert(output.flow, output.policy)
+        else this.#remove(output)
+    }
+  }
+
+  #dataPlaneEvent(event: DataPlaneEvent): void {
+    const { endpoint, log, trace } = this.#parts
+    switch (event.kind) {
+      case 'datagram':
+        trace?.('in', event.path, event.bytes)
+        this.#input(now => endpoint.handleDatagram(now, event.path, event.bytes))
+        break
+      case 'drop': {
+        const { reason, flowId, source, destination } = event
+        this.#bounded.warn(`inner packet dropped: ${reason}`, { flowId, source, destination })
+        break
+      }
+      case 'stage':
+        log[event.state === 'up' ? 'info' : 'error'](event, `data plane stage ${event.state}`)
+    }
+  }
+
+  #ask(askId: number, ask: Ask): void {
+    if ('session' in ask) {
+      // A name counts only once it is proven: before that, anybody could pose as a live user.
+      const { user, ...unproven } = ask.session
+      this.book.note('grant' in ask ? { ...unproven, user: ask.grant.user } : unproven)
+    }
+    this.#parts.decisions.ask(askId, ask, verdict => {
+      if (verdict.kind === 'deny') {
+        const { message, fields } = describeDenial(ask, verdict.reason)
+        this.#bounded.warn(message, fields)
+      } else if (ask.kind === 'assignAddress' && 'lease' in verdict) {
+        this.book.hold(ask.session.id, verdict.lease)
+      }
+      this.#input(now => this.#parts.endpoint.handleAnswer(now, { kind: 'verdict', askId, verdict }))
+    })
+  }
+
+  #upsert(flow: Flow, policy: SessionPolicy): void {
+    const { dataPlane, endpoint, log } = this.#parts
+    this.#inFlowOrder(flow.id, async () => {
+      try {
+        await dataPlane.upsert([flow])
+        await dataPlane.setFlowPolicy(flow.id, flow.generation, policy.rules)
+      } catch (error) {
+        const { path, localTunnelId, localSessionId } = flow
+        const key = `${path.local.address}/${localTunnelId}/${localSessionId}`
+        log.error({ session: key, error }, 'the data plane refused a flow; its session is ended')
+        this.#input(now => endpoint.hangUp(now, key, { cause: 'no-resources', text: 'data plane' }))
+      }
+    })
+  }
+
+  #remove({ flowId, generation }: { readonly flowId: number; readonly generation: number }): void {
+    const { dataPlane, endpoint, log } = this.#parts
+    this.#inFlowOrder(flowId, async () => {
+      let counters: FlowCounters | undefined
+      try {
+        ;[counters] = await dataPlane.remove([{ id: flowId, generation }])
+      } catch (error) {
+        log.error({ flowId, error }, 'the data plane did not give back the counters of a flow')
+      }
+      this.#flows.delete(flowId)
+      const answer = { kind: 'flowRemoved', flowId, generation, counters: counters ?? NO_COUNTERS } as const
+      this.#input(now => endpoint.handleAnswer(now, answer))
+    })
+  }
+
+  #inFlowOrder(id: number, run: () => Promise<void>): void {
+    this.#flows.set(id, this.#flows.get(id)?.then(run) ?? run())
+  }
+
+  #event(event: Event): void {
+    this.#parts.onEvent?.(event)
+    if (event.kind !== 'drop') this.#logEvent(event)
+    switch (event.kind) {
+      case 'drop': {
+        const { address, port } = event.path.remote
+        this.#bounded.warn(`datagram ignored: ${event.reason}`, { peer: `${address}:${port}` })
+        break
+      }
+      case 'tunnelUp':
+        void this.#tell(event.tunnel.key, event)
+        break
+      case 'tunnelDown':
+        if (event.wasUp) void this.#tell(event.tunnel.key, event)
+        break
+      case 'sessionUp':
+        this.#sessionUp(event)
+        break
+      case 'sessionDown':
+        void this.#sessionDown(event)
+    }
+  }
+
+  #logEvent(event: Exclude<Event, { kind: 'drop' }>): void {
+    const { level, message, fields } = describeEvent(event)
+    // What never came up costs its peer next to nothing, so its lines are bounded.
+    if ('wasUp' in event && !event.wasUp) this.#bounded.warn(message, fields)
+    else this.#parts.log[level](fields, message)
+  }
+
+  #sessionUp(event: SessionUpEvent): void {
+    const { session, grant } = event
+    this.book.note({ ...session, user: grant.user })
+    const live: LiveSession = { up: event, upAt: this.#parts.clock.now() }
+    this.#live.set(session.id, live)
+    void this.#tell(session.id, event)
+    const everyMs = (grant.interimIntervalS ?? this.#parts.interimIntervalS) * 1000
+    if (everyMs > 0) this.#scheduleInterim(live, everyMs)
+  }
+
+  #scheduleInterim(live: LiveSession, everyMs: Milliseconds): void {
+    const { clock, dataPlane } = this.#parts
+    live.interim = clock.setTimer(everyMs, () => {
+      this.#scheduleInterim(live, everyMs)
+      const { session, flowId } = live.up
+      // Observers that have not even seen the last event get no backlog; the next update says more.
+      if (this.#told.has(session.id)) return
+      const [counters = NO_COUNTERS] = dataPlane.readCounters(flowId, 1)
+      void this.#tell(session.id, {
+        ...live.up,
+        kind: 'sessionUpdate',
+        counters,
+        durationMs: clock.now() - live.upAt,
+      })
+    })
+  }
+
+  /** The observers first, so that the Stop record is written before anybody else can get the address. */
+  async #sessionDown(event: SessionDownEvent): Promise<void> {
+    const live = this.#live.get(event.session.id)
+    live?.interim?.cancel()
+    this.#live.delete(event.session.id)
+    if (live !== undefined)
+      await this.#tell(event.session.id, {
+        ...event,
+        grant: event.grant ?? live.up.grant,
+        network: live.up.network,
+      })
+    await Promise.all(event.leases.map(lease => this.#release(lease)))
+    this.book.remove(event.session)
+    this.#wakeIfQuiet()
+  }
+
+  async #release(lease: Lease): Promise<void> {
+    try {
+      await this.#parts.decisions.releaseLease(lease)
+    } catch (error) {
+      this.#parts.log.error({ lease, error }, 'a lease could not be released')
+    }
+  }
+
+  /** Never rejects. */
+  #tell(subject: string, event: Observed): Promise<void> {
+    const tell = async () => {
+      try {
+        await this.#parts.decisions.tell(event)
+      } catch (error) {
+        this.#parts.log.error({ event: event.kind, error }, 'an observer failed')
+      }
+    }
+    const told = (this.#told.get(subject) ?? Promise.resolve()).then(tell).then(() => {
+      if (this.#told.get(subject) !== told) return
+      this.#told.delete(subject)
+      this.#wakeIfQuiet()
+    })
+    this.#told.set(subject, told)
+    return told
+  }
+
+  #wakeIfQuiet(): void {
+    if (this.#quietWaiters.size === 0) return
+    if (this.book.size > 0 || this.#told.size > 0 || !this.#parts.endpoint.isIdle()) return
+    for (const wake of this.#quietWaiters) wake()
+    this.#quietWaiters.clear()
+  }
+
+  /** Whether `done` resolved in time. */
+  #within(ms: Milliseconds, done: Promise<void>): Promise<boolean> {
+    return new Promise(resolve => {
+      const timer = this.#parts.clock.setTimer(ms, () => resolve(false))
+      void done.then(() => {
+        timer.cancel()
+        resolve(true)
+      })
+    })
+  }
+}

@@ -1,0 +1,119 @@
+/** What an operator reads of a call: one line for each thing that happened, told apart by its message. */
+import type { LogFields, Path } from '../ports.ts'
+import type {
+  Ask,
+  AskKind,
+  EndCause,
+  EndReason,
+  Event,
+  SessionInfo,
+  TunnelInfo,
+} from '../protocol/outputs.ts'
+
+export interface Line {
+  readonly level: 'info' | 'warn'
+  readonly message: string
+  readonly fields: LogFields
+}
+
+const remote = ({ remote: { address, port } }: Path) => `${address}:${port}`
+
+export function tunnelFields(tunnel: TunnelInfo): LogFields {
+  return {
+    peer: remote(tunnel.path),
+    ...(tunnel.peerHostName === '' ? {} : { host: tunnel.peerHostName }),
+    tunnel: `${tunnel.localTunnelId}/${tunnel.peerTunnelId}`,
+  }
+}
+
+export function sessionFields(session: SessionInfo): LogFields {
+  return {
+    ...(session.user === undefined ? {} : { user: session.user }),
+    ...tunnelFields(session.tunnel),
+    session: `${session.localSessionId}/${session.peerSessionId}`,
+    id: session.id,
+  }
+}
+
+const reasonFields = ({ cause, resultCode, errorCode, pppCause, text }: EndReason): LogFields => ({
+  cause,
+  ...(resultCode === undefined ? {} : { resultCode }),
+  ...(errorCode === undefined ? {} : { errorCode }),
+  ...(pppCause === undefined ? {} : { pppCause }),
+  ...(text === undefined ? {} : { text }),
+})
+
+/** Ends that somebody asked for; any other end is worth a warning. */
+const ORDERLY: ReadonlySet<EndCause> = new Set([
+  'peer-hangup',
+  'local-hangup',
+  'shutdown',
+  'replaced',
+  'admin-reset',
+  'session-timeout',
+  'idle-timeout',
+  'tunnel-closed',
+  'tie-lost',
+])
+
+const TUNNEL_REFUSED: Readonly<Partial<Record<EndCause, string>>> = {
+  'auth-failed': 'tunnel refused: wrong tunnel secret',
+  'not-admitted': 'tunnel refused: not admitted',
+  'retransmit-exhausted': 'tunnel given up: the peer went silent while it was set up',
+}
+
+/** The line of an event; `drop` has none here, for it is counted. */
+export function describeEvent(event: Exclude<Event, { kind: 'drop' }>): Line {
+  switch (event.kind) {
+    case 'tunnelUp':
+      return { level: 'info', message: 'tunnel up', fields: tunnelFields(event.tunnel) }
+    case 'tunnelDown': {
+      const { cause } = event.reason
+      return {
+        level: ORDERLY.has(cause) ? 'info' : 'warn',
+        message: event.wasUp ? 'tunnel down' : (TUNNEL_REFUSED[cause] ?? 'tunnel not set up'),
+        fields: { ...tunnelFields(event.tunnel), ...reasonFields(event.reason) },
+      }
+    }
+    case 'sessionUp':
+      return {
+        level: 'info',
+        message: 'session up',
+        fields: {
+          ...sessionFields(event.session),
+          address: event.network.peerAddress,
+          mtuBytes: event.network.mtuBytes,
+          ...(event.grant.zone === undefined ? {} : { zone: event.grant.zone }),
+        },
+      }
+    case 'sessionDown':
+      return {
+        level: ORDERLY.has(event.reason.cause) ? 'info' : 'warn',
+        message: event.wasUp ? 'session down' : 'call not set up',
+        fields: {
+          ...sessionFields(event.session),
+          ...reasonFields(event.reason),
+          seconds: Math.round(event.durationMs / 1000),
+          octetsIn: event.counters.octetsIn,
+          octetsOut: event.counters.octetsOut,
+        },
+      }
+  }
+}
+
+const REFUSED: Readonly<Record<AskKind, string>> = {
+  admitTunnel: 'tunnel refused',
+  admitSession: 'call refused',
+  authenticate: 'user refused: authentication',
+  authorize: 'user refused: authorization',
+  assignAddress: 'user refused: no address',
+  decidePolicy: 'user refused: policy',
+  ownSecret: 'no secret of our own for this peer',
+}
+
+/** The line of a denial: which decision, about whom, and the reason that the plugin gave. */
+export function describeDenial(ask: Ask, reason: string): Omit<Line, 'level'> {
+  const about = 'session' in ask ? sessionFields(ask.session) : tunnelFields(ask.tunnel)
+  const user = 'user' in ask ? { user: ask.user } : 'grant' in ask ? { user: ask.grant.user } : {}
+  return { message: REFUSED[ask.kind], fields: { ...about, ...user, reason } }
+}
