@@ -19,7 +19,7 @@ const LONGEST_LIST = 64
 /** The same for a value of a log line; byte strings become hex, errors their code and message. */
 export function escapeValue(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return escapeText(value)
-  if (typeof value === 'bigint') return Number(value)
+  if (typeof value === 'bigint') return value <= Number.MAX_SAFE_INTEGER ? Number(value) : value.toString()
   if (typeof value !== 'object' || value === null) return value
   if (depth === DEEPEST) return '...'
   if (value instanceof Uint8Array) return Buffer.from(value.subarray(0, LONGEST_LIST)).toString('hex')

@@ -1,0 +1,25 @@
+import type { LogFields, Logger } from '../../core/ports.ts'
+
+export interface LoggedLine {
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly message: string
+  readonly fields: LogFields
+}
+
+/** A logger that keeps what it is told. */
+export function memoryLog(): { readonly log: Logger; readonly lines: readonly LoggedLine[] } {
+  const lines: LoggedLine[] = []
+  const make = (bound: LogFields): Logger => {
+    const at = (level: LoggedLine['level']) => (fields: LogFields, message: string) => {
+      lines.push({ level, message, fields: { ...bound, ...fields } })
+    }
+    return {
+      debug: at('debug'),
+      info: at('info'),
+      warn: at('warn'),
+      error: at('error'),
+      child: fields => make({ ...bound, ...fields }),
+    }
+  }
+  return { log: make({}), lines }
+}
