@@ -1,0 +1,68 @@
+import { BurrowError } from '../errors.ts'
+import { escapeText } from '../runtime/escape.ts'
+
+/** What a shell sees. `burrow --help` prints this table. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  config: 3,
+  refused: 4,
+  differs: 5,
+  interrupted: 130,
+} as const
+
+export const EXIT_HELP = `
+Exit codes:
+  0  done          1  failed (network, permissions, a fault)   2  wrong usage
+  3  wrong config  4  the peer refused the call or the user    5  a step of the demo differed
+  130  interrupted by a second signal`
+
+const EXIT_OF: Readonly<Partial<Record<BurrowError['code'], number>>> = {
+  USAGE: EXIT.usage,
+  CREDENTIALS_MISSING: EXIT.usage,
+  CONFIG_NOT_FOUND: EXIT.config,
+  CONFIG_SYNTAX: EXIT.config,
+  CONFIG_INVALID: EXIT.config,
+  CONFIG_SECRET_MISSING: EXIT.config,
+  SAMPLE_USERS_EXPOSED: EXIT.config,
+  PLUGIN_UNKNOWN: EXIT.config,
+  PLUGIN_OPTIONS: EXIT.config,
+  PLUGIN_REQUIRES: EXIT.config,
+  PLUGIN_ORDER: EXIT.config,
+  PLUGIN_CONFLICT: EXIT.config,
+  USERS_FILE: EXIT.config,
+  POOL_INVALID: EXIT.config,
+  POLICY_INVALID: EXIT.config,
+  DIAL_REFUSED: EXIT.refused,
+  DIAL_AUTH: EXIT.refused,
+  DEMO_DIFFERS: EXIT.differs,
+}
+
+export function asBurrowError(error: unknown): BurrowError {
+  if (error instanceof BurrowError) return error
+  return new BurrowError(
+    'INTERNAL',
+    error instanceof Error ? error.message : String(error),
+    {},
+    { cause: error },
+  )
+}
+
+export const exitCodeOf = ({ code }: BurrowError): number => EXIT_OF[code] ?? EXIT.failed
+
+/** `burrow: CODE: message (file:line)`, then what to do. */
+export function describeError(error: BurrowError, debug = false): string {
+  const { file, line, plugin, peer, session } = error.place
+  const places = [
+    file === undefined ? undefined : line === undefined ? file : `${file}:${line}`,
+    plugin === undefined ? undefined : `plugin ${plugin}`,
+    peer === undefined ? undefined : `peer ${peer}`,
+    session === undefined ? undefined : `session ${session}`,
+  ].filter(place => place !== undefined)
+  const where = places.length === 0 ? '' : ` (${places.join(', ')})`
+  const stack = debug
+    ? `\n${error.stack}${error.cause instanceof Error ? `\ncaused by ${error.cause.stack}` : ''}`
+    : ''
+  return `burrow: ${error.code}: ${escapeText(error.message, 2000)}${where}\n  to mend it: ${error.remedy}${stack}`
+}
