@@ -2,7 +2,7 @@
  * The edge between a PPP link and the session that carries it: what the link is configured with, and the
  * effects that it may have. The link itself is plain state plus functions over (state, env, input).
  */
-import type { Random, Milliseconds } from '../../ports.ts'
+import type { Milliseconds, Random } from '../../ports.ts'
 import type { Ask, AuthMethod, EndReason, Grant, Lease, SessionPolicy } from '../outputs.ts'
 
 /** Options of one side of a link. Defaults in `DEFAULT_PPP` (ppp/config.ts). */
@@ -19,6 +19,7 @@ export interface PppConfig {
   readonly authName: string
   readonly requestAcfc: boolean
   readonly requestPfc: boolean
+  /** LCP keepalive; `intervalMs` 0: none. */
   readonly echo: { readonly intervalMs: Milliseconds; readonly failures: number }
   readonly restartTimerMs: Milliseconds
   readonly maxConfigure: number
@@ -56,8 +57,33 @@ type WithoutSession<A> = A extends unknown ? Omit<A, 'session'> : never
 /** An ask without its session, which the session adds. */
 export type LinkAsk = WithoutSession<Exclude<Ask, { kind: 'admitTunnel' | 'admitSession' }>>
 
-/** Named deadlines of a link. */
-export type LinkTimer = 'lcp-restart' | 'ipcp-restart' | 'auth' | 'auth-retransmit' | 'echo' | 'setup'
+/**
+ * Named deadlines of a link. `auth-retransmit`: our challenge, unanswered; `login-retransmit`: our own proof,
+ * unanswered (both may run where each side proves itself).
+ */
+export type LinkTimer =
+  | 'lcp-restart'
+  | 'ipcp-restart'
+  | 'auth'
+  | 'auth-retransmit'
+  | 'login-retransmit'
+  | 'echo'
+  | 'setup'
+
+/** Why a link ignored input; part of the closed set of protocol/drops.ts. */
+export type LinkDrop =
+  /** A frame, packet or option list whose lengths or values are impossible. */
+  | 'ppp-malformed'
+  /** A control packet larger than any MRU that we agreed to. */
+  | 'ppp-oversized'
+  /** A protocol whose phase has not come, or has passed. */
+  | 'ppp-phase'
+  /** An authentication protocol, or a role in it, that LCP did not agree. */
+  | 'ppp-auth-not-negotiated'
+  /** An identifier that answers nothing outstanding. */
+  | 'ppp-stale'
+  /** Our own magic number came back. */
+  | 'ppp-looped'
 
 /** Handed to every link function; lives for one call only. */
 export interface LinkEnv {
@@ -77,6 +103,6 @@ export interface LinkEnv {
   down(): void
   /** The link is over; called once. The session then ends the call. */
   closed(reason: EndReason): void
-  /** Input that was ignored; `reason` is a DropReason of protocol/drops.ts. */
-  drop(reason: string): void
+  /** Input that was ignored. */
+  drop(reason: LinkDrop): void
 }
