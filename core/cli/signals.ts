@@ -1,0 +1,26 @@
+import { EXIT } from './report.ts'
+
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/**
+ * Resolves at the first signal to stop, so that the command can end in order; a second one ends the process at
+ * once. Call `off` when the command ends by itself.
+ */
+export function stopSignal(): { readonly signalled: Promise<NodeJS.Signals>; readonly off: () => void } {
+  let onSignal: (signal: NodeJS.Signals) => void = () => {}
+  const signalled = new Promise<NodeJS.Signals>(resolve => {
+    let first = true
+    onSignal = signal => {
+      if (!first) process.exit(EXIT.interrupted)
+      first = false
+      resolve(signal)
+    }
+  })
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal)
+  return {
+    signalled,
+    off: () => {
+      for (const signal of STOP_SIGNALS) process.off(signal, onSignal)
+    },
+  }
+}
