@@ -33,6 +33,7 @@ export const ERRORS = {
   KERNEL_SETTING: 'set it yourself as the message says, or set `manageKernel: true`',
   NETWORK_SETUP: 'see what the `ip` command said',
   PLATFORM: 'run on Linux (x86-64 or arm64, glibc)',
+  TRACE_FILE: 'name a file in a folder that exists and that you may write',
   CONTROL_SOCKET: 'see that one server runs with this config and that you may open its control socket',
   // calls, on either side
   DIAL_REFUSED: 'read the result code: the peer refused the tunnel or the call',
