@@ -1,0 +1,30 @@
+/** Why input was ignored: a closed set, so that counters and log lines are bounded. */
+export const DROP_REASONS = {
+  'truncated': 'shorter than its header',
+  'bad-version': 'not L2TP version 2',
+  'l2tpv3': 'L2TP version 3, which Burrow does not speak',
+  'bad-length': 'the length field disagrees with the datagram',
+  'bad-flags': 'a control message without length or sequence numbers',
+  'bad-avp': 'AVPs that cannot be read, before any tunnel',
+  'unknown-tunnel': 'no tunnel has this id',
+  'unknown-session': 'no session has this id',
+  'wrong-source': 'the tunnel belongs to another address or port',
+  'not-sccrq': 'tunnel id 0 in anything but SCCRQ or StopCCN',
+  'half-open-limit': 'too many half-open tunnels',
+  'tie-won': 'the peer opened a tunnel while ours was on its way, and ours won the tie',
+  'amplification': 'not sent: the address has not proved itself and had its share',
+  'duplicate': 'already seen, acknowledged again',
+  'out-of-window': 'a sequence number beyond the receive window',
+  'bad-ack': 'acknowledges what was never sent',
+  'ignored-message': 'a message that may be ignored',
+  'early-ppp': 'a PPP frame before the call was connected',
+  'closed': 'the tunnel or session is closing',
+  'stale-answer': 'an answer to nothing that is asked',
+  'ppp-malformed': 'a PPP frame that cannot be read',
+  'ppp-unexpected': 'a PPP packet that this phase does not expect',
+  'ppp-not-negotiated': 'an authentication protocol that was not negotiated',
+  'ppp-reflected': 'our own challenge came back',
+  'ppp-phase': 'a network protocol before its phase',
+} as const
+
+export type ProtocolDrop = keyof typeof DROP_REASONS
