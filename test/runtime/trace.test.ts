@@ -11,7 +11,7 @@ const ascii = (text: string) => Buffer.from(text).toString('hex')
 
 test('a PAP password is overwritten, and only it', () => {
   const request = (password: string) =>
-    `${HEADER}ff03c023010100150568624068620961646d696e40313233`.replace('61646d696e40313233', ascii(password))
+    `${HEADER}ff03c023010100140568624068620961646d696e40313233`.replace('61646d696e40313233', ascii(password))
   assert.equal(hexOf(request('admin@123')), request('*********'))
 })
 
