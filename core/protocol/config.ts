@@ -78,7 +78,8 @@ export const DEFAULT_L2TP: L2tpConfig = {
 /** How long one message is repeated before it is given up: also how long a closed tunnel still answers (5.7). */
 export function retransmissionCycleMs(config: L2tpConfig): Milliseconds {
   let total = 0
-  for (let attempt = 0; attempt < config.maxTransmissions; attempt++) total += retransmitDelayMs(config, attempt)
+  for (let attempt = 0; attempt < config.maxTransmissions; attempt++)
+    total += retransmitDelayMs(config, attempt)
   return total
 }
 

@@ -2,8 +2,9 @@
  * Everything that crosses the edge of the sans-IO core, as plain JSON-able data (byte strings apart).
  * The driver polls `Output`s and hands back `Answer`s.
  */
-import type { Milliseconds, Path } from '../ports.ts'
+
 import type { AclRule, Flow, FlowCounters } from '../flow.ts'
+import type { Milliseconds, Path } from '../ports.ts'
 
 /** `${local address}/${local tunnel id}`: ids are only unique below the address that was addressed. */
 export type TunnelKey = string
@@ -44,7 +45,12 @@ export interface SessionInfo {
 /** How a peer proved who it is. CHAP: `response` = MD5(identifier, secret, challenge) (RFC 1994 4.1). */
 export type ProofData =
   | { readonly method: 'pap'; readonly password: string }
-  | { readonly method: 'chap-md5'; readonly identifier: number; readonly challenge: Uint8Array; readonly response: Uint8Array }
+  | {
+      readonly method: 'chap-md5'
+      readonly identifier: number
+      readonly challenge: Uint8Array
+      readonly response: Uint8Array
+    }
 
 export type AuthMethod = ProofData['method']
 
@@ -88,12 +94,33 @@ export interface SessionPolicy {
 export type Ask =
   | { readonly kind: 'admitTunnel'; readonly tunnel: TunnelInfo }
   | { readonly kind: 'admitSession'; readonly session: SessionInfo }
-  | { readonly kind: 'authenticate'; readonly session: SessionInfo; readonly user: string; readonly proof: ProofData }
+  | {
+      readonly kind: 'authenticate'
+      readonly session: SessionInfo
+      readonly user: string
+      readonly proof: ProofData
+    }
   | { readonly kind: 'authorize'; readonly session: SessionInfo; readonly grant: Grant }
-  | { readonly kind: 'assignAddress'; readonly session: SessionInfo; readonly grant: Grant; readonly address: AddressKind }
-  | { readonly kind: 'decidePolicy'; readonly session: SessionInfo; readonly grant: Grant; readonly leases: readonly Lease[] }
+  | {
+      readonly kind: 'assignAddress'
+      readonly session: SessionInfo
+      readonly grant: Grant
+      readonly address: AddressKind
+    }
+  | {
+      readonly kind: 'decidePolicy'
+      readonly session: SessionInfo
+      readonly grant: Grant
+      readonly leases: readonly Lease[]
+    }
   /** Our own secret, to prove ourselves to the peer; never kept in the core's state. */
-  | { readonly kind: 'ownSecret'; readonly session: SessionInfo; readonly method: AuthMethod; readonly user: string; readonly peerName?: string }
+  | {
+      readonly kind: 'ownSecret'
+      readonly session: SessionInfo
+      readonly method: AuthMethod
+      readonly user: string
+      readonly peerName?: string
+    }
 
 export type AskKind = Ask['kind']
 
@@ -122,7 +149,12 @@ export type Verdict<K extends AskKind = AskKind> = Verdicts[K]
 /** The world's reply: to an ask, or the acknowledgement that a flow is gone with its last counters. */
 export type Answer =
   | { readonly kind: 'verdict'; readonly askId: number; readonly verdict: Verdict }
-  | { readonly kind: 'flowRemoved'; readonly flowId: number; readonly generation: number; readonly counters: FlowCounters }
+  | {
+      readonly kind: 'flowRemoved'
+      readonly flowId: number
+      readonly generation: number
+      readonly counters: FlowCounters
+    }
 
 /** Why something ended, in one table for L2TP, PPP and operators (core/wire/result-codes.ts has the wire codes). */
 export type EndCause =
@@ -169,7 +201,12 @@ export interface SessionNetwork {
 /** What observers are told. */
 export type Event =
   | { readonly kind: 'tunnelUp'; readonly tunnel: TunnelInfo }
-  | { readonly kind: 'tunnelDown'; readonly tunnel: TunnelInfo; readonly wasUp: boolean; readonly reason: EndReason }
+  | {
+      readonly kind: 'tunnelDown'
+      readonly tunnel: TunnelInfo
+      readonly wasUp: boolean
+      readonly reason: EndReason
+    }
   | {
       readonly kind: 'sessionUp'
       readonly session: SessionInfo

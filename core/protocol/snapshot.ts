@@ -7,7 +7,12 @@ const BIGINT = '$bigint'
 const MAP = '$map'
 
 export function toJson(value: unknown): Json {
-  if (value === null || typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string') {
+  if (
+    value === null ||
+    typeof value === 'boolean' ||
+    typeof value === 'number' ||
+    typeof value === 'string'
+  ) {
     return value
   }
   if (typeof value === 'bigint') return { [BIGINT]: value.toString() }

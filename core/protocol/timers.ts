@@ -59,7 +59,11 @@ export class Timers {
   }
 
   #dropStale(): void {
-    for (let first = this.#heap[0]; first !== undefined && this.#live.get(first.name) !== first; first = this.#heap[0]) {
+    for (
+      let first = this.#heap[0];
+      first !== undefined && this.#live.get(first.name) !== first;
+      first = this.#heap[0]
+    ) {
       this.#pop()
     }
   }
