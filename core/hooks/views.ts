@@ -1,4 +1,6 @@
 /** Read-only contexts that taps receive. */
+
+import type { FlowCounters } from '../flow.ts'
 import type {
   AuthMethod,
   EndReason,
@@ -9,7 +11,6 @@ import type {
   SessionPolicy,
   TunnelInfo,
 } from '../protocol/outputs.ts'
-import type { FlowCounters } from '../flow.ts'
 
 /** What every decision tap gets beside its subject. */
 export interface Call {
@@ -33,7 +34,9 @@ export interface Proof {
   /** The password as typed; PAP only, for hashes and binds. */
   password(): string | undefined
   /** Identifier, challenge and response; CHAP only, for RADIUS. */
-  chap(): { readonly identifier: number; readonly challenge: Uint8Array; readonly response: Uint8Array } | undefined
+  chap():
+    | { readonly identifier: number; readonly challenge: Uint8Array; readonly response: Uint8Array }
+    | undefined
 }
 
 export interface AuthenticateCall extends SessionCall {
@@ -66,7 +69,9 @@ export type AuthenticateVerdict =
   | { readonly kind: 'unavailable'; readonly reason: string }
 
 /** A tap of a waterfall hook returns the value to go on with, or a denial. */
-export type AuthorizeVerdict = Grant | { readonly kind: 'deny'; readonly reason: string; readonly message?: string }
+export type AuthorizeVerdict =
+  | Grant
+  | { readonly kind: 'deny'; readonly reason: string; readonly message?: string }
 export type PolicyVerdict = SessionPolicy | { readonly kind: 'deny'; readonly reason: string }
 
 export type AssignVerdict =

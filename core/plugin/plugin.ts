@@ -1,9 +1,9 @@
 /** What a plugin is. */
 import type { ZodType } from 'zod'
+import type { Prefix } from '../flow.ts'
 import type { Hooks } from '../hooks/hooks.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
 import type { Lease, SessionInfo } from '../protocol/outputs.ts'
-import type { Prefix } from '../flow.ts'
 import type { Capability, CapabilityValues } from './capability.ts'
 
 /** What the host lends to a plugin. */
@@ -31,6 +31,8 @@ export interface ServerView {
   /** Every address of the host, refreshed when it changes. */
   ownAddresses(): readonly string[]
   readonly defaultZone: string
+  /** Whether it listens on an address that other hosts can reach. */
+  readonly exposed: boolean
   /** Live sessions, by user name. */
   sessionsOf(user: string): readonly SessionInfo[]
   /** The live session that holds a lease. */
@@ -42,7 +44,10 @@ export interface ServerView {
   pools(): ReadonlyMap<string, readonly Prefix[]>
 }
 
+/** `setup` only wires: it taps hooks, provides capabilities and returns this. What it opens, it opens in `start`. */
 export interface PluginInstance {
+  /** Looks at what the options refer to (files, names) and throws a coded error; opens nothing. Before `start`, and alone in `burrow check`. */
+  check?(): void | Promise<void>
   /** Opens what it needs; fails with a coded error. Called in config order. */
   start?(): void | Promise<void>
   /** Closes it. Called in reverse order, with a deadline. */
@@ -62,7 +67,11 @@ export interface Plugin<Options, Requires extends readonly Capability<unknown>[]
   readonly provides?: readonly Capability<unknown>[]
   /** Checks the options of the config file; every option has a default or is required, with its unit in the name. */
   readonly config: ZodType<Options>
-  setup(context: PluginContext, options: Options, ...capabilities: CapabilityValues<Requires>): PluginInstance | void
+  setup(
+    context: PluginContext,
+    options: Options,
+    ...capabilities: CapabilityValues<Requires>
+  ): PluginInstance | void
 }
 
 /** Types a plugin; returns it unchanged. */

@@ -1,0 +1,231 @@
+/** Around every tap: its deadline, its name, its abort signal, its faults and its line in the trail. */
+import type { Clock, Milliseconds } from '../ports.ts'
+import type { HookName, HookSpec } from './hooks.ts'
+
+/** How a plugin's taps are told apart and treated. */
+export interface TapOwner {
+  readonly plugin: string
+  /** Whether the next authenticator is asked when this one is unavailable. Default: reject. */
+  readonly onUnavailable?: 'reject' | 'next'
+}
+
+export interface TapIdentity extends TapOwner {
+  readonly hook: HookName
+  readonly spec: HookSpec
+  readonly name: string
+}
+
+/** One line of the answer to "why was this call refused?". */
+export interface TrailEntry {
+  readonly hook: HookName
+  readonly plugin: string
+  readonly tap: string
+  /** The verdict's kind; `pass`: not mine, or unchanged; `changed`: a waterfall went on with another value. */
+  readonly verdict: string
+  readonly reason?: string
+  readonly ms: Milliseconds
+}
+
+export interface TapFault {
+  readonly hook: HookName
+  readonly plugin: string
+  readonly tap: string
+  readonly kind: 'threw' | 'late' | 'nonsense'
+  readonly error?: unknown
+}
+
+export interface GuardWorld {
+  readonly clock: Clock
+  /** Told of each tap that misbehaves. */
+  readonly report: (fault: TapFault) => void
+}
+
+/** One question put to a hook, from the asking to the answer or its withdrawal. */
+export class Inquiry {
+  readonly trail: TrailEntry[] = []
+  /** The plugin whose tap gave the last verdict. */
+  answeredBy: string | undefined
+  readonly #onLate: ((plugin: string, value: unknown) => void) | undefined
+  #withdrawn = false
+  #abandon: (() => void) | undefined
+
+  /** `onLate` is given what a tap answers after its deadline or the withdrawal: it may hold a lease. */
+  constructor(onLate?: (plugin: string, value: unknown) => void) {
+    this.#onLate = onLate
+  }
+
+  get withdrawn(): boolean {
+    return this.#withdrawn
+  }
+
+  /** The call died: the running tap's signal aborts, no other is asked, what still comes is late. */
+  withdraw(): void {
+    this.#withdrawn = true
+    this.#abandon?.()
+  }
+
+  /** For the guard: how to abandon the tap that runs now. The taps of a decision run one at a time. */
+  running(abandon: (() => void) | undefined): void {
+    this.#abandon = abandon
+  }
+
+  late(plugin: string, value: unknown): void {
+    this.#onLate?.(plugin, value)
+  }
+}
+
+type Run = (...args: unknown[]) => unknown
+type Outcome =
+  | { readonly kind: 'answer'; readonly value: unknown }
+  | { readonly kind: 'threw'; readonly error: unknown }
+  | { readonly kind: 'late' }
+  | { readonly kind: 'withdrawn' }
+
+/** Wraps the function of a tap; what it returns never throws and never rejects. */
+export function guard(tap: TapIdentity, run: Run, world: GuardWorld): Run {
+  return tap.spec.kind === 'observer' ? guardObserver(tap, run, world) : guardDecision(tap, run, world)
+}
+
+/** An observer is called with the event alone; whatever it does, it hurts nobody. */
+function guardObserver(tap: TapIdentity, run: Run, world: GuardWorld): Run {
+  return async event => {
+    const outcome = await attempt(tap, () => run(event), world)
+    if (outcome.kind === 'threw' || outcome.kind === 'late') report(tap, outcome, world)
+  }
+}
+
+/** A decision is called with its subject (a waterfall with the value before it) and the inquiry, which taps do not see. */
+function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
+  const { clock } = world
+  return async (...args) => {
+    const inquiry = args.pop() as Inquiry
+    const subject = args.pop() as object
+    // An earlier tap of this waterfall has denied: nothing is left to decide.
+    if (kindOf(args[0]) === 'deny') return undefined
+    const startedAt = clock.now()
+    const abort = new LazyAbort()
+    const call = {
+      ...subject,
+      get signal() {
+        return abort.signal
+      },
+    }
+    const outcome: Outcome = inquiry.withdrawn
+      ? { kind: 'withdrawn' }
+      : await attempt(tap, () => run(...args, call), world, inquiry, abort)
+    const verdict = verdictOf(tap, outcome, world)
+    const kind = verdict === undefined || verdict === args[0] ? 'pass' : (kindOf(verdict) ?? 'changed')
+    inquiry.trail.push({
+      hook: tap.hook,
+      plugin: tap.plugin,
+      tap: tap.name,
+      verdict: kind,
+      ...reasonOf(verdict),
+      ms: clock.now() - startedAt,
+    })
+    if (kind === 'unavailable' && tap.onUnavailable === 'next' && !inquiry.withdrawn) return undefined
+    if (kind !== 'pass') inquiry.answeredBy = tap.plugin
+    return verdict
+  }
+}
+
+/** Runs a tap once; its outcome comes at the deadline or the withdrawal at the latest. */
+function attempt(
+  { plugin, spec }: TapIdentity,
+  start: () => unknown,
+  { clock }: GuardWorld,
+  inquiry?: Inquiry,
+  abort?: LazyAbort,
+): Outcome | Promise<Outcome> {
+  let result: unknown
+  try {
+    result = start()
+  } catch (error) {
+    return { kind: 'threw', error }
+  }
+  if (!isThenable(result)) return { kind: 'answer', value: result }
+  const promise = result
+  return new Promise(resolve => {
+    let open = true
+    const close = (outcome: Outcome) => {
+      if (!open) return
+      open = false
+      timer.cancel()
+      inquiry?.running(undefined)
+      if (outcome.kind === 'late' || outcome.kind === 'withdrawn') abort?.abort(outcome.kind)
+      resolve(outcome)
+    }
+    const timer = clock.setTimer(spec.deadlineMs, () => close({ kind: 'late' }))
+    inquiry?.running(() => close({ kind: 'withdrawn' }))
+    promise.then(
+      value => (open ? close({ kind: 'answer', value }) : inquiry?.late(plugin, value)),
+      error => close({ kind: 'threw', error }),
+    )
+  })
+}
+
+/** What the hook goes on with: the tap's own verdict, or the one that its hook sets for a fault. */
+function verdictOf(tap: TapIdentity, outcome: Outcome, world: GuardWorld): unknown {
+  const { spec, plugin } = tap
+  const instead = (what: string) => ({ kind: spec.fault, reason: `plugin ${plugin} ${what}` })
+  switch (outcome.kind) {
+    case 'answer':
+      if (isAnswer(spec, outcome.value)) return outcome.value
+      report(tap, { kind: 'nonsense' }, world)
+      return instead('answered nonsense')
+    case 'threw':
+      report(tap, outcome, world)
+      return instead('failed')
+    case 'late':
+      report(tap, outcome, world)
+      return instead(`did not answer within ${spec.deadlineMs} ms`)
+    case 'withdrawn':
+      return { kind: spec.fault, reason: 'the call ended' }
+  }
+}
+
+function report(
+  { hook, plugin, name }: TapIdentity,
+  fault: Pick<TapFault, 'kind' | 'error'>,
+  world: GuardWorld,
+) {
+  world.report({ hook, plugin, tap: name, ...fault })
+}
+
+function isAnswer({ verdicts, value: carries }: HookSpec, value: unknown): boolean {
+  if (value === undefined) return true
+  const kind = kindOf(value)
+  const texts = kind === undefined ? carries : Object.hasOwn(verdicts, kind) ? verdicts[kind] : undefined
+  return texts?.every(key => typeof (value as Record<string, unknown>)[key] === 'string') ?? false
+}
+
+function kindOf(value: unknown): string | undefined {
+  return typeof value === 'object' && value !== null && 'kind' in value ? String(value.kind) : undefined
+}
+
+function reasonOf(verdict: unknown): { reason?: string } {
+  const reason =
+    typeof verdict === 'object' && verdict !== null && 'reason' in verdict ? verdict.reason : undefined
+  return typeof reason === 'string' ? { reason } : {}
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
+/** Most taps never look at their signal. */
+class LazyAbort {
+  #controller: AbortController | undefined
+  #why: string | undefined
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#why !== undefined) this.#controller.abort(this.#why)
+    return this.#controller.signal
+  }
+
+  abort(why: string): void {
+    this.#why = why
+    this.#controller?.abort(why)
+  }
+}

@@ -1,0 +1,38 @@
+/** The public surface: what a plugin imports as `burrow`. Nothing else is public. */
+export { z } from 'zod'
+export { BurrowError, ERRORS, type ErrorCode, type ErrorPlace } from './errors.ts'
+export type { AclRule, FlowCounters, Prefix } from './flow.ts'
+export type { TrailEntry } from './hooks/guard.ts'
+export type { FirstAnswerHook, HookName, Hooks, ObserverHook, WaterfallHook } from './hooks/hooks.ts'
+export type * from './hooks/views.ts'
+export { type Capability, type CapabilityValues, capability } from './plugin/capability.ts'
+export {
+  definePlugin,
+  type Plugin,
+  type PluginContext,
+  type PluginInstance,
+  type ServerView,
+} from './plugin/plugin.ts'
+export type {
+  Clock,
+  LogFields,
+  Logger,
+  Milliseconds,
+  Path,
+  Random,
+  SocketAddress,
+  TimerHandle,
+} from './ports.ts'
+export type {
+  AddressKind,
+  AuthMethod,
+  EndCause,
+  EndReason,
+  Grant,
+  Lease,
+  SessionInfo,
+  SessionNetwork,
+  SessionPolicy,
+  TunnelInfo,
+} from './protocol/outputs.ts'
+export { escapeText, escapeValue } from './runtime/escape.ts'
