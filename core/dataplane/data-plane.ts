@@ -1,14 +1,25 @@
-import type { Path } from '../ports.ts'
 import type { AclRule, DropReason, Flow, FlowCounters, Prefix } from '../flow.ts'
+import type { Path, SocketAddress } from '../ports.ts'
 
 /** What handed up to the control plane. Bounded per session; never displaces control messages. */
 export type DataPlaneEvent =
   /** A control message, or a data message whose PPP protocol is not forwarded (LCP, IPCP, ...) or whose flow is unknown: the whole datagram. */
   | { readonly kind: 'datagram'; readonly path: Path; readonly bytes: Uint8Array }
   /** A packet from the TUN that no flow owns, or one that was refused; told at a bounded rate, always counted. */
-  | { readonly kind: 'drop'; readonly reason: DropReason; readonly flowId?: number; readonly source?: string; readonly destination?: string }
+  | {
+      readonly kind: 'drop'
+      readonly reason: DropReason
+      readonly flowId?: number
+      readonly source?: string
+      readonly destination?: string
+    }
   /** Which implementation runs, or that one failed and another took over. */
-  | { readonly kind: 'stage'; readonly stage: string; readonly state: 'up' | 'down'; readonly reason?: string }
+  | {
+      readonly kind: 'stage'
+      readonly stage: string
+      readonly state: 'up' | 'down'
+      readonly reason?: string
+    }
 
 export interface DataPlaneCaps {
   /** Stages that run, fastest first: 'memory', 'inline', 'worker'; later 'ebpf'. */
@@ -29,7 +40,9 @@ export interface DataPlane {
    * Removes flows. Resolves when every stage has let go, with the final counters in the order asked; an unknown
    * (id, generation) yields zero counters.
    */
-  remove(flows: readonly { readonly id: number; readonly generation: number }[]): Promise<readonly FlowCounters[]>
+  remove(
+    flows: readonly { readonly id: number; readonly generation: number }[],
+  ): Promise<readonly FlowCounters[]>
   /** Counters of `count` slots from `firstId`, summed over stages. */
   readCounters(firstId: number, count: number): readonly FlowCounters[]
   /** The rules of a flow's own policy; replaces what was there, at once for live flows. */
@@ -45,4 +58,28 @@ export interface DataPlane {
   start(): Promise<void>
   /** Drains what was sent, then closes sockets and the TUN. Idempotent. */
   stop(): Promise<void>
+}
+
+export interface DataPlaneOptions {
+  /** '0.0.0.0' listens on every address; replies leave from the one that was addressed. Port 0 takes a free port. */
+  readonly listen: readonly SocketAddress[]
+  /** Absent: no device is made, and inner packets have nowhere to go. */
+  readonly tun: { readonly name: string; readonly mtuBytes: number } | undefined
+  /** Flow ids are below this; 65,536 when absent. */
+  readonly maxFlows?: number
+}
+
+/** What happened to packets that belong to no flow, and to what was handed up. Monotonic. */
+export interface DataPlaneTotals {
+  readonly drops: FlowCounters['drops']
+  /** Datagrams handed up, and those over their budget. */
+  readonly handedUp: bigint
+  readonly notHandedUp: bigint
+}
+
+/** A data plane with sockets of its own. */
+export interface ListeningDataPlane extends DataPlane {
+  /** What is listened on, with the ports that were taken; in the order of `listen`, empty before `start`. */
+  readonly bound: readonly SocketAddress[]
+  totals(): DataPlaneTotals
 }
