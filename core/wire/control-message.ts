@@ -54,10 +54,14 @@ export type ControlMessage = {
 }[MessageType]
 export type MessageOf<T extends MessageType> = Extract<ControlMessage, { type: T }>
 
+/** No readable header: drop. */
+export interface UnreadableHeader {
+  readonly kind: 'header'
+  readonly fault: HeaderFault | 'data'
+}
+
 /** Why a control message was not understood, and what the receiver owes for it. */
-export type ControlFault =
-  /** No readable header: drop. */
-  | { readonly kind: 'header'; readonly fault: HeaderFault | 'data' }
+export type MessageFault =
   /** Readable header, unreadable body. The message has a place in the sequence. */
   | {
       readonly kind: 'body'
@@ -68,6 +72,8 @@ export type ControlFault =
     }
   /** A message type that we do not know and that may be ignored (M=0): acknowledge, then forget. */
   | { readonly kind: 'ignorable'; readonly number: number }
+
+export type ControlFault = UnreadableHeader | MessageFault
 
 export type DecodedControl =
   | {
@@ -82,6 +88,7 @@ export interface DecodeOptions {
   readonly secret?: Uint8Array
 }
 
+const LONGEST_HOST_NAME_BYTES = 255
 const BY_NUMBER = new Map<number, MessageType>(
   (Object.entries(MESSAGES) as [MessageType, MessageEntry][]).map(([type, { number }]) => [number, type]),
 )
@@ -95,11 +102,15 @@ export function decodeControl(datagram: Uint8Array, options: DecodeOptions = {})
   if (decoded.kind === 'data') return { ok: false, fault: { kind: 'header', fault: 'data' } }
   const { header, payload } = decoded
   if (payload.length === 0) return { ok: true, header }
-  const body = decodeBody(payload, options)
+  const body = decodeMessage(payload, options)
   return 'type' in body ? { ok: true, header, message: body } : { ok: false, header, fault: body }
 }
 
-function decodeBody(payload: Uint8Array, { secret }: DecodeOptions): ControlMessage | ControlFault {
+/** Decodes the AVPs of one message, for a receiver that has read the header already. Never throws. */
+export function decodeMessage(
+  payload: Uint8Array,
+  { secret }: DecodeOptions = {},
+): ControlMessage | MessageFault {
   let type: MessageType | undefined
   try {
     const { avps, broken } = splitAvps(payload)
@@ -123,6 +134,15 @@ function decodeBody(payload: Uint8Array, { secret }: DecodeOptions): ControlMess
       ? bodyFault(type, error.errorCode, error.message)
       : bodyFault(type, ERROR.badLength, error.message)
   }
+}
+
+/** The Host Name of an SCCRQ, which is never hidden and chooses the secret that the other AVPs are hidden with. */
+export function peekHostName(payload: Uint8Array): string | undefined {
+  const name = splitAvps(payload).avps.find(
+    avp => avp.vendorId === 0 && avp.type === AVPS.hostName.type && !avp.hidden,
+  )
+  if (name === undefined || name.value.length > LONGEST_HOST_NAME_BYTES) return undefined
+  return decodeValue(AVPS.hostName.codec, name.value)
 }
 
 /** The AVPs that could be framed, and the error that ended them. */
@@ -203,7 +223,7 @@ function decodeValue<T>(codec: ValueCodec<T>, value: Uint8Array): T {
   return codec.decode(new Reader(value))
 }
 
-function bodyFault(messageType: MessageType | undefined, errorCode: number, text: string): ControlFault {
+function bodyFault(messageType: MessageType | undefined, errorCode: number, text: string): MessageFault {
   return { kind: 'body', ...(messageType === undefined ? {} : { messageType }), errorCode, text }
 }
 

@@ -1,0 +1,55 @@
+/** Tunnel authentication (RFC 2661 5.1.1): a challenge each way, in the manner of CHAP. */
+import { constantTimeEqual, md5 } from '../crypto.ts'
+import { MESSAGES } from '../wire/control-message.ts'
+import type { TunnelSecret } from './config.ts'
+import type { Core, TunnelState } from './state.ts'
+
+const toUtf8 = new TextEncoder()
+
+/** The first entry that names this peer, or everybody. */
+export function secretFor(secrets: readonly TunnelSecret[], peerHostName: string): TunnelSecret | undefined {
+  return secrets.find(entry => entry.peerHostName === undefined || entry.peerHostName === peerHostName)
+}
+
+export function secretOf(core: Core, tunnel: Pick<TunnelState, 'secretName'>): Uint8Array | undefined {
+  const entry = core.config.secrets.find(({ name }) => name === tunnel.secretName)
+  return entry === undefined ? undefined : toUtf8.encode(entry.secret)
+}
+
+/** Our answer to the peer's challenge, carried by `carrier`; undefined where there is none to answer. */
+export function answerChallenge(
+  core: Core,
+  tunnel: TunnelState,
+  carrier: 'SCCRP' | 'SCCCN',
+): Uint8Array | undefined {
+  const secret = secretOf(core, tunnel)
+  const { peerChallenge } = tunnel
+  delete tunnel.peerChallenge
+  if (peerChallenge === undefined || secret === undefined) return undefined
+  return respond(carrier, secret, peerChallenge)
+}
+
+/** Does `response`, carried by `carrier`, answer our challenge. */
+export function challengeMatches(
+  core: Core,
+  tunnel: TunnelState,
+  carrier: 'SCCRP' | 'SCCCN',
+  response: Uint8Array | undefined,
+): boolean {
+  const secret = secretOf(core, tunnel)
+  if (secret === undefined || tunnel.challenge === undefined || response === undefined) return false
+  return constantTimeEqual(respond(carrier, secret, tunnel.challenge), response)
+}
+
+/** A challenge of ours that is still open must never be answered: a peer that has no secret could have us do it. */
+export function isOwnChallenge(core: Core, challenge: Uint8Array): boolean {
+  for (const tunnel of core.state.tunnels.values()) {
+    if (tunnel.challenge !== undefined && constantTimeEqual(tunnel.challenge, challenge)) return true
+  }
+  return false
+}
+
+/** MD5(message type that carries the answer, secret, challenge). */
+function respond(carrier: 'SCCRP' | 'SCCCN', secret: Uint8Array, challenge: Uint8Array): Uint8Array {
+  return md5(Uint8Array.of(MESSAGES[carrier].number), secret, challenge)
+}
