@@ -62,7 +62,7 @@ export function linkEnv(core: Core, tunnel: TunnelState, session: SessionState):
     up: network => networkUp(core, tunnel, session, network),
     down: () => networkDown(core, session),
     closed: reason =>
-      core.signal({ kind: 'link-closed', tunnelKey: tunnel.key, sessionId: session.localId, reason }),
+      core.signals.push({ kind: 'link-closed', tunnelKey: tunnel.key, sessionId: session.localId, reason }),
     drop: reason => core.drop(tunnel.path, reason),
   }
 }
@@ -184,5 +184,5 @@ function finish(core: Core, tunnel: TunnelState, session: SessionState, reason: 
       durationMs: core.now - session.startedAt,
     },
   })
-  core.signal({ kind: 'session-gone', tunnelKey: tunnel.key })
+  core.signals.push({ kind: 'session-gone', tunnelKey: tunnel.key })
 }

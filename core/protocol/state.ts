@@ -130,7 +130,8 @@ export interface Core {
   readonly timers: Timers
   readonly now: Milliseconds
   emit(output: Output): void
-  signal(signal: Signal): void
+  /** Delivered before the endpoint returns. */
+  readonly signals: Signal[]
   drop(path: Path, reason: ProtocolDrop): void
 }
 

@@ -61,7 +61,7 @@ export function sendControl(
 }
 
 function giveUp(core: Core, tunnel: TunnelState, reason: EndReason): void {
-  core.signal({ kind: 'tunnel-event', tunnelKey: tunnel.key, event: 'silent', detail: { reason } })
+  core.signals.push({ kind: 'tunnel-event', tunnelKey: tunnel.key, event: 'silent', detail: { reason } })
 }
 
 /** Acknowledges at once, unless a pending decision will bring a message that can carry it. */
