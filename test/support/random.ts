@@ -1,0 +1,54 @@
+import type { Random } from '../../core/ports.ts'
+
+/** Repeatable randomness (splitmix32): the same seed gives the same run. */
+export class SeededRandom implements Random {
+  #state: number
+
+  constructor(seed: number) {
+    this.#state = seed >>> 0
+  }
+
+  uint32(): number {
+    this.#state = (this.#state + 0x9e3779b9) >>> 0
+    let mixed = this.#state
+    mixed = Math.imul(mixed ^ (mixed >>> 16), 0x21f0aaad)
+    mixed = Math.imul(mixed ^ (mixed >>> 15), 0x735a2d97)
+    return (mixed ^ (mixed >>> 15)) >>> 0
+  }
+
+  uint16(): number {
+    return this.uint32() >>> 16
+  }
+
+  bytes(count: number): Uint8Array {
+    return Uint8Array.from({ length: count }, () => this.uint32() >>> 24)
+  }
+
+  /** 0 <= x < 1. */
+  fraction(): number {
+    return this.uint32() / 2 ** 32
+  }
+}
+
+/** Gives the ids of a script first, then goes on as `rest`: for exchanges whose every octet is known. */
+export class ScriptedRandom implements Random {
+  readonly #ids: number[]
+  readonly #rest: Random
+
+  constructor(ids: readonly number[], rest: Random) {
+    this.#ids = [...ids]
+    this.#rest = rest
+  }
+
+  uint16(): number {
+    return this.#ids.shift() ?? this.#rest.uint16()
+  }
+
+  uint32(): number {
+    return this.#rest.uint32()
+  }
+
+  bytes(count: number): Uint8Array {
+    return this.#rest.bytes(count)
+  }
+}
