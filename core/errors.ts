@@ -15,9 +15,10 @@ export const ERRORS = {
   PLUGIN_OPTIONS: 'change the option at the line named to what was expected',
   PLUGIN_REQUIRES: 'put a plugin that provides it earlier in the list',
   PLUGIN_ORDER: 'move the provider above the plugin that requires it',
-  PLUGIN_CONFLICT: 'keep one provider of this capability',
+  PLUGIN_CONFLICT: 'keep one of the two plugins named',
   PLUGIN_SETUP: 'mend what the message names; the plugin could not be set up',
   PLUGIN_START: 'mend what the message names; the plugin could not start',
+  PLUGIN_FAULT: 'mend what the message names; the plugin failed while it served',
   PLUGIN_TIMEOUT: 'find out what the plugin named waits for',
   // users, pools, files of plugins
   USERS_FILE: 'mend the users file at the line named',
@@ -67,14 +68,28 @@ export class BurrowError extends Error {
   override readonly name = 'BurrowError'
   readonly code: ErrorCode
   readonly place: ErrorPlace
+  /** What else was found wrong in the same look, each an error of its own. */
+  readonly also: readonly BurrowError[]
 
-  constructor(code: ErrorCode, message: string, place: ErrorPlace = {}, options?: { cause?: unknown }) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    place: ErrorPlace = {},
+    options: { cause?: unknown; also?: readonly BurrowError[] } = {},
+  ) {
     super(message, options)
     this.code = code
     this.place = place
+    this.also = options.also ?? []
   }
 
   get remedy(): string {
     return ERRORS[this.code]
   }
+}
+
+/** Throws all of `problems` as one, if there are any. */
+export function throwProblems([first, ...also]: readonly BurrowError[]): void {
+  if (first === undefined) return
+  throw new BurrowError(first.code, first.message, first.place, { cause: first.cause, also })
 }

@@ -1,5 +1,6 @@
 /** Around every tap: its deadline, its name, its abort signal, its faults and its line in the trail. */
 import type { Clock, Milliseconds } from '../ports.ts'
+import { attempt, type Outcome } from './attempt.ts'
 import type { HookName, HookSpec } from './hooks.ts'
 
 /** How a plugin's taps are told apart and treated. */
@@ -75,11 +76,6 @@ export class Inquiry {
 }
 
 type Run = (...args: unknown[]) => unknown
-type Outcome =
-  | { readonly kind: 'answer'; readonly value: unknown }
-  | { readonly kind: 'threw'; readonly error: unknown }
-  | { readonly kind: 'late' }
-  | { readonly kind: 'withdrawn' }
 
 /** Wraps the function of a tap; what it returns never throws and never rejects. */
 export function guard(tap: TapIdentity, run: Run, world: GuardWorld): Run {
@@ -89,7 +85,7 @@ export function guard(tap: TapIdentity, run: Run, world: GuardWorld): Run {
 /** An observer is called with the event alone; whatever it does, it hurts nobody. */
 function guardObserver(tap: TapIdentity, run: Run, world: GuardWorld): Run {
   return async event => {
-    const outcome = await attempt(tap, () => run(event), world)
+    const outcome = await attempt(() => run(event), { clock: world.clock, deadlineMs: tap.spec.deadlineMs })
     if (outcome.kind === 'threw' || outcome.kind === 'late') report(tap, outcome, world)
   }
 }
@@ -112,7 +108,13 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
     }
     const outcome: Outcome = inquiry.withdrawn
       ? { kind: 'withdrawn' }
-      : await attempt(tap, () => run(...args, call), world, inquiry, abort)
+      : await attempt(() => run(...args, call), {
+          clock,
+          deadlineMs: tap.spec.deadlineMs,
+          running: withdraw => inquiry.running(withdraw),
+          late: value => inquiry.late(tap.plugin, value),
+        })
+    if (outcome.kind === 'late' || outcome.kind === 'withdrawn') abort.abort(outcome.kind)
     const verdict = verdictOf(tap, outcome, world)
     const kind = verdict === undefined || verdict === args[0] ? 'pass' : (kindOf(verdict) ?? 'changed')
     inquiry.trail.push({
@@ -127,41 +129,6 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
     if (kind !== 'pass') inquiry.answeredBy = tap.plugin
     return verdict
   }
-}
-
-/** Runs a tap once; its outcome comes at the deadline or the withdrawal at the latest. */
-function attempt(
-  { plugin, spec }: TapIdentity,
-  start: () => unknown,
-  { clock }: GuardWorld,
-  inquiry?: Inquiry,
-  abort?: LazyAbort,
-): Outcome | Promise<Outcome> {
-  let result: unknown
-  try {
-    result = start()
-  } catch (error) {
-    return { kind: 'threw', error }
-  }
-  if (!isThenable(result)) return { kind: 'answer', value: result }
-  const promise = result
-  return new Promise(resolve => {
-    let open = true
-    const close = (outcome: Outcome) => {
-      if (!open) return
-      open = false
-      timer.cancel()
-      inquiry?.running(undefined)
-      if (outcome.kind === 'late' || outcome.kind === 'withdrawn') abort?.abort(outcome.kind)
-      resolve(outcome)
-    }
-    const timer = clock.setTimer(spec.deadlineMs, () => close({ kind: 'late' }))
-    inquiry?.running(() => close({ kind: 'withdrawn' }))
-    promise.then(
-      value => (open ? close({ kind: 'answer', value }) : inquiry?.late(plugin, value)),
-      error => close({ kind: 'threw', error }),
-    )
-  })
 }
 
 /** What the hook goes on with: the tap's own verdict, or the one that its hook sets for a fault. */
@@ -207,10 +174,6 @@ function reasonOf(verdict: unknown): { reason?: string } {
   const reason =
     typeof verdict === 'object' && verdict !== null && 'reason' in verdict ? verdict.reason : undefined
   return typeof reason === 'string' ? { reason } : {}
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 }
 
 /** Most taps never look at their signal. */

@@ -1,7 +1,7 @@
 /** Read-only contexts that taps receive. */
-
 import type { FlowCounters } from '../flow.ts'
 import type {
+  AddressKind,
   AuthMethod,
   EndReason,
   Grant,
@@ -49,8 +49,8 @@ export interface GrantCall extends SessionCall {
 }
 
 export interface AssignCall extends GrantCall {
-  /** Live sessions that hold `address` for this or another user, if any: see `endSession`. */
-  readonly address: 'ipv4'
+  /** The kind that is wanted. `ServerView` tells who holds a static address and can end that session. */
+  readonly address: AddressKind
 }
 
 export interface PolicyCall extends GrantCall {

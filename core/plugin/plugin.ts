@@ -71,6 +71,7 @@ export interface Plugin<Options, Requires extends readonly Capability<unknown>[]
     context: PluginContext,
     options: Options,
     ...capabilities: CapabilityValues<Requires>
+    // biome-ignore lint/suspicious/noConfusingVoidType: a plugin that only taps hooks returns nothing.
   ): PluginInstance | void
 }
 

@@ -1,0 +1,52 @@
+import type { Clock, Milliseconds } from '../ports.ts'
+
+/** How one call into a plugin ended. */
+export type Outcome<T = unknown> =
+  | { readonly kind: 'answer'; readonly value: T }
+  | { readonly kind: 'threw'; readonly error: unknown }
+  | { readonly kind: 'late' }
+  | { readonly kind: 'withdrawn' }
+
+export interface AttemptOptions {
+  readonly clock: Clock
+  readonly deadlineMs: Milliseconds
+  /** Given the way to withdraw the call while it runs, then undefined. */
+  readonly running?: (withdraw: (() => void) | undefined) => void
+  /** Given what comes after the deadline or the withdrawal. */
+  readonly late?: (value: unknown) => void
+}
+
+/** Calls into a plugin; whatever that does, the outcome is there by the deadline. Never throws or rejects. */
+export function attempt<T>(
+  start: () => T | PromiseLike<T>,
+  { clock, deadlineMs, running, late }: AttemptOptions,
+): Outcome<T> | Promise<Outcome<T>> {
+  let result: T | PromiseLike<T>
+  try {
+    result = start()
+  } catch (error) {
+    return { kind: 'threw', error }
+  }
+  if (!isThenable(result)) return { kind: 'answer', value: result }
+  const promise = result
+  return new Promise(resolve => {
+    let open = true
+    const close = (outcome: Outcome<T>) => {
+      if (!open) return
+      open = false
+      timer.cancel()
+      running?.(undefined)
+      resolve(outcome)
+    }
+    const timer = clock.setTimer(deadlineMs, () => close({ kind: 'late' }))
+    running?.(() => close({ kind: 'withdrawn' }))
+    promise.then(
+      value => (open ? close({ kind: 'answer', value }) : late?.(value)),
+      error => close({ kind: 'threw', error }),
+    )
+  })
+}
+
+function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}

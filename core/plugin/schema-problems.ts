@@ -1,0 +1,87 @@
+/** What a schema says against a value, in an operator's words: where, what stands there, what was expected. */
+import { type ZodError, type ZodType, z } from 'zod'
+import { BurrowError, type ErrorCode, type ErrorPlace } from '../errors.ts'
+import { nearest } from './nearest.ts'
+
+export type ValuePath = readonly PropertyKey[]
+
+export interface Checked {
+  readonly code: ErrorCode
+  readonly schema: ZodType
+  readonly input: unknown
+  /** Where the value of a path is written; the nearest enclosing one where there is none. */
+  readonly locate: (path: ValuePath) => ErrorPlace
+}
+
+type Issue = ZodError['issues'][number]
+
+/** One coded error for each thing that is wrong. */
+export function schemaProblems(error: ZodError, checked: Checked): BurrowError[] {
+  return error.issues.flatMap(issue => describe(issue, checked))
+}
+
+function describe(issue: Issue, checked: Checked): BurrowError[] {
+  const { code, schema, input, locate } = checked
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(schema, issue.path)
+    return issue.keys.map(key => {
+      const guess = nearest(key, known)
+      const hint = guess === undefined ? `known here: ${known.join(', ')}` : `did you mean "${guess}"?`
+      return new BurrowError(
+        code,
+        `unknown option ${pathText([...issue.path, key])}; ${hint}`,
+        locate([...issue.path, key]),
+      )
+    })
+  }
+  if (issue.code === 'invalid_union' && issue.errors.length > 0) {
+    // The alternative that came nearest tells most: it objects to what lies deepest.
+    const depth = (issues: readonly Issue[]) => Math.max(0, ...issues.map(({ path }) => path.length))
+    const [best = []] = [...issue.errors].sort((a, b) => depth(b) - depth(a))
+    return best.flatMap(inner => describe({ ...inner, path: [...issue.path, ...inner.path] }, checked))
+  }
+  const found = at(input, issue.path)
+  const expected = issue.message.replace(/^Invalid input: /, '').replace(/, received .*$/, '')
+  const what = found === undefined ? 'is missing' : `is ${valueText(found, issue.path)}`
+  return [new BurrowError(code, `${pathText(issue.path)} ${what}: ${expected}`, locate(issue.path))]
+}
+
+function at(value: unknown, path: ValuePath): unknown {
+  return path.reduce<unknown>(
+    (inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key],
+    value,
+  )
+}
+
+const pathText = (path: ValuePath) => {
+  const text = path.map(key => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('')
+  return text === '' ? 'the value' : text.replace(/^\./, '')
+}
+
+const SECRET = /secret|passw|token|credential/i
+const LONGEST_VALUE = 80
+
+/** The value as the file has it; secrets, and what may hold one, are only named. */
+function valueText(value: unknown, path: ValuePath): string {
+  if (Array.isArray(value)) return 'a list'
+  if (typeof value === 'object' && value !== null) return 'a mapping'
+  if (path.some(key => SECRET.test(String(key)))) return 'a value that is not shown'
+  const text = JSON.stringify(value)
+  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}...` : text
+}
+
+interface SchemaNode {
+  readonly properties?: Readonly<Record<string, SchemaNode>>
+  readonly additionalProperties?: SchemaNode
+  readonly items?: SchemaNode
+}
+
+/** The keys that the schema knows of the mapping at `path`. */
+function knownKeys(schema: ZodType, path: ValuePath): readonly string[] {
+  const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' }) as SchemaNode
+  const node = path.reduce<SchemaNode | undefined>(
+    (inner, key) => inner?.properties?.[String(key)] ?? inner?.items ?? inner?.additionalProperties,
+    root,
+  )
+  return Object.keys(node?.properties ?? {})
+}
