@@ -32,6 +32,8 @@ export const ERRORS = {
   PORT_IN_USE: 'stop the other program on that port, or choose another port in `listen`',
   ADDRESS_NOT_LOCAL: 'listen on an address of this host',
   KERNEL_SETTING: 'set it yourself as the message says, or set `manageKernel: true`',
+  FLOW_REFUSED: 'see what the data plane said of the flow: it holds no more, or cannot carry this one',
+  DATA_PLANE_DOWN: 'see why the data plane failed, and start again',
   NETWORK_SETUP: 'see what the `ip` command said',
   PLATFORM: 'run on Linux (x86-64 or arm64, glibc)',
   TRACE_FILE: 'name a file in a folder that exists and that you may write',

@@ -75,4 +75,6 @@ export type DropReason =
   | 'policy'
   | 'too-big'
   | 'no-route'
+  /** IP of a session that is not open, or from another address than its peer's. */
+  | 'unknown-flow'
   | 'send-failed'
