@@ -183,7 +183,7 @@ export interface EndReason {
   /** Result and error code as sent or received (RFC 2661 4.4.2), where there was one. */
   readonly resultCode?: number
   readonly errorCode?: number
-  /** RFC 3145 disconnect cause, where the peer told one. */
+  /** RFC 3145 disconnect cause, as sent or received, where there was one. */
   readonly pppCause?: number
   /** Text for the operator; text from the peer is raw. */
   readonly text?: string

@@ -78,7 +78,7 @@ const ACTIONS: Readonly<Record<SessionAction, Act>> = {
   connect(core, tunnel, session) {
     core.timers.clear(sessionTimer(session, 'call-setup'))
     const env = linkEnv(core, tunnel, session)
-    session.link = createLink(env.config)
+    session.link = createLink()
     startLink(session.link, env)
   },
 

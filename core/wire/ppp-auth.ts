@@ -81,11 +81,8 @@ export function decodeText(bytes: Uint8Array): string {
   }
 }
 
-/** Text as UTF-8, for a field that a single octet counts. Throws WIRE_OVERFLOW beyond 255 octets. */
 export function encodeText(text: string): Uint8Array {
-  const bytes = new TextEncoder().encode(text)
-  countOf(bytes)
-  return bytes
+  return new TextEncoder().encode(text)
 }
 
 function counted(data: Uint8Array, at: number): Uint8Array | undefined {

@@ -1,6 +1,6 @@
 /** Packets of the PPP control protocols (RFC 1661 5) and the options that they carry (RFC 1661 6, 1332 3, 1877). */
 import { BurrowError } from '../errors.ts'
-import { PPP } from './ppp-frame.ts'
+import { PPP, pppProtocolName } from './ppp-frame.ts'
 
 /** Codes of LCP; the network control protocols know the first seven (RFC 1661 5, RFC 1570 2). */
 export const CP_CODE = {
@@ -191,8 +191,25 @@ export function addressValue(value: Uint8Array): string {
 
 /** `address` is dotted IPv4. */
 export function addressOption(type: number, address: string): CpOption {
-  const octets = address.split('.').map(Number)
-  if (octets.length !== 4 || octets.some(octet => !Number.isInteger(octet) || octet < 0 || octet > 255))
-    throw new BurrowError('WIRE_OVERFLOW', `${address} is no IPv4 address`)
-  return { type, value: Uint8Array.from(octets) }
+  if (!isIpv4(address)) throw new BurrowError('WIRE_OVERFLOW', `${address} is no IPv4 address`)
+  return { type, value: Uint8Array.from(address.split('.'), Number) }
+}
+
+export function isIpv4(text: string): boolean {
+  return /^\d{1,3}(\.\d{1,3}){3}$/.test(text) && text.split('.').every(octet => Number(octet) <= 255)
+}
+
+const CHAP_ALGORITHMS: ReadonlyMap<number, string> = new Map([
+  [5, 'CHAP-MD5'],
+  [6, 'CHAP-SHA1'],
+  [0x80, 'MS-CHAP'],
+  [0x81, 'MS-CHAPv2'],
+])
+
+/** The value of an Authentication-Protocol option, for people. */
+export function authProtocolName(value: Uint8Array): string {
+  const protocol = uintValue(value.subarray(0, 2))
+  const algorithm = value[2]
+  if (protocol !== PPP.CHAP || algorithm === undefined) return pppProtocolName(protocol)
+  return CHAP_ALGORITHMS.get(algorithm) ?? `CHAP algorithm ${algorithm}`
 }

@@ -106,3 +106,8 @@ export interface LinkEnv {
   /** Input that was ignored. */
   drop(reason: LinkDrop): void
 }
+
+/** Drops input, and is the `undefined` that a function which ignores its input returns. */
+export function dropped(env: LinkEnv, reason: LinkDrop): undefined {
+  env.drop(reason)
+}

@@ -1,0 +1,121 @@
+/** CHAP with MD5, both sides (RFC 1994). The verifier repeats its challenge, the claimant its response. */
+import { md5 } from '../../crypto.ts'
+import { type ChapPacket, decodeChap, decodeText, encodeChap, encodeText } from '../../wire/ppp-auth.ts'
+import { PPP } from '../../wire/ppp-frame.ts'
+import type { EndReason } from '../outputs.ts'
+import {
+  type AuthNews,
+  type AuthProtocol,
+  type LoginState,
+  MAX_FIELD_BYTES,
+  type ProofState,
+  refusedByPeer,
+  verdictMessage,
+} from './auth.ts'
+import { dropped, type LinkEnv } from './link-env.ts'
+
+const MD5_BYTES = 16
+const CHALLENGE_BYTES = 16
+
+const REFLECTED: EndReason = {
+  cause: 'auth-failed',
+  pppCause: 16,
+  text: 'CHAP: the peer sent our own challenge back, to have it answered for itself',
+}
+
+export const CHAP: AuthProtocol = {
+  protocol: PPP.CHAP,
+  claimantBegins: false,
+
+  receive({ proof, login }, env, payload) {
+    const packet = decodeChap(payload)
+    if (packet === undefined) return dropped(env, 'ppp-malformed')
+    if (packet.kind === 'response')
+      return proof ? hearResponse(proof, env, packet) : dropped(env, 'ppp-auth-not-negotiated')
+    if (login === undefined) return dropped(env, 'ppp-auth-not-negotiated')
+    if (!('message' in packet)) return hearChallenge(login, proof, env, packet)
+    if (login.response === undefined || packet.identifier !== login.identifier)
+      return dropped(env, 'ppp-stale')
+    if (packet.kind === 'success') return { kind: 'login-accepted' }
+    return { kind: 'failed', reason: refusedByPeer(decodeText(packet.message)) }
+  },
+
+  challenge(proof, env) {
+    if (proof.challenge === undefined) {
+      proof.challenge = env.random.bytes(CHALLENGE_BYTES)
+      proof.identifier = env.random.uint16() & 0xff
+    }
+    proof.transmissions++
+    const { identifier, challenge: value } = proof
+    env.send(
+      PPP.CHAP,
+      encodeChap({ kind: 'challenge', identifier, value, name: encodeText(env.config.authName) }),
+    )
+    return true
+  },
+
+  tell({ identifier, verdict }, env) {
+    if (verdict === undefined) return
+    const kind = verdict.accepted ? 'success' : 'failure'
+    env.send(PPP.CHAP, encodeChap({ kind, identifier, message: verdictMessage(verdict.message) }))
+  },
+
+  prove(login, env, secret) {
+    if (login.challenge === undefined) return undefined
+    login.due = false
+    login.transmissions = 1
+    login.response = md5(Uint8Array.of(login.identifier), encodeText(secret), login.challenge)
+    sendResponse(login, env)
+    return undefined
+  },
+
+  repeat(login, env) {
+    login.transmissions++
+    sendResponse(login, env)
+  },
+}
+
+function hearResponse(
+  proof: ProofState,
+  env: LinkEnv,
+  packet: Extract<ChapPacket, { kind: 'challenge' | 'response' }>,
+): AuthNews | undefined {
+  const { identifier, challenge } = proof
+  if (challenge === undefined || packet.identifier !== identifier) return dropped(env, 'ppp-stale')
+  if (packet.value.length !== MD5_BYTES || packet.name.length > MAX_FIELD_BYTES)
+    return dropped(env, 'ppp-malformed')
+  if (proof.verdict !== undefined) CHAP.tell(proof, env)
+  if (proof.heard) return undefined
+  proof.heard = true
+  return {
+    kind: 'evidence',
+    user: decodeText(packet.name),
+    proof: { method: 'chap-md5', identifier, challenge, response: packet.value.slice() },
+  }
+}
+
+function hearChallenge(
+  login: LoginState,
+  proof: ProofState | undefined,
+  env: LinkEnv,
+  packet: Extract<ChapPacket, { kind: 'challenge' | 'response' }>,
+): AuthNews | undefined {
+  if (proof?.challenge?.join() === packet.value.join()) return { kind: 'failed', reason: REFLECTED }
+  const repeated = packet.identifier === login.identifier && login.challenge?.join() === packet.value.join()
+  if (repeated && login.response !== undefined) {
+    sendResponse(login, env)
+    return undefined
+  }
+  login.identifier = packet.identifier
+  login.challenge = packet.value.slice()
+  login.peerName = decodeText(packet.name.subarray(0, MAX_FIELD_BYTES))
+  login.response = undefined
+  login.due = true
+  return { kind: 'login-due' }
+}
+
+function sendResponse({ identifier, response: value }: LoginState, env: LinkEnv): void {
+  if (value === undefined) return
+  const name = encodeText(env.config.authAs?.user ?? '')
+  env.send(PPP.CHAP, encodeChap({ kind: 'response', identifier, value, name }))
+}
