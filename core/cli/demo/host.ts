@@ -21,14 +21,18 @@ const ROLES: Readonly<Record<string, (...args: string[]) => Promise<void>>> = {
         process.stdout.write(text)
         resolve()
       }
-      const get = request(url, { timeout: FETCH_TIMEOUT_MS, ...(localAddress && { localAddress }) }, response => {
-        let page = ''
-        response.setEncoding('utf8')
-        response.on('data', chunk => {
-          page += chunk
-        })
-        response.on('end', () => done(page))
-      })
+      const get = request(
+        url,
+        { timeout: FETCH_TIMEOUT_MS, ...(localAddress && { localAddress }) },
+        response => {
+          let page = ''
+          response.setEncoding('utf8')
+          response.on('data', chunk => {
+            page += chunk
+          })
+          response.on('end', () => done(page))
+        },
+      )
       get.on('timeout', () => get.destroy(new Error('no answer')))
       get.on('error', () => done('no answer'))
       get.end()
