@@ -145,6 +145,8 @@ export function acknowledge(channel: ChannelState, env: ChannelEnv, nr: number):
   channel.attempts = 0
   for (let step = 0; step < count; step++) widen(channel)
   env.clearRetransmitTimer()
+  // What is still on its way is the oldest now, and was sent once.
+  if (channel.flight > 0) startTimer(channel, env)
   pump(channel, env)
   return true
 }
@@ -182,15 +184,17 @@ function pump(channel: ChannelState, env: ChannelEnv): void {
   while (channel.flight < window) {
     const next = channel.outbox[channel.flight]
     if (next === undefined) break
-    if (channel.flight === 0) {
-      env.setRetransmitTimer(retransmitDelayMs(env.config, channel.attempts))
-      channel.attempts++
-    }
+    if (channel.flight === 0) startTimer(channel, env)
     channel.flight++
     const end = add16(next.ns, 1)
     if (isBefore16(channel.sentEnd, end)) channel.sentEnd = end
     transmit(channel, env, next.ns, next.sessionId, next.body)
   }
+}
+
+function startTimer(channel: ChannelState, env: ChannelEnv): void {
+  env.setRetransmitTimer(retransmitDelayMs(env.config, channel.attempts))
+  channel.attempts++
 }
 
 function transmit(
