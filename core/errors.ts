@@ -90,8 +90,13 @@ export class BurrowError extends Error {
   }
 }
 
+/** All of `problems` as one error: the first, which carries the others. */
+export function combined(problems: readonly BurrowError[]): BurrowError {
+  const [first = new BurrowError('INTERNAL', 'an error without a cause'), ...also] = problems
+  return new BurrowError(first.code, first.message, first.place, { cause: first.cause, also })
+}
+
 /** Throws all of `problems` as one, if there are any. */
-export function throwProblems([first, ...also]: readonly BurrowError[]): void {
-  if (first === undefined) return
-  throw new BurrowError(first.code, first.message, first.place, { cause: first.cause, also })
+export function throwProblems(problems: readonly BurrowError[]): void {
+  if (problems.length > 0) throw combined(problems)
 }

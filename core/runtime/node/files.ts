@@ -1,0 +1,14 @@
+/** The files and variables that a config refers to. */
+import { readFileSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+
+export const readText = (file: string): string => readFileSync(file, 'utf8')
+
+/** A way to a file that is relative to the folder of another one. */
+export const besides = (file: string, path: string): string => resolve(dirname(file), path)
+
+export const folderOf = (file: string): string => dirname(resolve(file))
+
+export const isReadableByOthers = (file: string): boolean => (statSync(file).mode & 0o077) !== 0
+
+export const variable = (name: string): string | undefined => process.env[name]

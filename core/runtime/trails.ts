@@ -1,0 +1,36 @@
+import type { TrailEntry } from '../hooks/guard.ts'
+
+export interface TrailLimits {
+  /** Tunnels and calls, refused ones included; beyond it the one decided on least recently is forgotten. */
+  readonly mostSubjects: number
+  /** Entries of one subject; beyond it the oldest goes. */
+  readonly mostEntries: number
+}
+
+const LIMITS: TrailLimits = { mostSubjects: 8192, mostEntries: 32 }
+
+/** Every decision about a tunnel (by its key) or a call (by its id): why it was let in, or was not. */
+export class Trails {
+  readonly #bySubject = new Map<string, readonly TrailEntry[]>()
+  readonly #limits: TrailLimits
+
+  constructor(limits: TrailLimits = LIMITS) {
+    this.#limits = limits
+  }
+
+  add(subject: string, entries: readonly TrailEntry[]): void {
+    if (entries.length === 0) return
+    const all = [...this.of(subject), ...entries].slice(-this.#limits.mostEntries)
+    this.#bySubject.delete(subject)
+    this.#bySubject.set(subject, all)
+    if (this.#bySubject.size <= this.#limits.mostSubjects) return
+    for (const oldest of this.#bySubject.keys()) {
+      this.#bySubject.delete(oldest)
+      break
+    }
+  }
+
+  of(subject: string): readonly TrailEntry[] {
+    return this.#bySubject.get(subject) ?? []
+  }
+}
