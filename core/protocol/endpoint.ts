@@ -129,6 +129,13 @@ export class Endpoint {
     return tunnels.size + halfOpen.size + asks.size + byPeer.size + this.#timers.size === 0
   }
 
+  /** Nothing is under way: what is left only acknowledges the repetitions of peers that have closed their tunnels. */
+  isQuiet(): boolean {
+    for (const { phase, sessions, farewell } of this.#state.tunnels.values())
+      if (phase !== 'closed' || sessions.size > 0 || farewell !== 'received') return false
+    return true
+  }
+
   handleDatagram(now: Milliseconds, path: Path, bytes: Uint8Array): void {
     this.#run(now, core => receiveDatagram(core, path, bytes))
   }

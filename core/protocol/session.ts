@@ -303,9 +303,12 @@ export function callTimeout(core: Core, tunnel: TunnelState, session: SessionSta
   }
 }
 
-/** Ends a call in good order: PPP first where there is a link, then CDN. */
+/**
+ * Ends a call in good order: PPP first where there is a link, then CDN. A call is replaced because its user has dialled
+ * again: nobody is likely to be left to answer a Terminate-Request.
+ */
 export function hangUpCall(core: Core, tunnel: TunnelState, session: SessionState, reason: EndReason): void {
-  if (session.link !== undefined && session.phase === 'established') {
+  if (session.link !== undefined && session.phase === 'established' && reason.cause !== 'replaced') {
     closeLink(session.link, linkEnv(core, tunnel, session), reason)
   } else {
     stepCall(core, tunnel, session, 'close', { reason })

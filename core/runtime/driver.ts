@@ -31,7 +31,7 @@ export interface DrivenEndpoint {
   nextTimeout(): Milliseconds | undefined
   hangUp(now: Milliseconds, key: SessionKey, reason: EndReason): void
   shutdown(now: Milliseconds): void
-  isIdle(): boolean
+  isQuiet(): boolean
 }
 
 export type Observed =
@@ -373,7 +373,7 @@ export class Driver {
 
   #wakeIfQuiet(): void {
     if (this.#quietWaiters.size === 0) return
-    if (this.book.size > 0 || this.#told.size > 0 || !this.#parts.endpoint.isIdle()) return
+    if (this.book.size > 0 || this.#told.size > 0 || !this.#parts.endpoint.isQuiet()) return
     for (const wake of this.#quietWaiters) wake()
     this.#quietWaiters.clear()
   }

@@ -79,7 +79,7 @@ function scene({ interimIntervalS = 0 } = {}) {
     upsert: async (): Promise<void> => {},
     remove: async (): Promise<readonly FlowCounters[]> => [COUNTERS],
     nextTimeout: undefined as number | undefined,
-    idle: true,
+    quiet: true,
   }
   const endpoint: DrivenEndpoint = {
     handleDatagram: (_now, _path, bytes) => script.onDatagram(bytes),
@@ -99,7 +99,7 @@ function scene({ interimIntervalS = 0 } = {}) {
     nextTimeout: () => script.nextTimeout,
     hangUp: (_now, key, { cause }) => told.push(`hang up ${key} ${cause}`),
     shutdown: () => told.push('shutdown'),
-    isIdle: () => script.idle,
+    isQuiet: () => script.quiet,
   }
   let listener: (event: DataPlaneEvent) => void = () => {}
   const dataPlane: DataPlane = {
@@ -345,10 +345,10 @@ test('ending a session that does not go is an error at the deadline', async () =
   await end
 })
 
-test('stop waits until the core is idle, the observers are done and the leases released', async () => {
+test('stop waits until the core is quiet, the observers are done and the leases released', async () => {
   const { driver, told, script, emit, clock } = scene()
   emit(UP)
-  script.idle = false
+  script.quiet = false
   let stopped: boolean | undefined
   const stop = driver.stop(5000).then(inTime => {
     stopped = inTime
@@ -356,7 +356,7 @@ test('stop waits until the core is idle, the observers are done and the leases r
   emit(DOWN)
   await settle()
   assert.equal(stopped, undefined)
-  script.idle = true
+  script.quiet = true
   driver.act(() => {})
   await stop
   assert.equal(stopped, true)
@@ -366,7 +366,7 @@ test('stop waits until the core is idle, the observers are done and the leases r
 
 test('stop gives up at its deadline', async () => {
   const { driver, script, clock, told, datagram } = scene()
-  script.idle = false
+  script.quiet = false
   const stop = driver.stop(5000)
   await clock.advance(5000)
   assert.equal(await stop, false)
