@@ -75,6 +75,8 @@ export interface DataPlaneTotals {
   /** Datagrams handed up, and those over their budget. */
   readonly handedUp: bigint
   readonly notHandedUp: bigint
+  /** Calls of `send` that failed. */
+  readonly unsent: bigint
 }
 
 /** A data plane with sockets of its own. */

@@ -8,32 +8,40 @@ import type { Path, SocketAddress } from '../ports.ts'
 export const HEADROOM_BYTES = 16
 export const BATCH_PACKETS = 64
 
-/** Up to 64 packets in one buffer, each in a slot of its own. Addresses are IPv4 in host order. */
+/** Up to 64 packets in one buffer, each in a slot of its own. Addresses are IPv4 as signed numbers. */
 export class PacketBatch {
   count = 0
   readonly slotBytes: number
   readonly bytes: Uint8Array
+  readonly view: DataView
   /** Where packet i starts in `bytes`. */
   readonly at = new Uint32Array(BATCH_PACKETS)
   readonly length = new Uint32Array(BATCH_PACKETS)
-  readonly localAddress = new Uint32Array(BATCH_PACKETS)
+  readonly localAddress = new Int32Array(BATCH_PACKETS)
   readonly localPort = new Uint16Array(BATCH_PACKETS)
-  readonly remoteAddress = new Uint32Array(BATCH_PACKETS)
+  readonly remoteAddress = new Int32Array(BATCH_PACKETS)
   readonly remotePort = new Uint16Array(BATCH_PACKETS)
 
   constructor(slotBytes: number) {
     this.slotBytes = slotBytes
     this.bytes = new Uint8Array(BATCH_PACKETS * slotBytes)
+    this.view = new DataView(this.bytes.buffer)
   }
 }
 
-/** UDP sockets that know which local address each datagram came to and leaves from. */
+/** A UDP socket that knows which local address each datagram came to and leaves from. */
 export interface DatagramPort {
-  readonly bound: readonly SocketAddress[]
-  /** Fills the batch with what has come, at most 64; never waits. What did not fit its slot is left out. */
-  receive(batch: PacketBatch): void
-  /** Returns how many of the batch went out; never waits. */
-  send(batch: PacketBatch): number
+  readonly bound: SocketAddress
+  /**
+   * Fills the batch with what has come, at most 64, each behind HEADROOM_BYTES; never waits. What did not fit its slot is
+   * left out. True when more may be waiting.
+   */
+  receive(batch: PacketBatch): boolean
+  /**
+   * Sends packets `from` to before `to` of the batch, and sets `length` to 0 of those that did not go. Waits a moment at
+   * most for room.
+   */
+  send(batch: PacketBatch, from: number, to: number): void
   /** One datagram of the control plane; false when it could not be sent. */
   sendOne(path: Path, bytes: Uint8Array): boolean
   close(): void
@@ -41,9 +49,21 @@ export interface DatagramPort {
 
 /** Whole IP packets, without a link header. */
 export interface TunPort {
-  /** As of `DatagramPort`; addresses are not set. Packets start behind HEADROOM_BYTES. */
-  receive(batch: PacketBatch): void
-  /** One packet out of `bytes`; false when the kernel did not take it. */
-  send(bytes: Uint8Array, at: number, length: number): boolean
+  /** As of `DatagramPort`, without addresses. */
+  receive(batch: PacketBatch): boolean
+  /** Packet `index` of the batch; false when the kernel did not take it. */
+  send(batch: PacketBatch, index: number): boolean
   close(): void
+}
+
+/** A port that calls back when something has come. */
+export interface Readable {
+  onReadable(listener: () => void): void
+}
+
+/** The socket from which `local` is reached: its own, or a wildcard on its port; -1 for none. */
+export function socketFor(sockets: readonly DatagramPort[], local: SocketAddress): number {
+  const bound = sockets.map(socket => socket.bound)
+  const own = bound.findIndex(({ address, port }) => port === local.port && address === local.address)
+  return own >= 0 ? own : bound.findIndex(({ address, port }) => port === local.port && address === '0.0.0.0')
 }

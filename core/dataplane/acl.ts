@@ -1,0 +1,118 @@
+/** Packet filters, compiled to flat arrays of numbers. */
+import type { AclRule, Prefix } from '../flow.ts'
+import { IP_PROTOCOL, ipv4FragmentOffset, ipv4HeaderBytes, ipv4Mask, ipv4Protocol } from '../wire/ip.ts'
+import { ipv4Prefixes } from './prefix.ts'
+
+/**
+ * Rules in order, each as [action, protocol, sources, destinations, ports, then that many (address, mask) pairs, (address,
+ * mask) pairs and (from, to) pairs]. A protocol or count of ANY matches everything; a count of 0 matches nothing.
+ */
+export type AclProgram = Int32Array
+
+export interface CompiledAcl {
+  readonly fromSession: AclProgram
+  readonly toSession: AclProgram
+}
+
+/** Denies everything. */
+export const DENY_ALL: CompiledAcl = { fromSession: new Int32Array(0), toSession: new Int32Array(0) }
+
+const ANY = -1
+const PERMIT = 1
+const DENY = 0
+const RULE_HEAD = 5
+/** A packet without readable ports. */
+export const NO_PORT = -1
+
+const HAS_PORTS: ReadonlySet<number> = new Set([
+  IP_PROTOCOL.TCP,
+  IP_PROTOCOL.UDP,
+  IP_PROTOCOL.DCCP,
+  IP_PROTOCOL.SCTP,
+  IP_PROTOCOL.UDPLITE,
+])
+
+export function compileAcl(rules: readonly AclRule[]): CompiledAcl {
+  const compile = (direction: AclRule['direction']) =>
+    Int32Array.from(rules.filter(rule => rule.direction === direction).flatMap(compileRule))
+  return { fromSession: compile('from-session'), toSession: compile('to-session') }
+}
+
+function compileRule(rule: AclRule): readonly number[] {
+  const sources = pairs(rule.source)
+  const destinations = pairs(rule.destination)
+  const ports = rule.destinationPorts?.map(({ from, to }) => [from, to])
+  return [
+    rule.action === 'permit' ? PERMIT : DENY,
+    rule.protocol ?? ANY,
+    sources?.length ?? ANY,
+    destinations?.length ?? ANY,
+    ports?.length ?? ANY,
+    ...[...(sources ?? []), ...(destinations ?? []), ...(ports ?? [])].flat(),
+  ]
+}
+
+function pairs(prefixes: readonly Prefix[] | undefined): readonly (readonly number[])[] | undefined {
+  if (prefixes === undefined) return undefined
+  return ipv4Prefixes(prefixes).map(({ address, length }) => [address, ipv4Mask(length)])
+}
+
+/**
+ * First match wins, no match denies. A rule with ports matches only packets whose ports can be read: no later fragment
+ * and no protocol without ports.
+ */
+export function permits(
+  program: AclProgram,
+  source: number,
+  destination: number,
+  protocol: number,
+  port: number,
+): boolean {
+  let at = 0
+  while (at < program.length) {
+    const ruleProtocol = number(program, at + 1)
+    const sources = number(program, at + 2)
+    const destinations = number(program, at + 3)
+    const ports = number(program, at + 4)
+    const sourcesAt = at + RULE_HEAD
+    const destinationsAt = sourcesAt + pairCells(sources)
+    const portsAt = destinationsAt + pairCells(destinations)
+    if (
+      (ruleProtocol === ANY || ruleProtocol === protocol) &&
+      (sources === ANY || inPrefixes(program, sourcesAt, destinationsAt, source)) &&
+      (destinations === ANY || inPrefixes(program, destinationsAt, portsAt, destination)) &&
+      (ports === ANY || inRanges(program, portsAt, portsAt + pairCells(ports), port))
+    )
+      return program[at] === PERMIT
+    at = portsAt + pairCells(ports)
+  }
+  return false
+}
+
+/** The destination port of a packet that `checkIpv4` has passed, or NO_PORT. */
+export function destinationPort(view: DataView, at: number, total: number): number {
+  const headerBytes = ipv4HeaderBytes(view, at)
+  if (ipv4FragmentOffset(view, at) !== 0 || total < headerBytes + 4) return NO_PORT
+  return HAS_PORTS.has(ipv4Protocol(view, at)) ? view.getUint16(at + headerBytes + 2) : NO_PORT
+}
+
+function inPrefixes(program: AclProgram, from: number, end: number, address: number): boolean {
+  for (let at = from; at < end; at += 2)
+    if ((address & number(program, at + 1)) === number(program, at)) return true
+  return false
+}
+
+function inRanges(program: AclProgram, from: number, end: number, port: number): boolean {
+  for (let at = from; at < end; at += 2)
+    if (port >= number(program, at) && port <= number(program, at + 1)) return true
+  return false
+}
+
+function pairCells(count: number): number {
+  return count === ANY ? 0 : 2 * count
+}
+
+/** `at` is always within: `compileRule` wrote the counts. */
+function number(program: AclProgram, at: number): number {
+  return program[at] ?? 0
+}

@@ -1,0 +1,84 @@
+import { BurrowError } from '../errors.ts'
+import type { AclRule, Flow, FlowCounters, Prefix } from '../flow.ts'
+import type { Path, SocketAddress } from '../ports.ts'
+import { Counters } from './counters.ts'
+import type {
+  DataPlaneCaps,
+  DataPlaneEvent,
+  DataPlaneOptions,
+  DataPlaneTotals,
+  ListeningDataPlane,
+} from './data-plane.ts'
+import { type Command, DEFAULT_MAX_FLOWS, type FlowKey } from './engine.ts'
+import { type DatagramPort, socketFor } from './ports.ts'
+
+/** What every data plane with an engine has in common, on whichever thread the engine runs. */
+export abstract class CommandDataPlane implements ListeningDataPlane {
+  abstract readonly caps: DataPlaneCaps
+  protected readonly options: DataPlaneOptions
+  protected readonly maxFlows: number
+  protected readonly counters: Counters
+  /** Filled by `start`. */
+  protected readonly sockets: DatagramPort[] = []
+  protected listener: (event: DataPlaneEvent) => void = () => {}
+  #unsent = 0n
+
+  constructor(options: DataPlaneOptions) {
+    this.options = options
+    this.maxFlows = options.maxFlows ?? DEFAULT_MAX_FLOWS
+    this.counters = new Counters(new SharedArrayBuffer(Counters.bytesFor(this.maxFlows)))
+  }
+
+  abstract start(): Promise<void>
+  abstract stop(): Promise<void>
+  protected abstract run(command: Command): Promise<readonly FlowCounters[]>
+
+  get bound(): readonly SocketAddress[] {
+    return this.sockets.map(({ bound }) => bound)
+  }
+
+  onEvent(listener: (event: DataPlaneEvent) => void): void {
+    this.listener = listener
+  }
+
+  async upsert(flows: readonly Flow[]): Promise<void> {
+    await this.run({ kind: 'upsert', flows })
+  }
+
+  remove(flows: readonly FlowKey[]): Promise<readonly FlowCounters[]> {
+    return this.run({ kind: 'remove', flows })
+  }
+
+  async setFlowPolicy(flowId: number, generation: number, rules: readonly AclRule[]): Promise<void> {
+    await this.run({ kind: 'flowPolicy', flowId, generation, rules })
+  }
+
+  async setPolicy(zone: string, rules: readonly AclRule[]): Promise<void> {
+    await this.run({ kind: 'zonePolicy', zone, rules })
+  }
+
+  async setLocalPrefixes(prefixes: readonly Prefix[]): Promise<void> {
+    await this.run({ kind: 'localPrefixes', prefixes })
+  }
+
+  readCounters(firstId: number, count: number): readonly FlowCounters[] {
+    return Array.from({ length: Math.max(0, Math.min(count, this.maxFlows - firstId)) }, (_, i) =>
+      this.counters.read(firstId + i),
+    )
+  }
+
+  totals(): DataPlaneTotals {
+    return { ...this.counters.totals(), unsent: this.#unsent }
+  }
+
+  send(path: Path, bytes: Uint8Array): void {
+    if (this.sockets[socketFor(this.sockets, path.local)]?.sendOne(path, bytes) !== true) this.#unsent++
+  }
+
+  /** When the engine is gone nobody else writes the counters: what a flow counted can still be handed over. */
+  protected runWithoutEngine(command: Command, why: string): readonly FlowCounters[] {
+    if (command.kind === 'remove')
+      return command.flows.map(({ id, generation }) => this.counters.end(id, generation))
+    throw new BurrowError('DATA_PLANE_DOWN', `the data plane cannot do ${command.kind}: ${why}`)
+  }
+}

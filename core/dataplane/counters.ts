@@ -1,0 +1,122 @@
+/** 64-bit counters in memory that one thread writes and others read. */
+import type { DropReason, FlowCounters } from '../flow.ts'
+import type { DataPlaneTotals } from './data-plane.ts'
+
+export const DROP_REASONS = [
+  'malformed-ip',
+  'source-route',
+  'spoofed-source',
+  'local-destination',
+  'policy',
+  'too-big',
+  'no-route',
+  'unknown-flow',
+  'send-failed',
+] as const satisfies readonly DropReason[]
+
+/** One row for each flow, and a first one for what belongs to none. */
+export const COLUMN = {
+  packetsIn: 0,
+  octetsIn: 1,
+  packetsOut: 2,
+  octetsOut: 3,
+  handedUp: 4,
+  notHandedUp: 5,
+} as const
+const FIRST_DROP = 6
+/** The generation of the flow that has the row, plus 1; 0 where none has it. */
+const OWNER = FIRST_DROP + DROP_REASONS.length
+const COLUMNS = OWNER + 1
+
+/** Stands for "no flow" wherever a flow's id is wanted. */
+export const NO_FLOW = -1
+
+/** The column of a drop reason. */
+export function dropColumn(reason: DropReason): number {
+  return FIRST_DROP + DROP_REASONS.indexOf(reason)
+}
+
+export class Counters {
+  readonly memory: ArrayBuffer | SharedArrayBuffer
+  readonly #whole: BigUint64Array
+  /** The same memory as 32-bit halves; x86-64 and arm64 keep the low one first. */
+  readonly #halves: Uint32Array
+
+  constructor(memory: ArrayBuffer | SharedArrayBuffer) {
+    this.memory = memory
+    this.#whole = new BigUint64Array(memory)
+    this.#halves = new Uint32Array(memory)
+  }
+
+  static bytesFor(maxFlows: number): number {
+    return (maxFlows + 1) * COLUMNS * BigUint64Array.BYTES_PER_ELEMENT
+  }
+
+  /**
+   * Only the low half is stored, unless it overflows: then the whole in one store. So a reader on another thread, who
+   * loads 64 bits at once, never sees halves of two values, and nothing is allocated per packet.
+   */
+  add(flow: number, column: number, amount: number): void {
+    const at = place(flow, column)
+    const low = (this.#halves[2 * at] ?? 0) + amount
+    if (low <= 0xffff_ffff) this.#halves[2 * at] = low
+    else Atomics.add(this.#whole, at, BigInt(amount))
+  }
+
+  /** Gives the row to a flow, from zero. */
+  begin(flow: number, generation: number): void {
+    this.#clear(flow)
+    Atomics.store(this.#whole, place(flow, OWNER), BigInt(generation) + 1n)
+  }
+
+  /** Takes the row back with its last values; zeros where that generation does not have it. */
+  end(flow: number, generation: number): FlowCounters {
+    if (Atomics.load(this.#whole, place(flow, OWNER)) !== BigInt(generation) + 1n) return NO_COUNTERS
+    const last = this.read(flow)
+    this.#clear(flow)
+    return last
+  }
+
+  read(flow: number): FlowCounters {
+    return {
+      packetsIn: this.#get(flow, COLUMN.packetsIn),
+      octetsIn: this.#get(flow, COLUMN.octetsIn),
+      packetsOut: this.#get(flow, COLUMN.packetsOut),
+      octetsOut: this.#get(flow, COLUMN.octetsOut),
+      drops: this.#drops(flow),
+    }
+  }
+
+  totals(): Omit<DataPlaneTotals, 'unsent'> {
+    return {
+      drops: this.#drops(NO_FLOW),
+      handedUp: this.#get(NO_FLOW, COLUMN.handedUp),
+      notHandedUp: this.#get(NO_FLOW, COLUMN.notHandedUp),
+    }
+  }
+
+  #clear(flow: number): void {
+    for (let column = 0; column < COLUMNS; column++) Atomics.store(this.#whole, place(flow, column), 0n)
+  }
+
+  #drops(flow: number): FlowCounters['drops'] {
+    const counts = DROP_REASONS.map((reason, i) => [reason, this.#get(flow, FIRST_DROP + i)] as const)
+    return Object.fromEntries(counts.filter(([, count]) => count > 0n))
+  }
+
+  #get(flow: number, column: number): bigint {
+    return Atomics.load(this.#whole, place(flow, column))
+  }
+}
+
+export const NO_COUNTERS: FlowCounters = {
+  packetsIn: 0n,
+  octetsIn: 0n,
+  packetsOut: 0n,
+  octetsOut: 0n,
+  drops: {},
+}
+
+function place(flow: number, column: number): number {
+  return (flow + 1) * COLUMNS + column
+}

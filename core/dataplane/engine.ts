@@ -1,0 +1,103 @@
+/** One thread's share of a data plane: its flows, rules, counters and forwarder, driven by commands. */
+import { BurrowError } from '../errors.ts'
+import type { AclRule, Flow, FlowCounters, Prefix } from '../flow.ts'
+import { Counters } from './counters.ts'
+import { FlowTable } from './flow-table.ts'
+import { Forwarder, type UpSink } from './forwarder.ts'
+import { type DatagramPort, HEADROOM_BYTES, socketFor, type TunPort } from './ports.ts'
+import { ipv4Prefixes } from './prefix.ts'
+import { PrefixTable } from './prefix-table.ts'
+
+export interface FlowKey {
+  readonly id: number
+  readonly generation: number
+}
+
+/** The calls of `DataPlane` as data. */
+export type Command =
+  | { readonly kind: 'upsert'; readonly flows: readonly Flow[] }
+  | { readonly kind: 'remove'; readonly flows: readonly FlowKey[] }
+  | {
+      readonly kind: 'flowPolicy'
+      readonly flowId: number
+      readonly generation: number
+      readonly rules: readonly AclRule[]
+    }
+  | { readonly kind: 'zonePolicy'; readonly zone: string; readonly rules: readonly AclRule[] }
+  | { readonly kind: 'localPrefixes'; readonly prefixes: readonly Prefix[] }
+
+export const DEFAULT_MAX_FLOWS = 65_536
+/** A longer control message is no peer's; longer inner packets need a larger MTU. */
+const LEAST_SLOT_BYTES = 4096
+
+export interface EngineParts {
+  readonly maxFlows: number
+  /** Of the TUN. */
+  readonly mtuBytes: number
+  /** `Counters.bytesFor(maxFlows)` octets. */
+  readonly counterMemory: ArrayBuffer | SharedArrayBuffer
+  readonly sockets: readonly DatagramPort[]
+  readonly tun: TunPort | undefined
+  readonly up: UpSink
+}
+
+export class Engine {
+  readonly counters: Counters
+  readonly forwarder: Forwarder
+  readonly #table: FlowTable
+  readonly #sockets: readonly DatagramPort[]
+
+  constructor({ maxFlows, mtuBytes, counterMemory, sockets, tun, up }: EngineParts) {
+    this.counters = new Counters(counterMemory)
+    this.#table = new FlowTable(maxFlows)
+    this.#sockets = sockets
+    // The headroom twice: ours for what goes out, and as much for the headers of what comes in.
+    const slotBytes = Math.max(LEAST_SLOT_BYTES, mtuBytes + 2 * HEADROOM_BYTES)
+    this.forwarder = new Forwarder({
+      table: this.#table,
+      counters: this.counters,
+      sockets,
+      tun,
+      up,
+      slotBytes,
+    })
+  }
+
+  /** The final counters of what a `remove` removed; nothing otherwise. Throws FLOW_REFUSED. */
+  apply(command: Command): readonly FlowCounters[] {
+    switch (command.kind) {
+      case 'upsert':
+        for (const flow of command.flows) this.#upsert(flow)
+        return []
+      case 'remove':
+        return command.flows.map(key => this.#remove(key))
+      case 'flowPolicy':
+        this.#table.setFlowPolicy(command.flowId, command.generation, command.rules)
+        return []
+      case 'zonePolicy':
+        this.#table.setZonePolicy(command.zone, command.rules)
+        return []
+      case 'localPrefixes':
+        this.#setLocalPrefixes(command.prefixes)
+        return []
+    }
+  }
+
+  #upsert(flow: Flow): void {
+    const { address, port } = flow.path.local
+    const socket = socketFor(this.#sockets, flow.path.local)
+    if (socket < 0) throw new BurrowError('FLOW_REFUSED', `nothing listens on ${address}:${port}`)
+    if (this.#table.upsert(flow, socket)) this.counters.begin(flow.id, flow.generation)
+  }
+
+  #remove({ id, generation }: FlowKey): FlowCounters {
+    this.#table.remove(id, generation)
+    return this.counters.end(id, generation)
+  }
+
+  #setLocalPrefixes(prefixes: readonly Prefix[]): void {
+    const table = new PrefixTable()
+    for (const { address, length } of ipv4Prefixes(prefixes)) table.set(address, length, 1)
+    this.forwarder.fastPath.setLocalPrefixes(table)
+  }
+}

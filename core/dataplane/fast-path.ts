@@ -1,0 +1,257 @@
+/**
+ * What happens to each packet: decapsulation towards the TUN, encapsulation towards the peer. Works in place on a
+ * buffer, an offset and a length; a verdict is a number and its details are fields of the object, so that nothing
+ * is allocated per packet.
+ */
+import type { DropReason } from '../flow.ts'
+import { checkIpv4, IP_SOURCE_ROUTE, ipv4Destination, ipv4Protocol, ipv4Source } from '../wire/ip.ts'
+import { LONGEST_DATAGRAM_BYTES } from '../wire/l2tp-header.ts'
+import { PPP } from '../wire/ppp-frame.ts'
+import { type AclProgram, destinationPort, permits } from './acl.ts'
+import { NO_FLOW } from './counters.ts'
+import { FLAG, type FlowTable } from './flow-table.ts'
+import { clampMss } from './mss-clamp.ts'
+import { PrefixTable } from './prefix-table.ts'
+
+export const VERDICT = {
+  /** The inner packet is at `at`, `length`. */
+  toTun: 0,
+  /** The datagram is at `at`, `length`; it begins in the headroom. */
+  toPeer: 1,
+  /** A control message. */
+  upControl: 2,
+  /** PPP of an open flow that is not forwarded. */
+  upFlow: 3,
+  /** Anything else that the control plane may understand. */
+  upUnknown: 4,
+  /** For `reason`. */
+  drop: 5,
+} as const
+
+/** RFC 2661 3.1. */
+const BIT = { control: 0x8000, length: 0x4000, sequence: 0x0800, offset: 0x0200 } as const
+const VERSION_MASK = 0x000f
+const VERSION = 2
+const SHORTEST_HEADER_BYTES = 6
+const ALL_STATIONS = 0xff03
+/** From here on PPP protocols are negotiations (RFC 1661 2); below they are the network layer's data. */
+const FIRST_CONTROL_PROTOCOL = 0x8000
+const NO_PROTOCOL = -1
+/** TCP and IPv4 headers without options. */
+const TCP_IPV4_HEADERS_BYTES = 40
+
+/** Destinations that are never beyond this host: "this network", loopback, link-local, multicast, reserved and broadcast. */
+const NEVER_FORWARDED = [
+  [0x00000000, 8],
+  [0x7f000000, 8],
+  [0xa9fe0000, 16],
+  [0xe0000000, 4],
+  [0xf0000000, 4],
+] as const
+
+export class FastPath {
+  /** Of the last verdict. */
+  flow = NO_FLOW
+  at = 0
+  length = 0
+  /** Of the IPv4 packet; 0 where there is none that could be read. */
+  innerBytes = 0
+  reason: DropReason = 'malformed-ip'
+  readonly #table: FlowTable
+  readonly #neverForwarded = new PrefixTable()
+  #local = new PrefixTable()
+
+  constructor(table: FlowTable) {
+    this.#table = table
+    for (const [address, length] of NEVER_FORWARDED) this.#neverForwarded.set(address | 0, length, 1)
+  }
+
+  setLocalPrefixes(local: PrefixTable): void {
+    this.#local = local
+  }
+
+  /** A datagram from the network, `length` octets at `at`. */
+  fromNetwork(
+    view: DataView,
+    at: number,
+    length: number,
+    localAddress: number,
+    localPort: number,
+    remoteAddress: number,
+    remotePort: number,
+  ): number {
+    this.#begin(at, length)
+    if (length < SHORTEST_HEADER_BYTES) return VERDICT.upUnknown
+    const bits = view.getUint16(at)
+    if ((bits & VERSION_MASK) !== VERSION) return VERDICT.upUnknown
+    if ((bits & BIT.control) !== 0) return VERDICT.upControl
+
+    let next = at + 2
+    let end = at + length
+    if ((bits & BIT.length) !== 0) {
+      const told = view.getUint16(next)
+      if (told > length) return VERDICT.upUnknown
+      end = at + told
+      next += 2
+    }
+    if (next + 4 > end) return VERDICT.upUnknown
+    const ids = view.getInt32(next)
+    next += (bits & BIT.sequence) !== 0 ? 8 : 4
+    if ((bits & BIT.offset) !== 0) {
+      if (next + 2 > end) return VERDICT.upUnknown
+      next += 2 + view.getUint16(next)
+    }
+    if (next > end) return VERDICT.upUnknown
+
+    const flow = this.#table.find(localAddress, ids)
+    const known = flow >= 0 && this.#isPeer(flow, localPort, remoteAddress, remotePort)
+    return this.#frame(view, next, end, known ? flow : NO_FLOW)
+  }
+
+  /** A packet from the TUN; `HEADROOM_BYTES` before `at` are free. */
+  fromTun(view: DataView, at: number, length: number): number {
+    this.#begin(at, length)
+    // The kernel also sends IPv6 into a device that is up: nothing carries it.
+    if (length > 0 && view.getUint8(at) >> 4 !== 4) return this.#drop('no-route')
+    const total = checkIpv4(view, at, length)
+    if (total < 0) return this.#ipFault(total)
+    this.innerBytes = total
+    const table = this.#table
+    const destination = ipv4Destination(view, at)
+    const flow = this.#neverForwarded.lookup(destination) < 0 ? table.route(destination) : NO_FLOW
+    if (flow < 0) return this.#drop('no-route')
+    this.flow = flow
+    if (!this.#permitted(table.acl(flow).toSession, view, at, total)) return this.#drop('policy')
+    const headerBytes = this.#headerBytes(flow)
+    if (total > this.#mtu(flow) || headerBytes + total > LONGEST_DATAGRAM_BYTES) return this.#drop('too-big')
+    this.#clamp(flow, view, at, total)
+    this.at = at - headerBytes
+    this.length = headerBytes + total
+    this.#writeHeader(flow, view)
+    return VERDICT.toPeer
+  }
+
+  #begin(at: number, length: number): void {
+    this.flow = NO_FLOW
+    this.at = at
+    this.length = length
+    this.innerBytes = 0
+  }
+
+  #isPeer(flow: number, localPort: number, remoteAddress: number, remotePort: number): boolean {
+    const table = this.#table
+    return (
+      table.remoteAddress[flow] === remoteAddress &&
+      table.remotePort[flow] === remotePort &&
+      table.localPort[flow] === localPort
+    )
+  }
+
+  /** A PPP frame, with or without FF 03 and protocol compression, whatever was agreed. */
+  #frame(view: DataView, from: number, end: number, flow: number): number {
+    this.flow = flow
+    let at = from
+    if (at + 2 <= end && view.getUint16(at) === ALL_STATIONS) at += 2
+    let protocol = NO_PROTOCOL
+    if (at < end && (view.getUint8(at) & 1) === 1) protocol = view.getUint8(at++)
+    else if (at + 2 <= end) {
+      protocol = view.getUint16(at)
+      at += 2
+    }
+    if (flow === NO_FLOW) {
+      const isData = protocol !== NO_PROTOCOL && protocol < FIRST_CONTROL_PROTOCOL
+      return isData ? this.#drop('unknown-flow') : VERDICT.upUnknown
+    }
+    return protocol === PPP.IPV4 ? this.#inner(view, at, end - at, flow) : VERDICT.upFlow
+  }
+
+  #inner(view: DataView, at: number, length: number, flow: number): number {
+    this.at = at
+    const total = checkIpv4(view, at, length)
+    if (total < 0) return this.#ipFault(total)
+    this.length = total
+    this.innerBytes = total
+    const table = this.#table
+    if (!table.ownsSource(flow, ipv4Source(view, at))) return this.#drop('spoofed-source')
+    const destination = ipv4Destination(view, at)
+    if (this.#neverForwarded.lookup(destination) >= 0 || this.#local.lookup(destination) >= 0)
+      return this.#drop('local-destination')
+    if (!this.#permitted(table.acl(flow).fromSession, view, at, total)) return this.#drop('policy')
+    this.#clamp(flow, view, at, total)
+    return VERDICT.toTun
+  }
+
+  #permitted(program: AclProgram, view: DataView, at: number, total: number): boolean {
+    return permits(
+      program,
+      ipv4Source(view, at),
+      ipv4Destination(view, at),
+      ipv4Protocol(view, at),
+      destinationPort(view, at, total),
+    )
+  }
+
+  #clamp(flow: number, view: DataView, at: number, total: number): void {
+    if ((this.#flags(flow) & FLAG.mss) !== 0)
+      clampMss(view, at, total, this.#mtu(flow) - TCP_IPV4_HEADERS_BYTES)
+  }
+
+  #headerBytes(flow: number): number {
+    const flags = this.#flags(flow)
+    return (
+      SHORTEST_HEADER_BYTES +
+      ((flags & FLAG.length) !== 0 ? 2 : 0) +
+      ((flags & FLAG.sequence) !== 0 ? 4 : 0) +
+      ((flags & FLAG.acfc) !== 0 ? 0 : 2) +
+      ((flags & FLAG.pfc) !== 0 ? 1 : 2)
+    )
+  }
+
+  /** Into the `at` and `length` that the verdict names. */
+  #writeHeader(flow: number, view: DataView): void {
+    const table = this.#table
+    const flags = this.#flags(flow)
+    const withLength = (flags & FLAG.length) !== 0
+    const withSequence = (flags & FLAG.sequence) !== 0
+    let at = this.at
+    view.setUint16(at, VERSION | (withLength ? BIT.length : 0) | (withSequence ? BIT.sequence : 0))
+    at += 2
+    if (withLength) {
+      view.setUint16(at, this.length)
+      at += 2
+    }
+    view.setInt32(at, table.peerIds[flow] ?? 0)
+    at += 4
+    if (withSequence) {
+      // Nr is reserved in data messages (RFC 2661 3.1).
+      const ns = table.nextNs[flow] ?? 0
+      view.setUint16(at, ns)
+      view.setUint16(at + 2, 0)
+      table.nextNs[flow] = ns + 1
+      at += 4
+    }
+    if ((flags & FLAG.acfc) === 0) {
+      view.setUint16(at, ALL_STATIONS)
+      at += 2
+    }
+    if ((flags & FLAG.pfc) !== 0) view.setUint8(at, PPP.IPV4)
+    else view.setUint16(at, PPP.IPV4)
+  }
+
+  #flags(flow: number): number {
+    return this.#table.flags[flow] ?? 0
+  }
+
+  #mtu(flow: number): number {
+    return this.#table.mtuBytes[flow] ?? 0
+  }
+
+  #ipFault(fault: number): number {
+    return this.#drop(fault === IP_SOURCE_ROUTE ? 'source-route' : 'malformed-ip')
+  }
+
+  #drop(reason: DropReason): number {
+    this.reason = reason
+    return VERDICT.drop
+  }
+}

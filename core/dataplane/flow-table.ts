@@ -1,0 +1,191 @@
+import { BurrowError } from '../errors.ts'
+import type { AclRule, Flow } from '../flow.ts'
+import { type CompiledAcl, compileAcl, DENY_ALL } from './acl.ts'
+import { PairTable } from './pair-table.ts'
+import { type Ipv4Prefix, ipv4Address, ipv4Prefixes } from './prefix.ts'
+import { PrefixTable } from './prefix-table.ts'
+
+/** Bits of `FlowTable.flags`. */
+export const FLAG = { length: 1, acfc: 2, pfc: 4, sequence: 8, mss: 16 } as const
+
+/** RFC 791 3.2: what every link must carry whole; and what the total length can say. */
+const LEAST_MTU_BYTES = 68
+const MOST_MTU_BYTES = 65_535
+
+/** A flow's own rules, or its zone's. */
+interface Policy {
+  readonly zone: string
+  readonly own: CompiledAcl | undefined
+}
+
+/** What the fast path needs of each flow, in columns indexed by flow id, and the two ways to find a flow. */
+export class FlowTable {
+  readonly maxFlows: number
+  readonly localAddress: Int32Array
+  readonly localPort: Uint16Array
+  /** Index of the socket that the flow uses. */
+  readonly socket: Uint8Array
+  readonly remoteAddress: Int32Array
+  readonly remotePort: Uint16Array
+  /** Tunnel id in the upper half, session id in the lower: as they stand in the L2TP header. */
+  readonly peerIds: Int32Array
+  readonly mtuBytes: Uint16Array
+  readonly flags: Uint8Array
+  /** Ns of the next data message, where the flow is sequenced (RFC 2661 5.4). */
+  readonly nextNs: Uint16Array
+  readonly #acl: CompiledAcl[] = []
+  /** Of live flows: as they were given. */
+  readonly #flows: (Flow | undefined)[] = []
+  readonly #prefixes: (readonly Ipv4Prefix[])[] = []
+  readonly #policies: Policy[] = []
+  /** The highest generation seen of each id. */
+  readonly #generations: Float64Array
+  readonly #zones = new Map<string, CompiledAcl>()
+  /** (local address, ids) -> flow. */
+  readonly #byIds = new PairTable()
+  readonly #routes = new PrefixTable()
+  /** Flows that claim a prefix, by `address/length`; the last one has it. */
+  readonly #claims = new Map<string, readonly number[]>()
+
+  constructor(maxFlows: number) {
+    this.maxFlows = maxFlows
+    this.localAddress = new Int32Array(maxFlows)
+    this.localPort = new Uint16Array(maxFlows)
+    this.socket = new Uint8Array(maxFlows)
+    this.remoteAddress = new Int32Array(maxFlows)
+    this.remotePort = new Uint16Array(maxFlows)
+    this.peerIds = new Int32Array(maxFlows)
+    this.mtuBytes = new Uint16Array(maxFlows)
+    this.flags = new Uint8Array(maxFlows)
+    this.nextNs = new Uint16Array(maxFlows)
+    this.#generations = new Float64Array(maxFlows).fill(-1)
+  }
+
+  /** The flow to which a data message belongs by its ids, or -1. The peer is not compared. */
+  find(localAddress: number, ids: number): number {
+    return this.#byIds.get(localAddress, ids)
+  }
+
+  /** The flow behind which `destination` lies, or -1. */
+  route(destination: number): number {
+    return this.#routes.lookup(destination)
+  }
+
+  ownsSource(flow: number, source: number): boolean {
+    const prefixes = this.#prefixes[flow]
+    if (prefixes === undefined) return false
+    for (let i = 0; i < prefixes.length; i++) {
+      const prefix = prefixes[i]
+      if (prefix !== undefined && (source & prefix.mask) === prefix.address) return true
+    }
+    return false
+  }
+
+  acl(flow: number): CompiledAcl {
+    return this.#acl[flow] ?? DENY_ALL
+  }
+
+  /** True when the slot was free or had another generation: its counters start anew. Throws FLOW_REFUSED. */
+  upsert(flow: Flow, socket: number): boolean {
+    const { id, generation } = flow
+    if (!Number.isInteger(id) || id < 0 || id >= this.maxFlows)
+      throw new BurrowError('FLOW_REFUSED', `flow id ${id} is not below ${this.maxFlows}`)
+    if (flow.mtuBytes < LEAST_MTU_BYTES || flow.mtuBytes > MOST_MTU_BYTES)
+      throw new BurrowError('FLOW_REFUSED', `an MTU of ${flow.mtuBytes} octets cannot carry IPv4`)
+    const addresses = {
+      local: ipv4Address(flow.path.local.address),
+      remote: ipv4Address(flow.path.remote.address),
+    }
+    const prefixes = ipv4Prefixes(flow.prefixes)
+    if (generation < (this.#generations[id] ?? -1)) return false
+    const before = this.#flows[id]
+    if (before !== undefined) this.#withdraw(before)
+    const fresh = before?.generation !== generation
+    this.#flows[id] = flow
+    this.socket[id] = socket
+    this.#generations[id] = generation
+    this.#prefixes[id] = prefixes
+    this.#write(flow, addresses)
+    this.#byIds.set(addresses.local, idsOf(flow.localTunnelId, flow.localSessionId), id)
+    for (const prefix of prefixes) this.#claim(prefix, id)
+    if (fresh) this.nextNs[id] = 0
+    this.#setPolicy(id, { zone: flow.zone, own: fresh ? undefined : this.#policies[id]?.own })
+    return fresh
+  }
+
+  /** Does nothing where that generation is not there. */
+  remove(id: number, generation: number): void {
+    const flow = this.#flows[id]
+    if (flow?.generation !== generation) return
+    this.#withdraw(flow)
+    this.#flows[id] = undefined
+    this.#acl[id] = DENY_ALL
+  }
+
+  setFlowPolicy(id: number, generation: number, rules: readonly AclRule[]): void {
+    const flow = this.#flows[id]
+    const own = compileAcl(rules)
+    if (flow?.generation === generation) this.#setPolicy(id, { zone: flow.zone, own })
+  }
+
+  setZonePolicy(zone: string, rules: readonly AclRule[]): void {
+    this.#zones.set(zone, compileAcl(rules))
+    for (const flow of this.#flows) {
+      if (flow?.zone === zone) this.#setPolicy(flow.id, { zone, own: this.#policies[flow.id]?.own })
+    }
+  }
+
+  #setPolicy(id: number, policy: Policy): void {
+    this.#policies[id] = policy
+    this.#acl[id] = policy.own ?? this.#zones.get(policy.zone) ?? DENY_ALL
+  }
+
+  #write(
+    { id, path, peerTunnelId, peerSessionId, mtuBytes, header, needs }: Flow,
+    addresses: { local: number; remote: number },
+  ): void {
+    this.localAddress[id] = addresses.local
+    this.localPort[id] = path.local.port
+    this.remoteAddress[id] = addresses.remote
+    this.remotePort[id] = path.remote.port
+    this.peerIds[id] = idsOf(peerTunnelId, peerSessionId)
+    this.mtuBytes[id] = mtuBytes
+    this.flags[id] =
+      (header.length ? FLAG.length : 0) |
+      (header.acfc ? FLAG.acfc : 0) |
+      (header.pfc ? FLAG.pfc : 0) |
+      (needs.sequence ? FLAG.sequence : 0) |
+      (needs.mss ? FLAG.mss : 0)
+  }
+
+  #withdraw(flow: Flow): void {
+    const local = this.localAddress[flow.id] ?? 0
+    const ids = idsOf(flow.localTunnelId, flow.localSessionId)
+    if (this.#byIds.get(local, ids) === flow.id) this.#byIds.delete(local, ids)
+    for (const prefix of this.#prefixes[flow.id] ?? []) this.#unclaim(prefix, flow.id)
+    this.#prefixes[flow.id] = []
+  }
+
+  #claim({ address, length }: Ipv4Prefix, flow: number): void {
+    const key = `${address}/${length}`
+    this.#claims.set(key, [...(this.#claims.get(key) ?? []), flow])
+    this.#routes.set(address, length, flow)
+  }
+
+  #unclaim({ address, length }: Ipv4Prefix, flow: number): void {
+    const key = `${address}/${length}`
+    const left = (this.#claims.get(key) ?? []).filter(claimant => claimant !== flow)
+    const heir = left.at(-1)
+    if (heir === undefined) {
+      this.#claims.delete(key)
+      this.#routes.delete(address, length)
+    } else {
+      this.#claims.set(key, left)
+      this.#routes.set(address, length, heir)
+    }
+  }
+}
+
+function idsOf(tunnelId: number, sessionId: number): number {
+  return (tunnelId << 16) | sessionId
+}
