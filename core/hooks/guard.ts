@@ -161,6 +161,7 @@ function report(
 
 function isAnswer({ verdicts, value: carries }: HookSpec, value: unknown): boolean {
   if (value === undefined) return true
+  if (typeof value !== 'object' || value === null) return false
   const kind = kindOf(value)
   const texts = kind === undefined ? carries : Object.hasOwn(verdicts, kind) ? verdicts[kind] : undefined
   return texts?.every(key => typeof (value as Record<string, unknown>)[key] === 'string') ?? false
