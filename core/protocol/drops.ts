@@ -19,7 +19,6 @@ export const DROP_REASONS = {
   'ignored-message': 'a message that may be ignored',
   'early-ppp': 'a PPP frame before the call was connected',
   closed: 'the tunnel or session is closing',
-  'stale-answer': 'an answer to nothing that is asked',
   'ppp-malformed': 'a PPP frame, packet or option list whose lengths or values are impossible',
   'ppp-oversized': 'a PPP control packet larger than any MRU that was agreed',
   'ppp-phase': 'a PPP protocol whose phase has not come, or has passed',

@@ -64,6 +64,7 @@ export class Endpoint {
       halfOpen: new Map(),
       halfOpenTotal: 0,
       dialling: [],
+      challenges: new Map(),
       asks: new Map(),
       nextAskId: 1,
       nextCallSerialNumber: 1,
@@ -123,10 +124,11 @@ export class Endpoint {
     )
   }
 
-  /** Holds nothing: no tunnel (and so no session, flow or lease), no deadline, no pending ask. */
+  /** Holds nothing: no tunnel (and so no session or lease), no flow, no deadline, no pending ask. */
   isIdle(): boolean {
-    const { tunnels, halfOpen, asks, byPeer } = this.#state
-    return tunnels.size + halfOpen.size + asks.size + byPeer.size + this.#timers.size === 0
+    const { tunnels, byPeer, halfOpen, halfOpenTotal, dialling, challenges, asks, flows } = this.#state
+    const held = [tunnels, byPeer, halfOpen, challenges, asks, this.#timers]
+    return held.every(({ size }) => size === 0) && halfOpenTotal + dialling.length + flows.taken === 0
   }
 
   /** Nothing is under way: what is left only acknowledges the repetitions of peers that have closed their tunnels. */

@@ -7,10 +7,12 @@ export interface FlowSlotsState {
   readonly owners: string[]
   /** No slot below this is free. */
   lowest: number
+  /** How many have an owner. */
+  taken: number
 }
 
 export function createFlowSlots(): FlowSlotsState {
-  return { generations: [], owners: [], lowest: 0 }
+  return { generations: [], owners: [], lowest: 0, taken: 0 }
 }
 
 export function takeFlowSlot(slots: FlowSlotsState, owner: string): { id: number; generation: number } {
@@ -20,6 +22,7 @@ export function takeFlowSlot(slots: FlowSlotsState, owner: string): { id: number
   slots.generations[id] = generation
   slots.owners[id] = owner
   slots.lowest = id + 1
+  slots.taken++
   return { id, generation }
 }
 
@@ -30,5 +33,6 @@ export function flowOwner(slots: FlowSlotsState, id: number, generation: number)
 
 export function releaseFlowSlot(slots: FlowSlotsState, id: number): void {
   slots.owners[id] = ''
+  slots.taken--
   slots.lowest = Math.min(slots.lowest, id)
 }

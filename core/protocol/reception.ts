@@ -1,14 +1,22 @@
 /** Where datagrams go: to a tunnel, to a call, or to the judgement of a peer who wants a tunnel. */
 import type { Path } from '../ports.ts'
-import { type ControlMessage, decodeMessage, peekHostName } from '../wire/control-message.ts'
+import { type ControlMessage, decodeMessage, peekHostName, peekSessionId } from '../wire/control-message.ts'
 import { type ControlHeader, decodeHeader } from '../wire/l2tp-header.ts'
-import { ERROR, STOPCCN } from '../wire/result-codes.ts'
+import { CDN, ERROR, STOPCCN } from '../wire/result-codes.ts'
 import type { TunnelKey } from './outputs.ts'
 import { acknowledge, arrive, createChannel } from './reliable-channel.ts'
-import { badMessage, callFrame, callMessage } from './session.ts'
+import { badMessage, callFrame, callMessage, refuseCall } from './session.ts'
 import { deliverSignals } from './signals.ts'
 import { type Core, freeId, type TunnelState } from './state.ts'
-import { forgetIfDone, meetPeer, misplaced, peerKey, stepTunnel, tunnelMessage } from './tunnel.ts'
+import {
+  forgetIfDone,
+  mayBeRepeated,
+  meetPeer,
+  misplaced,
+  peerKey,
+  stepTunnel,
+  tunnelMessage,
+} from './tunnel.ts'
 import { secretFor, secretOf } from './tunnel-auth.ts'
 import { channelEnv, settleAck } from './tunnel-io.ts'
 
@@ -89,9 +97,14 @@ function receiveWithoutTunnel(
   if (peerTunnelId === undefined || peerTunnelId === 0) return core.drop(path, 'bad-avp')
   const known = core.state.byPeer.get(peerKey({ path, peerTunnelId }))
   const tunnel = known === undefined ? undefined : core.state.tunnels.get(known)
-  if (tunnel !== undefined) return receiveControl(core, tunnel, header, payload, octets)
+  if (tunnel !== undefined && (message.type === 'StopCCN' || mayBeRepeated(tunnel)))
+    return receiveControl(core, tunnel, header, payload, octets)
   if (message.type === 'StopCCN') return core.drop(path, 'unknown-tunnel')
-  acceptTunnel(core, path, message, secret?.name, { header, payload, octets })
+  const facts = {
+    ...(secret === undefined ? {} : { secretName: secret.name }),
+    ...(tunnel === undefined ? {} : { supersedes: tunnel.key }),
+  }
+  acceptTunnel(core, path, message, facts, { header, payload, octets })
 }
 
 /** Parsed and wanted: only now is anything allocated. */
@@ -99,7 +112,7 @@ function acceptTunnel(
   core: Core,
   path: Path,
   message: Extract<ControlMessage, { type: 'SCCRQ' }>,
-  secretName: string | undefined,
+  facts: Pick<TunnelState, 'secretName' | 'supersedes'>,
   { header, payload, octets }: { header: ControlHeader; payload: Uint8Array; octets: number },
 ): void {
   const { l2tp } = core.config
@@ -112,7 +125,7 @@ function acceptTunnel(
     role: 'lns',
     peerId: message.avps.assignedTunnelId,
     unproven: { received: octets, sent: 0 },
-    ...(secretName === undefined ? {} : { secretName }),
+    ...facts,
   })
   if (tunnel === undefined) return core.drop(path, 'half-open-limit')
   core.state.halfOpen.set(source, fromSource + 1)
@@ -174,7 +187,9 @@ function receive(core: Core, tunnel: TunnelState, sessionId: number, body: Uint8
   // What is wrong with a call's message is the call's fault alone (4.1, 4.4.2).
   if (messageType !== undefined && OF_CALLS.has(messageType)) {
     if (session !== undefined) return badMessage(core, tunnel, session, errorCode, text)
-    return core.drop(tunnel.path, 'bad-avp')
+    const caller = sessionId === 0 ? peekSessionId(body) : undefined
+    if (caller === undefined || caller === 0) return core.drop(tunnel.path, 'bad-avp')
+    return refuseCall(core, tunnel, caller, CDN.generalError, errorCode)
   }
   stepTunnel(core, tunnel, 'bad-message', {
     reason: { cause: 'protocol-error', text },

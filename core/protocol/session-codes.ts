@@ -39,9 +39,12 @@ export interface DisconnectCodes {
   readonly pppCause?: PppDisconnectCause
 }
 
-export function disconnectCodes({ cause, pppCause }: EndReason): DisconnectCodes {
-  const { result, error, ppp } = CODES[cause]
-  const code = pppCause ?? ppp
+/** A hook that denies may name the general error that the peer is told. */
+export function disconnectCodes({ cause, pppCause, errorCode }: EndReason): DisconnectCodes {
+  const codes = CODES[cause]
+  const result = errorCode === undefined ? codes.result : CDN.generalError
+  const error = errorCode ?? codes.error
+  const code = pppCause ?? codes.ppp
   return {
     result,
     ...(error === undefined ? {} : { error }),

@@ -15,7 +15,6 @@ export type SessionEvent =
   | 'call'
   | 'tunnel-open'
   | 'icrq'
-  | 'icrq-refused'
   | 'admitted'
   | 'denied'
   | 'icrp'
@@ -53,7 +52,6 @@ function staying(phase: SessionPhase): Readonly<Record<SessionEvent, SessionCell
     call: cell,
     'tunnel-open': cell,
     icrq: cell,
-    'icrq-refused': cell,
     admitted: cell,
     denied: cell,
     icrp: cell,
@@ -68,7 +66,6 @@ function staying(phase: SessionPhase): Readonly<Record<SessionEvent, SessionCell
 /** A call that the peer knows: any message of setup out of its turn ends it. */
 const LIVE = {
   icrq: DISCONNECT,
-  'icrq-refused': DISCONNECT,
   icrp: DISCONNECT,
   iccn: DISCONNECT,
   'bad-message': DISCONNECT,
@@ -79,7 +76,7 @@ const LIVE = {
 
 /** 7.4.2: we are the LNS and the peer calls. */
 export const LNS_CALL_TABLE: SessionTable = {
-  idle: { ...staying('idle'), icrq: ['ask-admission', 'admitting'], 'icrq-refused': DISCONNECT },
+  idle: { ...staying('idle'), icrq: ['ask-admission', 'admitting'] },
   admitting: {
     ...staying('admitting'),
     ...LIVE,

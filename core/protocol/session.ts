@@ -9,7 +9,7 @@ import { type DisconnectCodes, disconnectCodes } from './session-codes.ts'
 import { endSession, linkEnv, sessionInfo, sessionTimer, setSessionTimer } from './session-link.ts'
 import { LAC_CALL_TABLE, LNS_CALL_TABLE, type SessionAction, type SessionEvent } from './session-table.ts'
 import { type Core, freeId, NO_COUNTERS, type SessionState, type TunnelState } from './state.ts'
-import { sendControl } from './tunnel-io.ts'
+import { forPeer, sendControl } from './tunnel-io.ts'
 
 /** What an event brings along. */
 export interface CallDetail {
@@ -280,7 +280,7 @@ export function sessionVerdict(
   const codes = {
     result: errorCode === undefined ? CDN.administrative : CDN.generalError,
     error: errorCode ?? ERROR.none,
-    ...(message === undefined ? {} : { message }),
+    ...(message === undefined ? {} : { message: forPeer(message) }),
   }
   stepCall(core, tunnel, session, 'denied', { reason: { cause: 'not-admitted', text }, codes })
 }

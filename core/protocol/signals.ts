@@ -2,14 +2,14 @@
 import type { SessionKey } from './outputs.ts'
 import { stepCall } from './session.ts'
 import type { Core, SessionState, TunnelState } from './state.ts'
-import { forgetIfDone, stepTunnel } from './tunnel.ts'
+import { callGone, stepTunnel } from './tunnel.ts'
 
 export function deliverSignals(core: Core): void {
   for (let signal = core.signals.shift(); signal !== undefined; signal = core.signals.shift()) {
     const tunnel = core.state.tunnels.get(signal.tunnelKey)
     if (tunnel === undefined) continue
     if (signal.kind === 'tunnel-event') stepTunnel(core, tunnel, signal.event, signal.detail)
-    else if (signal.kind === 'session-gone') forgetIfDone(core, tunnel)
+    else if (signal.kind === 'session-gone') callGone(core, tunnel)
     else {
       const session = tunnel.sessions.get(signal.sessionId)
       if (session !== undefined) stepCall(core, tunnel, session, 'close', { reason: signal.reason })

@@ -35,6 +35,8 @@ export interface TunnelState {
   askId?: number
   wasUp: boolean
   readonly dial?: DialRequest
+  /** The tunnel of a former life of the peer, which uses its id again; it goes when this one opens. */
+  readonly supersedes?: TunnelKey
   /** By local session id. */
   readonly sessions: Map<number, SessionState>
   /** Sessions that wait for admission: their verdict will bring a message that carries the acknowledgement. */
@@ -92,6 +94,8 @@ export interface EndpointState {
   halfOpenTotal: number
   /** Tunnels that wait for the answer to our SCCRQ. */
   dialling: TunnelKey[]
+  /** Our challenges that await an answer, in hex. */
+  readonly challenges: Map<string, TunnelKey>
   readonly asks: Map<number, PendingAsk>
   nextAskId: number
   nextCallSerialNumber: number

@@ -5,6 +5,7 @@ import type { TunnelSecret } from './config.ts'
 import type { Core, TunnelState } from './state.ts'
 
 const toUtf8 = new TextEncoder()
+const CHALLENGE_BYTES = 16
 
 /** The first entry that names this peer, or everybody. */
 export function secretFor(secrets: readonly TunnelSecret[], peerHostName: string): TunnelSecret | undefined {
@@ -41,12 +42,27 @@ export function challengeMatches(
   return constantTimeEqual(respond(carrier, secret, tunnel.challenge), response)
 }
 
-/** A challenge of ours that is still open must never be answered: a peer that has no secret could have us do it. */
+/** Our challenge, where a secret is agreed. */
+export function challengePeer(core: Core, tunnel: TunnelState): Uint8Array | undefined {
+  if (tunnel.secretName === undefined) return undefined
+  tunnel.challenge = core.random.bytes(CHALLENGE_BYTES)
+  core.state.challenges.set(hex(tunnel.challenge), tunnel.key)
+  return tunnel.challenge
+}
+
+/** The peer answered, or never will. */
+export function spendChallenge(core: Core, tunnel: TunnelState): void {
+  if (tunnel.challenge !== undefined) core.state.challenges.delete(hex(tunnel.challenge))
+  delete tunnel.challenge
+}
+
+/** A challenge of ours that is still open must never be answered: a peer without the secret could have us do it. */
 export function isOwnChallenge(core: Core, challenge: Uint8Array): boolean {
-  for (const tunnel of core.state.tunnels.values()) {
-    if (tunnel.challenge !== undefined && constantTimeEqual(tunnel.challenge, challenge)) return true
-  }
-  return false
+  return core.state.challenges.has(hex(challenge))
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
 }
 
 /** MD5(message type that carries the answer, secret, challenge). */

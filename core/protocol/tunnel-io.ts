@@ -5,6 +5,8 @@ import type { EndReason, TunnelInfo } from './outputs.ts'
 import { type ChannelEnv, flushAck, sendReliably } from './reliable-channel.ts'
 import type { Core, TunnelState } from './state.ts'
 
+const LONGEST_MESSAGE_CHARACTERS = 255
+
 export type TunnelTimer = 'retransmit' | 'ack' | 'hello' | 'setup' | 'linger'
 
 export function tunnelTimer(tunnel: TunnelState, name: TunnelTimer): string {
@@ -58,6 +60,11 @@ export function sendControl(
   if (!sendReliably(tunnel.channel, channelEnv(core, tunnel), sessionId, encodeMessage(message))) {
     giveUp(core, tunnel, { cause: 'no-resources', text: 'the peer lets control messages pile up' })
   }
+}
+
+/** What a hook has to say to the peer, cut to what fits an AVP whatever the script. */
+export function forPeer(message: string): string {
+  return message.slice(0, LONGEST_MESSAGE_CHARACTERS)
 }
 
 function giveUp(core: Core, tunnel: TunnelState, reason: EndReason): void {

@@ -7,10 +7,17 @@ import type { EndReason, TunnelInfo, Verdicts } from './outputs.ts'
 import { setPeerWindow, silence } from './reliable-channel.ts'
 import { stepCall } from './session.ts'
 import type { Core, TunnelDetail, TunnelState } from './state.ts'
-import { answerChallenge, challengeMatches, isOwnChallenge } from './tunnel-auth.ts'
+import {
+  answerChallenge,
+  challengeMatches,
+  challengePeer,
+  isOwnChallenge,
+  spendChallenge,
+} from './tunnel-auth.ts'
 import {
   channelEnv,
   clearTunnelTimer,
+  forPeer,
   sendControl,
   setTunnelTimer,
   type TunnelTimer,
@@ -21,7 +28,6 @@ import { TUNNEL_TABLE, type TunnelAction, type TunnelEvent } from './tunnel-tabl
 
 const PROTOCOL_VERSION = { version: 1, revision: 0 } as const
 const ALL_FRAMING = { async: true, sync: true } as const
-const CHALLENGE_BYTES = 16
 
 /** Assigns the state first, then acts. */
 export function stepTunnel(
@@ -41,11 +47,11 @@ const ACTIONS: Readonly<
   'send-sccrq'(core, tunnel) {
     core.state.dialling.push(tunnel.key)
     setTunnelTimer(core, tunnel, 'setup', core.config.l2tp.setupTimeoutMs)
-    if (tunnel.secretName !== undefined) tunnel.challenge = core.random.bytes(CHALLENGE_BYTES)
+    const challenge = challengePeer(core, tunnel)
     if (tunnel.dial?.singleTunnel === true) {
       tunnel.tieBreaker = (BigInt(core.random.uint32()) << 32n) | BigInt(core.random.uint32())
     }
-    const { challenge, tieBreaker } = tunnel
+    const { tieBreaker } = tunnel
     sendControl(core, tunnel, 0, {
       type: 'SCCRQ',
       avps: {
@@ -62,8 +68,7 @@ const ACTIONS: Readonly<
   },
 
   'send-sccrp'(core, tunnel) {
-    if (tunnel.secretName !== undefined) tunnel.challenge = core.random.bytes(CHALLENGE_BYTES)
-    const { challenge } = tunnel
+    const challenge = challengePeer(core, tunnel)
     const challengeResponse = answerChallenge(core, tunnel, 'SCCRP')
     sendControl(core, tunnel, 0, {
       type: 'SCCRP',
@@ -85,11 +90,20 @@ const ACTIONS: Readonly<
   },
 
   open(core, tunnel) {
-    delete tunnel.challenge
+    spendChallenge(core, tunnel)
     proveAddress(core, tunnel)
     clearTunnelTimer(core, tunnel, 'setup')
     setTunnelTimer(core, tunnel, 'hello', core.config.l2tp.helloIdleMs)
     tunnel.wasUp = true
+    if (tunnel.supersedes !== undefined) {
+      const reason = { cause: 'peer-silent', text: 'the peer opened the tunnel anew' } as const
+      core.signals.push({
+        kind: 'tunnel-event',
+        tunnelKey: tunnel.supersedes,
+        event: 'silent',
+        detail: { reason },
+      })
+    }
     core.emit({ kind: 'event', event: { kind: 'tunnelUp', tunnel: tunnelInfo(tunnel) } })
     for (const session of [...tunnel.sessions.values()]) stepCall(core, tunnel, session, 'tunnel-open')
   },
@@ -160,7 +174,7 @@ export function tunnelVerdict(core: Core, tunnel: TunnelState, verdict: Verdicts
     stop: {
       result: verdict.errorCode === undefined ? STOPCCN.notAuthorized : STOPCCN.generalError,
       error: verdict.errorCode ?? ERROR.none,
-      ...(verdict.message === undefined ? {} : { message: verdict.message }),
+      ...(verdict.message === undefined ? {} : { message: forPeer(verdict.message) }),
     },
   })
 }
@@ -292,6 +306,7 @@ function endTunnel(core: Core, tunnel: TunnelState, reason: EndReason): void {
   delete tunnel.askId
   clearTunnelTimer(core, tunnel, 'setup')
   clearTunnelTimer(core, tunnel, 'hello')
+  spendChallenge(core, tunnel)
   for (const session of [...tunnel.sessions.values()])
     stepCall(core, tunnel, session, 'tunnel-lost', { reason: { ...reason, cause: lostCause(reason) } })
   forgetIfDone(core, tunnel)
@@ -313,7 +328,31 @@ export function forgetIfDone(core: Core, tunnel: TunnelState): void {
   for (const name of TIMERS) clearTunnelTimer(core, tunnel, name)
   leaveHalfOpen(core, tunnel)
   core.state.tunnels.delete(tunnel.key)
-  core.state.byPeer.delete(peerKey(tunnelInfo(tunnel)))
+  leavePeer(core, tunnel)
+}
+
+function leavePeer(core: Core, tunnel: TunnelState): void {
+  const { byPeer, tunnels } = core.state
+  const key = peerKey(tunnelInfo(tunnel))
+  if (byPeer.get(key) !== tunnel.key) return
+  const former = tunnel.supersedes
+  if (former !== undefined && tunnels.has(former)) byPeer.set(key, former)
+  else byPeer.delete(key)
+}
+
+/**
+ * May another SCCRQ of this peer and id be a repetition. A peer that was open, or said goodbye, has no use for one: it
+ * crashed or dials again, and uses its id again (Windows counts from 1).
+ */
+export function mayBeRepeated(tunnel: TunnelState): boolean {
+  return !tunnel.wasUp && tunnel.farewell !== 'received'
+}
+
+/** A call is gone, and with its last call a tunnel that we dialled for it. */
+export function callGone(core: Core, tunnel: TunnelState): void {
+  if (tunnel.dial !== undefined && tunnel.sessions.size === 0)
+    stepTunnel(core, tunnel, 'close', { reason: { cause: 'local-hangup', text: 'its call has ended' } })
+  forgetIfDone(core, tunnel)
 }
 
 /** The peer has shown that it receives at its address: no more limit on what we send there. */

@@ -145,6 +145,16 @@ export function peekHostName(payload: Uint8Array): string | undefined {
   return decodeValue(AVPS.hostName.codec, name.value)
 }
 
+/** The Assigned Session ID of a call's message that cannot be read whole: whom to tell that it is refused. */
+export function peekSessionId(payload: Uint8Array): number | undefined {
+  const id = splitAvps(payload).avps.find(
+    avp => avp.vendorId === 0 && avp.type === AVPS.assignedSessionId.type && !avp.hidden,
+  )
+  return id === undefined || id.value.length < 2
+    ? undefined
+    : decodeValue(AVPS.assignedSessionId.codec, id.value)
+}
+
 /** The AVPs that could be framed, and the error that ended them. */
 function splitAvps(payload: Uint8Array): { avps: RawAvp[]; broken?: BurrowError } {
   try {
