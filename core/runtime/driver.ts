@@ -18,7 +18,7 @@ import type {
   SessionPolicy,
   Verdict,
 } from '../protocol/outputs.ts'
-import { BoundedLog } from './bounded-log.ts'
+import type { BoundedLog } from './bounded-log.ts'
 import { describeDenial, describeEvent } from './event-log.ts'
 import { SessionBook } from './session-book.ts'
 
@@ -59,6 +59,8 @@ export interface DriverParts {
   readonly decisions: Decisions
   readonly clock: Clock
   readonly log: Logger
+  /** Drops, refusals and faults that a peer can cause: it could fill the disk with them. */
+  readonly bounded: BoundedLog
   /** Between sessionUpdates where the grant does not say; 0: none. */
   readonly interimIntervalS: number
   /** Told of each datagram of the control plane. */
@@ -83,8 +85,6 @@ interface LiveSession {
 export class Driver {
   readonly book = new SessionBook()
   readonly #parts: DriverParts
-  /** Drops and refusals: a peer could fill the disk with them. */
-  readonly #bounded: BoundedLog
   readonly #live = new Map<string, LiveSession>()
   /** Orders the data plane's asynchronous calls for one flow. */
   readonly #flows = new Map<number, Promise<void>>()
@@ -97,7 +97,6 @@ export class Driver {
 
   constructor(parts: DriverParts) {
     this.#parts = parts
-    this.#bounded = new BoundedLog(parts.log, parts.clock)
     parts.dataPlane.onEvent(event => this.#dataPlaneEvent(event))
   }
 
@@ -129,13 +128,7 @@ export class Driver {
     this.#closed = true
     this.#timer?.handle.cancel()
     for (const { interim } of this.#live.values()) interim?.cancel()
-    this.#bounded.close()
     return inTime
-  }
-
-  /** How often each kind of refused or dropped input was seen. */
-  counts(): ReadonlyMap<string, number> {
-    return this.#bounded.counts()
   }
 
   #input(input: (now: Milliseconds) => void): void {
@@ -148,7 +141,9 @@ export class Driver {
     try {
       run()
     } catch (error) {
-      this.#bounded.error('internal error; the datagram, timer or answer that caused it is lost', { error })
+      this.#parts.bounded.error('internal error; the datagram, timer or answer that caused it is lost', {
+        error,
+      })
     }
   }
 
@@ -213,7 +208,7 @@ export class Driver {
         break
       case 'drop': {
         const { reason, flowId, source, destination } = event
-        this.#bounded.warn(`inner packet dropped: ${reason}`, { flowId, source, destination })
+        this.#parts.bounded.warn(`inner packet dropped: ${reason}`, { flowId, source, destination })
         break
       }
       case 'stage':
@@ -230,7 +225,7 @@ export class Driver {
     this.#parts.decisions.ask(askId, ask, verdict => {
       if (verdict.kind === 'deny') {
         const { message, fields } = describeDenial(ask, verdict.reason)
-        this.#bounded.warn(message, fields)
+        this.#parts.bounded.warn(message, fields)
       } else if (ask.kind === 'assignAddress' && 'lease' in verdict) {
         this.book.hold(ask.session.id, verdict.lease)
       }
@@ -278,7 +273,7 @@ export class Driver {
     switch (event.kind) {
       case 'drop': {
         const { address, port } = event.path.remote
-        this.#bounded.warn(`datagram ignored: ${event.reason}`, { peer: `${address}:${port}` })
+        this.#parts.bounded.warn(`datagram ignored: ${event.reason}`, { peer: `${address}:${port}` })
         break
       }
       case 'tunnelUp':
@@ -298,7 +293,7 @@ export class Driver {
   #logEvent(event: Exclude<Event, { kind: 'drop' }>): void {
     const { level, message, fields } = describeEvent(event)
     // What never came up costs its peer next to nothing, so its lines are bounded.
-    if ('wasUp' in event && !event.wasUp) this.#bounded.warn(message, fields)
+    if ('wasUp' in event && !event.wasUp) this.#parts.bounded.warn(message, fields)
     else this.#parts.log[level](fields, message)
   }
 

@@ -4,6 +4,7 @@ import type { DataPlane, DataPlaneEvent } from '../../core/dataplane/data-plane.
 import type { Flow, FlowCounters } from '../../core/flow.ts'
 import type { Path } from '../../core/ports.ts'
 import type { Answer, Event, Lease, Output, SessionInfo, Verdict } from '../../core/protocol/outputs.ts'
+import { BoundedLog } from '../../core/runtime/bounded-log.ts'
 import type { Decisions, DrivenEndpoint, Observed } from '../../core/runtime/driver.ts'
 import { Driver } from '../../core/runtime/driver.ts'
 import { gate } from '../support/gate.ts'
@@ -141,13 +142,15 @@ function scene({ interimIntervalS = 0 } = {}) {
       told.push(`release ${lease.value}`)
     },
   }
-  const driver = new Driver({ endpoint, dataPlane, decisions, clock, log, interimIntervalS })
+  const bounded = new BoundedLog(log, clock)
+  const driver = new Driver({ endpoint, dataPlane, decisions, clock, log, bounded, interimIntervalS })
   return {
     told,
     lines,
     clock,
     script,
     driver,
+    bounded,
     answers,
     datagram: (...bytes: number[]) =>
       listener({ kind: 'datagram', path: PATH, bytes: Uint8Array.of(...bytes) }),
@@ -376,11 +379,11 @@ test('stop gives up at its deadline', async () => {
 })
 
 test('a flood of refused input becomes a few lines and a count', async () => {
-  const { driver, lines, clock, emit } = scene()
+  const { bounded, lines, clock, emit } = scene()
   for (let i = 0; i < 1000; i++) emit({ kind: 'drop', path: PATH, reason: 'malformed' })
   assert.equal(lines.length, 5)
   await clock.advance(10_000)
   assert.equal(lines.length, 6)
   assert.equal(lines[5]?.fields.times, 995)
-  assert.equal(driver.counts().get('datagram ignored: malformed'), 1000)
+  assert.equal(bounded.counts().get('datagram ignored: malformed'), 1000)
 })
