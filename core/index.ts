@@ -1,10 +1,19 @@
 /** The public surface: what a plugin imports as `burrow`. Nothing else is public. */
 export { z } from 'zod'
-export { BurrowError, ERRORS, type ErrorCode, type ErrorPlace } from './errors.ts'
+export { BurrowError, ERRORS, type ErrorCode, type ErrorPlace, throwProblems } from './errors.ts'
 export type { AclRule, FlowCounters, Prefix } from './flow.ts'
 export type { TrailEntry } from './hooks/guard.ts'
 export type { FirstAnswerHook, HookName, Hooks, ObserverHook, WaterfallHook } from './hooks/hooks.ts'
 export type * from './hooks/views.ts'
+export {
+  formatIpv4,
+  type Ipv4Range,
+  ipv4PrefixOption,
+  ipv4RangeOption,
+  parseIpv4,
+  prefixesOf,
+  rangeOf,
+} from './plugin/addresses.ts'
 export { type Capability, type CapabilityValues, capability } from './plugin/capability.ts'
 export {
   definePlugin,
@@ -35,4 +44,5 @@ export type {
   SessionPolicy,
   TunnelInfo,
 } from './protocol/outputs.ts'
+export { type CheckedYaml, checkedYaml } from './runtime/checked-yaml.ts'
 export { escapeText, escapeValue } from './runtime/escape.ts'

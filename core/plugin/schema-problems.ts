@@ -1,11 +1,12 @@
 /** What a schema says against a value, in an operator's words: where, what stands there, what was expected. */
 import { type ZodError, type ZodType, z } from 'zod'
-import { BurrowError, type ErrorCode, type ErrorPlace } from '../errors.ts'
+import { BurrowError, ERRORS, type ErrorCode, type ErrorPlace } from '../errors.ts'
 import { nearest } from './nearest.ts'
 
 export type ValuePath = readonly PropertyKey[]
 
 export interface Checked {
+  /** Of the errors; a custom issue of the schema may name another as `params.code`. */
   readonly code: ErrorCode
   readonly schema: ZodType
   readonly input: unknown
@@ -43,7 +44,13 @@ function describe(issue: Issue, checked: Checked): BurrowError[] {
   const found = at(input, issue.path)
   const expected = issue.message.replace(/^Invalid input: /, '').replace(/, received .*$/, '')
   const what = found === undefined ? 'is missing' : `is ${valueText(found, issue.path)}`
-  return [new BurrowError(code, `${pathText(issue.path)} ${what}: ${expected}`, locate(issue.path))]
+  const text = `${pathText(issue.path)} ${what}: ${expected}`
+  return [new BurrowError(ownCode(issue) ?? code, text, locate(issue.path))]
+}
+
+function ownCode(issue: Issue): ErrorCode | undefined {
+  const code: unknown = issue.code === 'custom' ? issue.params?.code : undefined
+  return typeof code === 'string' && Object.hasOwn(ERRORS, code) ? (code as ErrorCode) : undefined
 }
 
 function at(value: unknown, path: ValuePath): unknown {

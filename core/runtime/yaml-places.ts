@@ -1,6 +1,6 @@
 /** YAML with the line of everything in it. */
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
-import { BurrowError, type ErrorPlace, throwProblems } from '../errors.ts'
+import { BurrowError, type ErrorCode, type ErrorPlace, throwProblems } from '../errors.ts'
 import type { ValuePath } from '../plugin/schema-problems.ts'
 
 export interface PlacedYaml {
@@ -9,8 +9,8 @@ export interface PlacedYaml {
   locate(path: ValuePath): ErrorPlace
 }
 
-/** Parses the text of `file`; throws CONFIG_SYNTAX with every error, none of which quotes the file. */
-export function parseYaml(file: string, text: string): PlacedYaml {
+/** Parses the text of `file`; throws `code` with every error, none of which quotes the file. */
+export function parseYaml(file: string, text: string, code: ErrorCode = 'CONFIG_SYNTAX'): PlacedYaml {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   const lineAt = (offset: number) => lines.linePos(offset).line
@@ -18,7 +18,7 @@ export function parseYaml(file: string, text: string): PlacedYaml {
     document.errors.map(({ message, pos }) => {
       // What follows a colon may quote the file, and with it a secret.
       const what = message.replace(/:.*$/s, '')
-      return new BurrowError('CONFIG_SYNTAX', what, { file, line: lineAt(pos[0]) })
+      return new BurrowError(code, what, { file, line: lineAt(pos[0]) })
     }),
   )
   return {
