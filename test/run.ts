@@ -1,29 +1,42 @@
 /**
- * `npm test`: lint, then every test file of the source tree (a stale file of dist is never run). Words after `--` choose the
- * files whose path holds one of them.
+ * `npm test`: lint, what the machine lacks, then every test file of the source tree (a stale file of dist is never
+ * run). Words after `--` choose the files whose path holds one of them; options go on to `node --test`.
  */
-import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { type SpawnOptions, spawn } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { declined, type Lack, lackFor, mustHavePeers, NEEDS } from './setup/peers.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** The last resort against a hang; each wait within a test has its own, shorter deadline. */
 const FILE_TIMEOUT_MS = 10 * 60_000
 
-const words = process.argv.slice(2)
+// Debian keeps `ip` and daemons where not everybody's PATH leads.
+process.env.PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`
+
+const words = process.argv.slice(2).filter(word => !word.startsWith('-'))
+const options = process.argv.slice(2).filter(word => word.startsWith('-'))
 const files = testFiles().filter(path => words.length === 0 || words.some(word => path.includes(word)))
 if (files.length === 0) end(`no test file matches ${words.join(' ')}`, 1)
 
-if (words.length === 0) run('node_modules/.bin/biome', ['check', '--error-on-warnings', '.'])
-run(process.execPath, [
+if (words.length === 0) await must('node_modules/.bin/biome', ['check', '--error-on-warnings', '.'])
+const lack = declined ? undefined : await prepare(files)
+if (lack !== undefined && mustHavePeers) end(`${lack.reason}: ${lack.remedy} (CI=true asks for all peers)`, 1)
+
+const status = await run(process.execPath, [
   '--enable-source-maps',
   '--test',
   '--test-reporter=spec',
-  '--test-concurrency=2',
+  `--test-concurrency=${Math.max(2, availableParallelism())}`,
   `--test-timeout=${FILE_TIMEOUT_MS}`,
+  ...options,
   ...files.map(path => join('dist', path.replace(/\.ts$/, '.js'))),
 ])
+if (declined) say('the tests with real peers were skipped: BURROW_TEST_PEERS=skip')
+if (lack !== undefined) say(`some tests were skipped: ${lack.reason}\nburrow: to run them: ${lack.remedy}`)
+process.exit(status)
 
 function testFiles(): string[] {
   return readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
@@ -32,13 +45,48 @@ function testFiles(): string[] {
     .sort()
 }
 
-function run(command: string, args: readonly string[]): void {
-  const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] })
-  if (error !== undefined) end(`${command}: ${error.message}`, 1)
-  if (status !== 0) end(`${command} ended with status ${status}`, status ?? 1)
+/** Installs what the files need and the machine lacks, where that is possible; what is still missing afterwards. */
+async function prepare(paths: readonly string[]): Promise<Lack | undefined> {
+  const found = lackFor(paths)
+  if (found === undefined || found.packages.length === 0) return found
+  if (process.geteuid?.() !== 0) return { ...found, remedy: `as root: ${found.remedy}` }
+  if (!existsSync('/etc/debian_version'))
+    return { ...found, remedy: `this is not Debian, where it would be: ${found.remedy}` }
+  say(
+    'installing Debian packages that the tests need (BURROW_TEST_PEERS=skip declines); no daemon is started',
+  )
+  for (const need of NEEDS.filter(need => found.packages.includes(need.package)))
+    say(`  ${need.package.padEnd(16)} ${need.why}`)
+  const code = await run('test/setup/install.sh', found.packages)
+  if (code !== 0) say(`installing failed with status ${code}`)
+  return lackFor(paths)
 }
 
-function end(message: string, status: number): never {
-  process.stderr.write(`burrow: ${message}\n`)
-  process.exit(status)
+async function must(command: string, args: readonly string[]): Promise<void> {
+  const code = await run(command, args)
+  if (code !== 0) end(`${command} ended with status ${code}`, code)
+}
+
+/** Runs a program to its end, passing on the signals that end this one. */
+function run(command: string, args: readonly string[]): Promise<number> {
+  const settings: SpawnOptions = { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] }
+  return new Promise(resolve => {
+    const child = spawn(command, args, settings)
+    const pass = (signal: NodeJS.Signals) => child.kill(signal)
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, pass)
+    child.on('error', error => end(`${command}: ${error.message}`, 1))
+    child.on('close', code => {
+      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, pass)
+      resolve(code ?? 1)
+    })
+  })
+}
+
+function say(text: string): void {
+  process.stderr.write(`burrow: ${text}\n`)
+}
+
+function end(message: string, code: number): never {
+  say(message)
+  process.exit(code)
 }
