@@ -45,4 +45,5 @@ export type {
   TunnelInfo,
 } from './protocol/outputs.ts'
 export { type CheckedYaml, checkedYaml } from './runtime/checked-yaml.ts'
-export { escapeText, escapeValue } from './runtime/escape.ts'
+export { escapeValue } from './runtime/escape.ts'
+export { escapeText } from './wire/escape.ts'

@@ -1,5 +1,5 @@
 import { BurrowError } from '../errors.ts'
-import { escapeText } from '../runtime/escape.ts'
+import { escapeText } from '../wire/escape.ts'
 
 /** What a shell sees. `burrow --help` prints this table. */
 export const EXIT = {

@@ -1,22 +1,10 @@
-/**
- * Text from peers reaches logs and tables through here, once. What could move a cursor, forge a line, hide or
- * reorder text becomes an escape; everything else stays readable.
- */
-
-const LONGEST_TEXT = 256
-/** Controls, line and paragraph separators, bidirectional and zero-width formatting, lone surrogates, the backslash itself. */
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\\]/gu
-const SHORT: Readonly<Record<string, string>> = { '\\': '\\\\', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
-
-export function escapeText(text: string, longest: number = LONGEST_TEXT): string {
-  const cut = text.length > longest ? `${text.slice(0, longest)}...` : text
-  return cut.replace(UNSAFE, unsafe => SHORT[unsafe] ?? `\\u{${(unsafe.codePointAt(0) ?? 0).toString(16)}}`)
-}
+/** Values of a log line: whatever text is in them, escaped. */
+import { escapeText } from '../wire/escape.ts'
 
 const DEEPEST = 6
 const LONGEST_LIST = 64
 
-/** The same for a value of a log line; byte strings become hex, errors their code and message. */
+/** Byte strings become hex, errors their code and message; what is deep or long is cut. */
 export function escapeValue(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return escapeText(value)
   if (typeof value === 'bigint') return value <= Number.MAX_SAFE_INTEGER ? Number(value) : value.toString()

@@ -1,7 +1,8 @@
 import { pino } from 'pino'
 import { prettyFactory } from 'pino-pretty'
 import type { LogFields, Logger } from '../../ports.ts'
-import { escapeText, escapeValue } from '../escape.ts'
+import { escapeText } from '../../wire/escape.ts'
+import { escapeValue } from '../escape.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
