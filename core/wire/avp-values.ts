@@ -1,6 +1,8 @@
 /** Value codecs of AVPs: how the octets of one attribute become a typed value and back. */
 import { BurrowError } from '../errors.ts'
-import { type Reader, Writer } from './bytes.ts'
+import { LONGEST_VALUE_BYTES } from './avp.ts'
+import { Reader, Writer } from './bytes.ts'
+import { decodeText, encodeText } from './ppp-auth.ts'
 
 export interface ValueCodec<T> {
   decode(reader: Reader): T
@@ -9,10 +11,6 @@ export interface ValueCodec<T> {
 
 /** No RFC 2661 string needs more; a longer one is hostile or broken. */
 const LONGEST_STRING_BYTES = 255
-const LONGEST_OPAQUE_BYTES = 1017
-
-const utf8 = new TextDecoder('utf-8')
-const toUtf8 = new TextEncoder()
 
 export const u16: ValueCodec<number> = { decode: r => r.u16(), encode: (w, v) => w.u16(v) }
 export const u32: ValueCodec<number> = { decode: r => r.u32(), encode: (w, v) => w.u32(v) }
@@ -25,9 +23,15 @@ export const string: ValueCodec<string> = {
     if (reader.remaining > LONGEST_STRING_BYTES) {
       throw new BurrowError('WIRE_MALFORMED', `string of ${reader.remaining} octets`)
     }
-    return utf8.decode(reader.rest())
+    return decodeText(reader.rest())
   },
-  encode: (writer, text) => writer.bytes(toUtf8.encode(text)),
+  encode(writer, text) {
+    const bytes = encodeText(text)
+    if (bytes.length > LONGEST_STRING_BYTES) {
+      throw new BurrowError('WIRE_OVERFLOW', `string of ${bytes.length} octets`)
+    }
+    writer.bytes(bytes)
+  },
 }
 
 export const opaque: ValueCodec<Uint8Array> = {
@@ -77,24 +81,29 @@ export interface ResultCode {
 }
 
 /**
- * 4.4.2 Result Code. Real peers send 2, 4 or 8 octets and, from macOS, host byte order: no result is above 255, so a
- * value that has only its high octet set is read the other way round.
+ * 4.4.2 Result Code: of 2 octets, of 4, or with a message. macOS sends host byte order, and 6 octets of an older
+ * message behind it: no result is above 255, so a value of which only the high octet is set is such a one.
  */
 export const resultCode: ValueCodec<ResultCode> = {
   decode(reader) {
-    const swapped = (value: number) => ((value & 0xff) === 0 ? value >> 8 : value)
-    const result = swapped(reader.u16())
-    if (reader.remaining < 2) return { result }
-    const error = swapped(reader.u16())
-    if (reader.remaining === 0) return { result, error }
-    const text = reader.rest()
-    return { result, error, message: utf8.decode(text.subarray(0, LONGEST_STRING_BYTES)) }
+    const result = reader.u16()
+    const rest = reader.rest()
+    if (result > 0 && (result & 0xff) === 0) return { result: result >> 8 }
+    if (rest.length < 2) return { result }
+    const error = new Reader(rest).u16()
+    return rest.length === 2 ? { result, error } : { result, error, message: decodeText(rest.subarray(2)) }
   },
   encode(writer, { result, error, message }) {
     writer.u16(result)
     if (error !== undefined || message !== undefined) writer.u16(error ?? 0)
-    if (message !== undefined) writer.bytes(toUtf8.encode(message))
+    if (message !== undefined) writer.bytes(cutText(message))
   },
+}
+
+/** A message may quote what it complains of: it is cut, between characters, rather than refused. */
+function cutText(text: string): Uint8Array {
+  const bytes = new Uint8Array(LONGEST_STRING_BYTES)
+  return bytes.subarray(0, new TextEncoder().encodeInto(text, bytes).written)
 }
 
 /** 4.4.3 Q.931 Cause Code. */
@@ -174,8 +183,16 @@ export const pppDisconnectCause: ValueCodec<PppDisconnectCause> = {
     string.encode(writer.u16(value.code).u16(value.protocol).u8(value.direction), value.message),
 }
 
+/** Throws WIRE_TRUNCATED or WIRE_MALFORMED where the value has another length than its type. */
+export function decodeValue<T>(codec: ValueCodec<T>, value: Uint8Array): T {
+  const reader = new Reader(value)
+  const decoded = codec.decode(reader)
+  if (reader.remaining > 0) throw new BurrowError('WIRE_MALFORMED', `${reader.remaining} octets too many`)
+  return decoded
+}
+
 export function encodeValue<T>(codec: ValueCodec<T>, value: T): Uint8Array {
-  const writer = new Writer(LONGEST_OPAQUE_BYTES)
+  const writer = new Writer(LONGEST_VALUE_BYTES)
   codec.encode(writer, value)
   return writer.finish()
 }

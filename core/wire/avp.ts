@@ -8,10 +8,18 @@ export interface RawAvp {
   readonly mandatory: boolean
   /** As it came: true while `value` is still hidden. */
   readonly hidden: boolean
+  /** A reserved bit was set: to be treated as an AVP that we do not know (4.1). Sent as 0. */
+  readonly reserved: boolean
   /** 0: IETF. */
   readonly vendorId: number
   readonly type: number
   readonly value: Uint8Array
+}
+
+export interface AvpList {
+  readonly avps: readonly RawAvp[]
+  /** Why the body could not be read to its end. An AVP that overruns it is the last of `avps`, cut at the end. */
+  readonly fault?: string
 }
 
 const M = 0x8000
@@ -19,34 +27,34 @@ const H = 0x4000
 const RESERVED = 0x3c00
 const LENGTH_MASK = 0x03ff
 const AVP_HEADER_BYTES = 6
-const LONGEST_VALUE_BYTES = LENGTH_MASK - AVP_HEADER_BYTES
+export const LONGEST_VALUE_BYTES = LENGTH_MASK - AVP_HEADER_BYTES
 const DIGEST_BYTES = 16
-export const RANDOM_VECTOR_TYPE = 36
-/** Stands for "reserved bits were set": such an AVP is to be treated as one that we do not know (4.1). */
-export const UNRECOGNISED_VENDOR = 0xffff
+const RANDOM_VECTOR_TYPE = 36
 
-/** Splits the body of a control message. Throws WIRE_MALFORMED or WIRE_TRUNCATED. */
-export function decodeAvpList(body: Uint8Array): RawAvp[] {
+/** Splits the body of a control message. Never throws. Values are views. */
+export function decodeAvpList(body: Uint8Array): AvpList {
   const reader = new Reader(body)
   const avps: RawAvp[] = []
   while (reader.remaining > 0) {
+    if (reader.remaining < AVP_HEADER_BYTES) return { avps, fault: `${reader.remaining} octets are no AVP` }
     const head = reader.u16()
-    const length = head & LENGTH_MASK
-    if (length < AVP_HEADER_BYTES) {
-      throw new BurrowError('WIRE_MALFORMED', `AVP length ${length} is below ${AVP_HEADER_BYTES}`)
-    }
     const vendorId = reader.u16()
     const type = reader.u16()
-    const value = reader.bytes(length - AVP_HEADER_BYTES)
+    const length = head & LENGTH_MASK
+    if (length < AVP_HEADER_BYTES) return { avps, fault: `AVP ${type} of length ${length}` }
+    const valueBytes = length - AVP_HEADER_BYTES
+    const overrun = valueBytes > reader.remaining
     avps.push({
       mandatory: (head & M) !== 0,
       hidden: (head & H) !== 0,
-      vendorId: (head & RESERVED) === 0 ? vendorId : UNRECOGNISED_VENDOR,
+      reserved: (head & RESERVED) !== 0,
+      vendorId,
       type,
-      value,
+      value: overrun ? reader.rest() : reader.bytes(valueBytes),
     })
+    if (overrun) return { avps, fault: `AVP ${type} overruns the message` }
   }
-  return avps
+  return { avps }
 }
 
 /** Throws WIRE_OVERFLOW where a value or the message is too long. */
@@ -66,13 +74,14 @@ export function encodeAvpList(avps: readonly RawAvp[]): Uint8Array {
 }
 
 /**
- * Recovers hidden values with the Random Vector that last precedes each (4.3). Throws WIRE_MALFORMED where the
- * vector is missing or the recovered length does not fit: both mean a wrong secret or a hostile peer.
+ * Recovers hidden values with the Random Vector that last precedes each (4.3); padding is dropped. Throws
+ * WIRE_MALFORMED or WIRE_TRUNCATED where the vector is missing or the recovered length does not fit: both mean a
+ * wrong secret or a hostile peer.
  */
 export function unhideAvpList(avps: readonly RawAvp[], secret: Uint8Array): RawAvp[] {
   let vector: Uint8Array | undefined
   return avps.map(avp => {
-    if (avp.vendorId === 0 && avp.type === RANDOM_VECTOR_TYPE && !avp.hidden) vector = avp.value
+    if (isRandomVector(avp)) vector = avp.value
     if (!avp.hidden) return avp
     if (vector === undefined)
       throw new BurrowError('WIRE_MALFORMED', `hidden AVP ${avp.type} without a Random Vector`)
@@ -88,14 +97,13 @@ export function unhideAvpList(avps: readonly RawAvp[], secret: Uint8Array): RawA
   })
 }
 
+function isRandomVector({ vendorId, type, hidden, reserved }: RawAvp): boolean {
+  return vendorId === 0 && type === RANDOM_VECTOR_TYPE && !hidden && !reserved
+}
+
 /** Hides one AVP under `vector`, which must precede it in the message as a Random Vector AVP. */
-export function hideAvp(
-  avp: RawAvp,
-  secret: Uint8Array,
-  vector: Uint8Array,
-  padding: Uint8Array = new Uint8Array(),
-): RawAvp {
-  const plain = new Writer(LONGEST_VALUE_BYTES).u16(avp.value.length).bytes(avp.value).bytes(padding).finish()
+export function hideAvp(avp: RawAvp, secret: Uint8Array, vector: Uint8Array): RawAvp {
+  const plain = new Writer(LONGEST_VALUE_BYTES).u16(avp.value.length).bytes(avp.value).finish()
   return { ...avp, hidden: true, value: applyKeyStream(plain, avp.type, secret, vector, 'hide') }
 }
 

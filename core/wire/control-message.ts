@@ -2,8 +2,7 @@
 import { BurrowError } from '../errors.ts'
 import { decodeAvpList, encodeAvpList, hideAvp, type RawAvp, unhideAvpList } from './avp.ts'
 import { AVPS, type AvpName, type AvpValues, avpName } from './avp-dictionary.ts'
-import { encodeValue, type ValueCodec } from './avp-values.ts'
-import { Reader } from './bytes.ts'
+import { decodeValue, encodeValue, type ValueCodec } from './avp-values.ts'
 import { type ControlHeader, decodeHeader, encodeControlDatagram, type HeaderFault } from './l2tp-header.ts'
 import { ERROR } from './result-codes.ts'
 
@@ -48,9 +47,16 @@ type RequiredName<T extends MessageType> = (typeof MESSAGES)[T]['required'][numb
 type AvpsOf<T extends MessageType> = Pick<AvpValues, RequiredName<T>> &
   Partial<Pick<AvpValues, Exclude<BodyName, RequiredName<T>>>>
 
+/** An AVP that the dictionary does not have, a vendor's mostly. It came with M=0 and is sent so. */
+export interface UnknownAvp {
+  readonly vendorId: number
+  readonly type: number
+  readonly value: Uint8Array
+}
+
 /** A typed message. StopCCN of mpd5 and CDN of others come without an assigned id: optional there. */
 export type ControlMessage = {
-  [T in MessageType]: { readonly type: T; readonly avps: AvpsOf<T> }
+  [T in MessageType]: { readonly type: T; readonly avps: AvpsOf<T>; readonly unknown?: readonly UnknownAvp[] }
 }[MessageType]
 export type MessageOf<T extends MessageType> = Extract<ControlMessage, { type: T }>
 
@@ -88,7 +94,6 @@ export interface DecodeOptions {
   readonly secret?: Uint8Array
 }
 
-const LONGEST_HOST_NAME_BYTES = 255
 const BY_NUMBER = new Map<number, MessageType>(
   (Object.entries(MESSAGES) as [MessageType, MessageEntry][]).map(([type, { number }]) => [number, type]),
 )
@@ -113,73 +118,36 @@ export function decodeMessage(
 ): ControlMessage | MessageFault {
   let type: MessageType | undefined
   try {
-    const { avps, broken } = splitAvps(payload)
-    const [first] = avps
-    if (first === undefined || first.vendorId !== 0 || first.type !== AVPS.messageType.type || first.hidden) {
-      throw broken ?? new BurrowError('WIRE_MALFORMED', 'the first AVP is not a Message Type')
-    }
-    const number = decodeValue(AVPS.messageType.codec, first.value)
+    const { avps, fault } = decodeAvpList(payload)
+    const number = messageNumber(avps[0])
     type = BY_NUMBER.get(number)
     if (type === undefined) {
-      return first.mandatory
+      return avps[0]?.mandatory === true
         ? bodyFault(type, ERROR.unknownMandatory, `unknown message type ${number}`)
         : { kind: 'ignorable', number }
     }
-    if (broken !== undefined && !LENIENT.has(type)) throw broken
-    return typed(type, readAvps(type, secret === undefined ? avps : unhideAvpList(avps, secret)))
+    if (fault !== undefined && !LENIENT.has(type)) throw new AvpFault(ERROR.badLength, fault)
+    return typed(type, reveal(type, avps, secret))
   } catch (error) {
     if (!(error instanceof BurrowError)) throw error
-    if (error.code === 'WIRE_OVERFLOW') throw error
-    return error instanceof AvpFault
-      ? bodyFault(type, error.errorCode, error.message)
-      : bodyFault(type, ERROR.badLength, error.message)
+    return bodyFault(type, error instanceof AvpFault ? error.errorCode : ERROR.badLength, error.message)
   }
 }
 
 /** The Host Name of an SCCRQ, which is never hidden and chooses the secret that the other AVPs are hidden with. */
 export function peekHostName(payload: Uint8Array): string | undefined {
-  const name = splitAvps(payload).avps.find(
-    avp => avp.vendorId === 0 && avp.type === AVPS.hostName.type && !avp.hidden,
-  )
-  if (name === undefined || name.value.length > LONGEST_HOST_NAME_BYTES) return undefined
-  return decodeValue(AVPS.hostName.codec, name.value)
+  return peek(payload, 'hostName')
 }
 
 /** The Assigned Session ID of a call's message that cannot be read whole: whom to tell that it is refused. */
 export function peekSessionId(payload: Uint8Array): number | undefined {
-  const id = splitAvps(payload).avps.find(
-    avp => avp.vendorId === 0 && avp.type === AVPS.assignedSessionId.type && !avp.hidden,
-  )
-  return id === undefined || id.value.length < 2
-    ? undefined
-    : decodeValue(AVPS.assignedSessionId.codec, id.value)
+  return peek(payload, 'assignedSessionId')
 }
 
-/** The AVPs that could be framed, and the error that ended them. */
-function splitAvps(payload: Uint8Array): { avps: RawAvp[]; broken?: BurrowError } {
-  try {
-    return { avps: decodeAvpList(payload) }
-  } catch (error) {
-    if (!(error instanceof BurrowError)) throw error
-    return { avps: readableAvps(payload), broken: error }
-  }
-}
-
-/** The longest prefix of the body that frames, for messages that are read leniently. */
-function readableAvps(payload: Uint8Array): RawAvp[] {
-  const avps: RawAvp[] = []
-  for (let rest = payload; rest.length >= 6; ) {
-    const length = (((rest[0] ?? 0) << 8) | (rest[1] ?? 0)) & 0x03ff
-    // A length that runs off the end (macOS) still has a value up to the end.
-    const end = Math.min(length, rest.length)
-    if (end < 6) return avps
-    const head = Uint8Array.of((rest[0] ?? 0) & 0xfc, 0, ...rest.subarray(2, end))
-    head[0] = (head[0] ?? 0) | (end >> 8)
-    head[1] = end & 0xff
-    avps.push(...decodeAvpList(head))
-    rest = rest.subarray(end)
-  }
-  return avps
+function peek<Name extends AvpName>(payload: Uint8Array, name: Name): AvpValues[Name] | undefined {
+  const found = decodeAvpList(payload).avps.find(avp => knownName(avp) === name && !avp.hidden)
+  const codec = AVPS[name].codec as ValueCodec<AvpValues[Name]>
+  return found && attempt(() => decodeValue(codec, found.value))
 }
 
 class AvpFault extends BurrowError {
@@ -190,47 +158,75 @@ class AvpFault extends BurrowError {
   }
 }
 
-function readAvps(type: MessageType, avps: readonly RawAvp[]): Partial<Record<AvpName, unknown>> {
-  const values: Partial<Record<AvpName, unknown>> = {}
-  for (const avp of avps) {
-    const name = avp.vendorId === 0 ? avpName(avp.type) : undefined
-    if (name === undefined || avp.hidden) {
-      if (avp.mandatory && !LENIENT.has(type)) {
-        const what = avp.hidden ? 'a hidden AVP without a secret' : 'an unknown AVP'
-        throw new AvpFault(ERROR.unknownMandatory, `${what}: vendor ${avp.vendorId}, type ${avp.type}`)
-      }
-      continue
-    }
-    // The first of its kind counts: a repeated one cannot overrule what was already seen.
-    if (name === 'messageType' || name === 'randomVector' || name in values) continue
-    values[name] = decodeKnown(type, name, avp)
-  }
-  return values
-}
-
-function decodeKnown(type: MessageType, name: AvpName, avp: RawAvp): unknown {
+/** Undefined where the peer's octets do not decode. */
+function attempt<T>(decode: () => T): T | undefined {
   try {
-    const codec: ValueCodec<unknown> = AVPS[name].codec
-    return decodeValue(codec, avp.value)
+    return decode()
   } catch (error) {
-    if (!(error instanceof BurrowError)) throw error
-    // What is not needed and not insisted on is as good as absent.
-    const needed: readonly AvpName[] = MESSAGES[type].required
-    if (!needed.includes(name) && (!avp.mandatory || LENIENT.has(type))) return undefined
-    throw new AvpFault(ERROR.badLength, `${name}: ${error.message}`)
+    if (error instanceof BurrowError) return undefined
+    throw error
   }
 }
 
-function typed(type: MessageType, avps: Partial<Record<AvpName, unknown>>): ControlMessage {
+function messageNumber(first: RawAvp | undefined): number {
+  if (first === undefined || knownName(first) !== 'messageType' || first.hidden)
+    throw new AvpFault(ERROR.badValue, 'the first AVP is not a Message Type')
+  return decodeValue(AVPS.messageType.codec, first.value)
+}
+
+function knownName({ vendorId, type, reserved }: RawAvp): AvpName | undefined {
+  return vendorId === 0 && !reserved ? avpName(type) : undefined
+}
+
+/** With a secret, the AVPs in the clear. What a lenient message hides badly stays hidden, and is passed over. */
+function reveal(type: MessageType, avps: readonly RawAvp[], secret?: Uint8Array): readonly RawAvp[] {
+  if (secret === undefined) return avps
+  if (LENIENT.has(type)) return attempt(() => unhideAvpList(avps, secret)) ?? avps
+  return unhideAvpList(avps, secret)
+}
+
+function typed(type: MessageType, list: readonly RawAvp[]): ControlMessage {
+  const avps: Partial<Record<AvpName, unknown>> = {}
+  const unknown: UnknownAvp[] = []
+  for (const avp of list) {
+    const name = knownName(avp)
+    if (name === undefined || avp.hidden) {
+      passOver(type, avp)
+      const { vendorId, type: avpType, value } = avp
+      if (name === undefined && !avp.hidden && !avp.reserved)
+        unknown.push({ vendorId, type: avpType, value: value.slice() })
+    } else if (name !== 'messageType' && name !== 'randomVector' && avps[name] === undefined) {
+      // The first of its kind counts: a repeated one cannot overrule what was already seen.
+      const value = decodeKnown(type, name, avp)
+      if (value !== undefined) avps[name] = value
+    }
+  }
   const required: readonly AvpName[] = MESSAGES[type].required
   const missing = required.find(name => avps[name] === undefined)
   if (missing !== undefined) throw new AvpFault(ERROR.badValue, `${type} without ${missing}`)
   // Checked just above, entry by entry, against the table that the type is made of.
-  return { type, avps } as unknown as ControlMessage
+  return { type, avps, ...(unknown.length === 0 ? {} : { unknown }) } as unknown as ControlMessage
 }
 
-function decodeValue<T>(codec: ValueCodec<T>, value: Uint8Array): T {
-  return codec.decode(new Reader(value))
+/** 4.1: what we cannot read ends the call or the tunnel where its M bit is set. */
+function passOver(type: MessageType, avp: RawAvp): void {
+  if (!avp.mandatory || LENIENT.has(type)) return
+  const what = avp.hidden ? 'a hidden AVP that cannot be read' : 'an unknown AVP'
+  throw new AvpFault(ERROR.unknownMandatory, `${what}: vendor ${avp.vendorId}, type ${avp.type}`)
+}
+
+function decodeKnown(type: MessageType, name: AvpName, avp: RawAvp): unknown {
+  const codec: ValueCodec<unknown> = AVPS[name].codec
+  const needed: readonly AvpName[] = MESSAGES[type].required
+  // What is not needed and not insisted on is as good as absent.
+  if (!needed.includes(name) && (!avp.mandatory || LENIENT.has(type)))
+    return attempt(() => decodeValue(codec, avp.value))
+  try {
+    return decodeValue(codec, avp.value)
+  } catch (error) {
+    if (!(error instanceof BurrowError)) throw error
+    throw new AvpFault(ERROR.badLength, `${name}: ${error.message}`)
+  }
 }
 
 function bodyFault(messageType: MessageType | undefined, errorCode: number, text: string): MessageFault {
@@ -249,15 +245,18 @@ export interface HideOptions {
  * rest in the order of `avps`. Throws WIRE_OVERFLOW where a value does not fit: a fault of ours, never of a peer.
  */
 export function encodeMessage(message: ControlMessage, hide?: HideOptions): Uint8Array {
-  const list: RawAvp[] = [plainAvp('messageType', MESSAGES[message.type].number)]
-  if (hide !== undefined) list.push(plainAvp('randomVector', hide.randomVector))
-  for (const [name, value] of Object.entries(message.avps) as [AvpName, unknown][]) {
-    if (value === undefined) continue
+  const body = (Object.entries(message.avps) as [AvpName, unknown][]).map(([name, value]) => {
     const avp = plainAvp(name, value)
-    const hidden = hide?.names.includes(name) === true && AVPS[name].hideable
-    list.push(hide !== undefined && hidden ? hideAvp(avp, hide.secret, hide.randomVector) : avp)
-  }
-  return encodeAvpList(list)
+    const hidden = AVPS[name].hideable && hide?.names.includes(name) === true
+    return hidden ? hideAvp(avp, hide.secret, hide.randomVector) : avp
+  })
+  const hiding = hide !== undefined && body.some(avp => avp.hidden)
+  return encodeAvpList([
+    plainAvp('messageType', MESSAGES[message.type].number),
+    ...(hiding ? [plainAvp('randomVector', hide.randomVector)] : []),
+    ...body,
+    ...(message.unknown ?? []).map(avp => ({ ...avp, mandatory: false, hidden: false, reserved: false })),
+  ])
 }
 
 /** A whole datagram; without a message a ZLB. */
@@ -277,6 +276,7 @@ function plainAvp(name: AvpName, value: unknown): RawAvp {
   return {
     mandatory,
     hidden: false,
+    reserved: false,
     vendorId: 0,
     type,
     value: encodeValue(codec as ValueCodec<unknown>, value),
