@@ -99,15 +99,19 @@ export const LCP: ControlProtocol<LcpState> = {
     if (ask.mru !== undefined) options.push(uintOption(LCP_OPTION.MRU, ask.mru, 2))
     const [method] = ask.auth
     if (method !== undefined) options.push(authOption(method))
-    if (ask.magic !== 0) options.push(uintOption(LCP_OPTION.MAGIC_NUMBER, ask.magic, 4))
+    if (ask.magic !== 0) options.push(magicOption(ask.magic))
     if (ask.pfc) options.push(flagOption(LCP_OPTION.PFC))
     if (ask.acfc) options.push(flagOption(LCP_OPTION.ACFC))
     return options
   },
 
   judge(s, env, options): Judgement {
-    const judgement = judgeEach(options, option => judgeOption(s, env, option))
-    return s.loops > env.config.maxFailure ? { kind: 'fail', reason: LOOPED } : judgement
+    if (!options.some(option => isOurMagic(s, option))) {
+      return judgeEach(options, option => judgeOption(env, option))
+    }
+    // Our own request may have come back: nothing else in it counts until that is settled (RFC 1661 6.4).
+    if (++s.loops > env.config.maxFailure) return { kind: 'fail', reason: LOOPED }
+    return { kind: 'nak', options: [magicOption(randomMagic(env))] }
   },
 
   agree(s, options) {
@@ -172,31 +176,27 @@ export function sendProtocolReject(s: LcpState, env: LinkEnv, protocol: number, 
   env.send(PPP.LCP, encodeCpPacket({ code: CP_CODE.PROTOCOL_REJECT, identifier: nextIdentifier(s), data }))
 }
 
-function judgeOption(s: LcpState, env: LinkEnv, option: CpOption): 'ack' | 'reject' | CpOption {
+function judgeOption(env: LinkEnv, option: CpOption): 'ack' | 'reject' | CpOption {
   if (optionFormat(PPP.LCP, option) === undefined) return 'reject'
-  return JUDGES[option.type]?.(s, env, option) ?? 'reject'
+  return JUDGES[option.type]?.(env, option) ?? 'reject'
 }
 
-type Judge = (s: LcpState, env: LinkEnv, option: CpOption) => 'ack' | 'reject' | CpOption
+type Judge = (env: LinkEnv, option: CpOption) => 'ack' | 'reject' | CpOption
 
 /** The options that we agree to at all; every other one is rejected (callback, multilink, quality, ...). */
 const JUDGES: Readonly<Record<number, Judge>> = {
-  [LCP_OPTION.MRU]: (_s, _env, { value }) =>
+  [LCP_OPTION.MRU]: (_env, { value }) =>
     uintValue(value) < MIN_MRU_BYTES ? uintOption(LCP_OPTION.MRU, MIN_MRU_BYTES, 2) : 'ack',
   [LCP_OPTION.ACCM]: () => 'ack',
-  [LCP_OPTION.AUTH_PROTOCOL]: (_s, env, { value }) => {
+  [LCP_OPTION.AUTH_PROTOCOL]: (env, { value }) => {
     const methods = env.config.authAs?.methods ?? []
     const [preferred] = methods
     if (preferred === undefined) return 'reject'
     const asked = methodOf(value)
     return asked !== undefined && methods.includes(asked) ? 'ack' : authOption(preferred)
   },
-  [LCP_OPTION.MAGIC_NUMBER]: (s, env, { value }) => {
-    const magic = uintValue(value)
-    if (magic !== 0 && magic !== s.ask.magic) return 'ack'
-    if (magic !== 0) s.loops++
-    return uintOption(LCP_OPTION.MAGIC_NUMBER, randomMagic(env), 4)
-  },
+  [LCP_OPTION.MAGIC_NUMBER]: (env, { value }) =>
+    uintValue(value) === 0 ? magicOption(randomMagic(env)) : 'ack',
   [LCP_OPTION.PFC]: () => 'ack',
   [LCP_OPTION.ACFC]: () => 'ack',
 }
@@ -280,6 +280,14 @@ function flagOption(type: number): CpOption {
   return { type, value: new Uint8Array() }
 }
 
+function magicOption(magic: number): CpOption {
+  return uintOption(LCP_OPTION.MAGIC_NUMBER, magic, MAGIC_BYTES)
+}
+
+function isOurMagic(s: LcpState, { type, value }: CpOption): boolean {
+  return type === LCP_OPTION.MAGIC_NUMBER && s.ask.magic !== 0 && uintValue(value) === s.ask.magic
+}
+
 function randomMagic(env: LinkEnv): number {
   return env.random.uint32() || 1
 }
@@ -290,7 +298,7 @@ function isLooped(s: LcpState, { data }: CpPacket): boolean {
 
 /** An echo packet; never larger than the peer's MRU. */
 function magicPacket(s: LcpState, code: number, identifier: number, data: Uint8Array): CpPacket {
-  const magic = uintOption(LCP_OPTION.MAGIC_NUMBER, s.ask.magic, 4).value
+  const magic = magicOption(s.ask.magic).value
   const room = s.peer.mru - MAGIC_BYTES - 4
   return { code, identifier, data: Uint8Array.of(...magic, ...data.subarray(0, room)) }
 }
