@@ -81,7 +81,10 @@ export class Peer {
 
   /** Opens LCP and proves itself by PAP: for an LNS that demands PAP. */
   enterNetwork(user = 'hb@hb', password = 'admin@123'): this {
-    this.openLcp()
+    return this.openLcp().logIn(user, password)
+  }
+
+  logIn(user = 'hb@hb', password = 'admin@123'): this {
     this.sendPap(user, password)
     this.wire.run(100)
     assert.equal(this.us.link.phase, 'network')
