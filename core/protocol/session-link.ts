@@ -163,7 +163,8 @@ export function endSession(core: Core, tunnel: TunnelState, session: SessionStat
   core.timers.clear(sessionTimer(session, 'call-setup'))
   const truer =
     session.link === undefined ? undefined : linkLost(session.link, linkEnv(core, tunnel, session))
-  session.ending = truer ?? reason
+  // The codes of the CDN stand beside what the link knows better.
+  session.ending = { ...reason, ...truer }
   networkDown(core, session)
   if (session.flow === undefined) finish(core, tunnel, session, session.ending)
 }
