@@ -1,0 +1,220 @@
+/** A client: one call to an LNS, its TUN device and its routes, and the way back from all of it. */
+import type { DataPlaneOptions, ListeningDataPlane } from '../dataplane/data-plane.ts'
+import { BurrowError } from '../errors.ts'
+import type { FlowCounters } from '../flow.ts'
+import type { Clock, Logger, Milliseconds, Path, Random, SocketAddress } from '../ports.ts'
+import { DEFAULT_L2TP, type DialRequest, type EndpointConfig } from '../protocol/config.ts'
+import { Endpoint } from '../protocol/endpoint.ts'
+import type { AuthMethod, EndReason, Event, SessionNetwork } from '../protocol/outputs.ts'
+import { DEFAULT_PPP } from '../protocol/ppp/config.ts'
+import { BoundedLog } from './bounded-log.ts'
+import { dialError } from './dial-error.ts'
+import { type Decisions, Driver, type Trace } from './driver.ts'
+import type { Kernel } from './node/kernel.ts'
+import { UndoStack } from './undo-stack.ts'
+
+export interface ClientOptions {
+  readonly remote: SocketAddress
+  readonly user: string
+  readonly password: string
+  /** In which ways we are willing to prove ourselves. */
+  readonly auth: readonly AuthMethod[]
+  readonly mruBytes: number
+  /** Prefixes to reach through the tunnel; 0.0.0.0/0 is everything. */
+  readonly routes: readonly string[]
+  readonly tunName: string
+  readonly hostName: string
+  /** Shared with the LNS for tunnel authentication. */
+  readonly tunnelSecret?: string
+  /** From the first datagram to a network that is up. */
+  readonly dialTimeoutMs: Milliseconds
+}
+
+export interface ClientWorld {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly kernel: Kernel
+  readonly createDataPlane: (options: DataPlaneOptions) => ListeningDataPlane
+  readonly trace?: Trace
+}
+
+/** A call that is up. */
+export interface Connection {
+  readonly network: SessionNetwork
+  readonly path: Path
+  readonly tunName: string
+  /** Resolves when the call is over, whoever ended it. */
+  readonly ended: Promise<EndReason>
+  counters(): FlowCounters | undefined
+  /** Hangs up if need be and puts everything back. Idempotent. */
+  close(): Promise<void>
+}
+
+/** For the acknowledgement of CDN and StopCCN. */
+const HANG_UP_MS = 4000
+const SECRET_NAME = 'connect'
+
+type SessionUp = Extract<Event, { kind: 'sessionUp' }>
+
+/** How a dial went, as the events tell it. */
+interface Call {
+  readonly up: Promise<SessionUp>
+  readonly ended: Promise<EndReason>
+  readonly onEvent: (event: Event) => void
+}
+
+/**
+ * Dials and resolves when the network is up; rejects with DIAL_REFUSED, DIAL_TIMEOUT, DIAL_AUTH or DIAL_FAILED, or
+ * with the error of what could not be opened. `signal` gives up. Nothing is left behind.
+ */
+export async function connectClient(
+  options: ClientOptions,
+  world: ClientWorld,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const opened = new UndoStack(world.log)
+  try {
+    return await dial(options, world, signal, opened)
+  } catch (error) {
+    await opened.unwind()
+    throw error
+  }
+}
+
+async function dial(
+  options: ClientOptions,
+  world: ClientWorld,
+  signal: AbortSignal,
+  opened: UndoStack,
+): Promise<Connection> {
+  const { clock, log, kernel, random, trace, createDataPlane } = world
+  const { remote, tunName, mruBytes, routes } = options
+  const peer = `${remote.address}:${remote.port}`
+  const address = await kernel.localAddressFor(remote)
+  if (routes.length > 0) {
+    // Before the dial and undone after it: what is routed into the tunnel must never swallow the tunnel itself.
+    const pin = await kernel.pinHostRoute(remote.address)
+    opened.push('the route to the LNS', () => pin.undo())
+  }
+  const dataPlane = createDataPlane({
+    listen: [{ address, port: 0 }],
+    tun: { name: tunName, mtuBytes: mruBytes },
+  })
+  const endpoint = new Endpoint(endpointConfig(options), random)
+  const call = followCall()
+  const bounded = new BoundedLog(log, clock)
+  opened.push('the log', () => bounded.close())
+  const driver = new Driver({
+    endpoint,
+    dataPlane,
+    decisions: decideForClient(options.password),
+    clock,
+    log,
+    bounded,
+    interimIntervalS: 0,
+    onEvent: call.onEvent,
+    ...(trace === undefined ? {} : { trace }),
+  })
+  await dataPlane.start()
+  opened.push('the data plane', () => dataPlane.stop())
+  // From here on, whatever goes wrong, the peer is told.
+  opened.push('the call', () => driver.stop(HANG_UP_MS))
+  const [local = { address, port: 0 }] = dataPlane.bound
+  const path = { local, remote }
+  driver.act(now => endpoint.dial(now, dialRequest(options, path)))
+
+  const up = await answered(call, signal, options.dialTimeoutMs, clock, peer)
+  const { localAddress, peerAddress, mtuBytes } = up.network
+  await kernel.configureTun(tunName, { address: localAddress, peer: peerAddress, mtuBytes, routes })
+  return {
+    network: up.network,
+    path,
+    tunName,
+    ended: call.ended,
+    counters: () => dataPlane.readCounters(up.flowId, 1)[0],
+    close: () => opened.unwind(),
+  }
+}
+
+/** Settles on the first sessionUp; ends with the tunnel, whose reason is the truer one where the call only shared it. */
+function followCall(): Call {
+  let onUp: (up: SessionUp) => void = () => {}
+  let onEnd: (reason: EndReason) => void = () => {}
+  const up = new Promise<SessionUp>(resolve => {
+    onUp = resolve
+  })
+  const ended = new Promise<EndReason>(resolve => {
+    onEnd = resolve
+  })
+  return {
+    up,
+    ended,
+    onEvent: event => {
+      if (event.kind === 'sessionUp') onUp(event)
+      else if (event.kind === 'sessionDown' && event.reason.cause !== 'tunnel-closed') onEnd(event.reason)
+      else if (event.kind === 'tunnelDown') onEnd(event.reason)
+    },
+  }
+}
+
+/** A client is asked for its own secret and takes no calls. */
+function decideForClient(password: string): Decisions {
+  return {
+    ask: (_askId, ask, answer) =>
+      answer(
+        ask.kind === 'ownSecret'
+          ? { kind: 'accept', secret: password }
+          : { kind: 'deny', reason: 'a client takes no calls' },
+      ),
+    withdraw: () => {},
+    tell: async () => {},
+    releaseLease: async () => {},
+  }
+}
+
+function endpointConfig({ hostName, tunnelSecret }: ClientOptions): EndpointConfig {
+  return {
+    hostName,
+    vendorName: 'Burrow',
+    secrets: tunnelSecret === undefined ? [] : [{ name: SECRET_NAME, secret: tunnelSecret }],
+    l2tp: DEFAULT_L2TP,
+    ppp: DEFAULT_PPP.lac,
+  }
+}
+
+function dialRequest({ user, auth, mruBytes, tunnelSecret }: ClientOptions, path: Path): DialRequest {
+  return {
+    path,
+    ...(tunnelSecret === undefined ? {} : { secretName: SECRET_NAME }),
+    ppp: { ...DEFAULT_PPP.lac, mruBytes, authAs: { user, methods: auth } },
+  }
+}
+
+/** The call that came up, or the error of why it did not. */
+function answered(
+  call: Call,
+  signal: AbortSignal,
+  timeoutMs: Milliseconds,
+  clock: Clock,
+  peer: string,
+): Promise<SessionUp> {
+  return new Promise<SessionUp>((resolve, reject) => {
+    const giveUp = () =>
+      settle(() => reject(new BurrowError('DIAL_FAILED', 'given up before the call was up')))
+    const timeOut = () =>
+      settle(() =>
+        reject(new BurrowError('DIAL_TIMEOUT', `the call was not up within ${timeoutMs} ms`, { peer })),
+      )
+    const timer = clock.setTimer(timeoutMs, timeOut)
+    const settle = (settled: () => void) => {
+      timer.cancel()
+      signal.removeEventListener('abort', giveUp)
+      settled()
+    }
+    signal.addEventListener('abort', giveUp)
+    void call.up.then(up => settle(() => resolve(up)))
+    void call.ended.then(reason => settle(() => reject(dialError(reason, peer))))
+    if (signal.aborted) giveUp()
+  })
+}
