@@ -1,5 +1,16 @@
 /** YAML with the line of everything in it. */
-import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from 'yaml'
+import {
+  type Alias,
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from 'yaml'
 import { BurrowError, type ErrorCode, type ErrorPlace, throwProblems } from '../errors.ts'
 import type { ValuePath } from '../plugin/schema-problems.ts'
 
@@ -14,16 +25,29 @@ export function parseYaml(file: string, text: string, code: ErrorCode = 'CONFIG_
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false })
   const lineAt = (offset: number) => lines.linePos(offset).line
-  throwProblems(
-    document.errors.map(({ message, pos }) => {
-      // What follows a colon may quote the file, and with it a secret.
-      const what = message.replace(/:.*$/s, '')
-      return new BurrowError(code, what, { file, line: lineAt(pos[0]) })
-    }),
-  )
+  const problem = (what: string, offset: number) =>
+    new BurrowError(code, what, { file, line: lineAt(offset) })
+  // What follows a colon may quote the file, and with it a secret.
+  throwProblems(document.errors.map(({ message, pos }) => problem(message.replace(/:.*$/s, ''), pos[0])))
   return {
-    value: document.toJS({ maxAliasCount: 100 }) ?? {},
+    value: toValue(document, problem) ?? {},
     locate: path => ({ file, line: lineAt(offsetOf(document, path)) }),
+  }
+}
+
+/** Aliases are resolved only here: one may have no anchor, or there may be so many that they fill the memory. */
+function toValue(document: Document.Parsed, problem: (what: string, offset: number) => BurrowError): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 })
+  } catch {
+    let dangling: Alias | undefined
+    visit(document, {
+      Alias(_key, alias) {
+        if (alias.resolve(document) === undefined) dangling ??= alias
+      },
+    })
+    const what = dangling === undefined ? 'too many aliases' : 'an alias without an anchor before it'
+    throw problem(what, startOf(dangling) ?? 0)
   }
 }
 
