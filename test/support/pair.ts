@@ -45,6 +45,8 @@ export interface PairOptions {
   readonly restoreAlways?: boolean
   /** Keep a trace of every output. */
   readonly trace?: boolean
+  /** Sees each datagram as it leaves, whatever the weather does to it. */
+  readonly onTransmit?: (from: Side, bytes: Uint8Array) => void
 }
 
 interface Due {
@@ -261,6 +263,7 @@ export class Pair {
   #transmit(from: Side, path: Path, bytes: Uint8Array): void {
     const { loss, duplication, minLatencyMs, maxLatencyMs } = this.weather
     const to = from === this.lns ? this.client : this.lns
+    this.#options.onTransmit?.(from, bytes)
     const back = { local: path.remote, remote: path.local }
     const copies = (this.#chance.fraction() < loss ? 0 : 1) + (this.#chance.fraction() < duplication ? 1 : 0)
     for (let copy = 0; copy < copies; copy++) {
