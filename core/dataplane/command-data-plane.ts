@@ -13,20 +13,24 @@ import { type Command, DEFAULT_MAX_FLOWS, type FlowKey } from './engine.ts'
 import { type DatagramPort, socketFor } from './ports.ts'
 
 /** What every data plane with an engine has in common, on whichever thread the engine runs. */
-export abstract class CommandDataPlane implements ListeningDataPlane {
+export abstract class CommandDataPlane<Socket extends DatagramPort = DatagramPort>
+  implements ListeningDataPlane
+{
   abstract readonly caps: DataPlaneCaps
   protected readonly options: DataPlaneOptions
   protected readonly maxFlows: number
+  protected readonly counterMemory: SharedArrayBuffer
   protected readonly counters: Counters
   /** Filled by `start`. */
-  protected readonly sockets: DatagramPort[] = []
+  protected readonly sockets: Socket[] = []
   protected listener: (event: DataPlaneEvent) => void = () => {}
   #unsent = 0n
 
   constructor(options: DataPlaneOptions) {
     this.options = options
     this.maxFlows = options.maxFlows ?? DEFAULT_MAX_FLOWS
-    this.counters = new Counters(new SharedArrayBuffer(Counters.bytesFor(this.maxFlows)))
+    this.counterMemory = new SharedArrayBuffer(Counters.bytesFor(this.maxFlows))
+    this.counters = new Counters(this.counterMemory)
   }
 
   abstract start(): Promise<void>

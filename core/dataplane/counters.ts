@@ -37,13 +37,11 @@ export function dropColumn(reason: DropReason): number {
 }
 
 export class Counters {
-  readonly memory: ArrayBuffer | SharedArrayBuffer
   readonly #whole: BigUint64Array
   /** The same memory as 32-bit halves; x86-64 and arm64 keep the low one first. */
   readonly #halves: Uint32Array
 
-  constructor(memory: ArrayBuffer | SharedArrayBuffer) {
-    this.memory = memory
+  constructor(memory: SharedArrayBuffer) {
     this.#whole = new BigUint64Array(memory)
     this.#halves = new Uint32Array(memory)
   }

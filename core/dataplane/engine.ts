@@ -35,7 +35,7 @@ export interface EngineParts {
   /** Of the TUN. */
   readonly mtuBytes: number
   /** `Counters.bytesFor(maxFlows)` octets. */
-  readonly counterMemory: ArrayBuffer | SharedArrayBuffer
+  readonly counterMemory: SharedArrayBuffer
   readonly sockets: readonly DatagramPort[]
   readonly tun: TunPort | undefined
   readonly up: UpSink

@@ -32,7 +32,7 @@ class InlineDataPlane extends CommandDataPlane {
     this.#engine = new Engine({
       maxFlows: this.maxFlows,
       mtuBytes: options.tun?.mtuBytes ?? 0,
-      counterMemory: this.counters.memory,
+      counterMemory: this.counterMemory,
       sockets: this.sockets,
       tun: this.#tun,
       up: event => {

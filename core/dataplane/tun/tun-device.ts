@@ -1,0 +1,80 @@
+/** A Linux TUN device (Documentation/networking/tuntap.rst): whole IP packets, no link header. */
+import { BurrowError } from '../../errors.ts'
+import { BATCH_PACKETS, HEADROOM_BYTES, type PacketBatch, type TunPort } from '../ports.ts'
+import { batchAddress, ERRNO, errno, errnoName, libc, NativeMemory } from './libc.ts'
+
+const DEVICE = '/dev/net/tun'
+const O_RDWR = 2
+const O_NONBLOCK = 0x800
+const O_CLOEXEC = 0x80000
+const TUNSETIFF = 0x400454ca
+const IFF_TUN = 0x0001
+const IFF_NO_PI = 0x1000
+/** struct ifreq. */
+const IFREQ = { bytes: 40, flags: 16 } as const
+const LONGEST_NAME = 15
+
+export class TunDevice implements TunPort {
+  readonly fd: number
+
+  /** Takes over an open device. */
+  constructor(fd: number) {
+    this.fd = fd
+  }
+
+  /** Makes the device; it goes away when it is closed. Throws NO_TUN, NO_ROOT or NETWORK_SETUP. */
+  static open(name: string): TunDevice {
+    if (!/^[^\s/%:]+$/.test(name) || name.length > LONGEST_NAME)
+      throw new BurrowError('NETWORK_SETUP', `${JSON.stringify(name)} is no name for a network device`)
+    const fd = libc.open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC)
+    if (fd < 0) throw openError(errno())
+    const request = new NativeMemory(IFREQ.bytes)
+    request.bytes.set(Buffer.from(name, 'latin1'))
+    request.view.setUint16(IFREQ.flags, IFF_TUN | IFF_NO_PI, true)
+    if (libc.ioctl(fd, TUNSETIFF, request.address) === 0) return new TunDevice(fd)
+    const error = attachError(errno(), name)
+    libc.close(fd)
+    throw error
+  }
+
+  /** Throws when the device is gone. */
+  receive(batch: PacketBatch): boolean {
+    const base = batchAddress(batch)
+    const room = batch.slotBytes - HEADROOM_BYTES
+    batch.count = 0
+    for (let i = 0; i < BATCH_PACKETS; i++) {
+      const at = i * batch.slotBytes + HEADROOM_BYTES
+      const length = libc.read(this.fd, base + at, room)
+      if (length < 0) {
+        if (errno() === ERRNO.EAGAIN) return false
+        throw new BurrowError('NETWORK_SETUP', `the TUN device cannot be read: ${errnoName(errno())}`)
+      }
+      batch.at[i] = at
+      batch.length[i] = length
+      batch.count++
+    }
+    return true
+  }
+
+  send(batch: PacketBatch, index: number): boolean {
+    const length = batch.length[index] ?? 0
+    return libc.write(this.fd, batchAddress(batch) + (batch.at[index] ?? 0), length) === length
+  }
+
+  close(): void {
+    libc.close(this.fd)
+  }
+}
+
+function openError(code: number): BurrowError {
+  if (code === ERRNO.EACCES || code === ERRNO.EPERM)
+    return new BurrowError('NO_ROOT', `this process may not open ${DEVICE}`, { file: DEVICE })
+  return new BurrowError('NO_TUN', `${DEVICE} cannot be opened: ${errnoName(code)}`, { file: DEVICE })
+}
+
+function attachError(code: number, name: string): BurrowError {
+  if (code === ERRNO.EPERM)
+    return new BurrowError('NO_ROOT', `this process may not make the TUN device ${name}`)
+  const why = code === ERRNO.EBUSY ? 'another program has it' : errnoName(code)
+  return new BurrowError('NETWORK_SETUP', `no TUN device ${name}: ${why}`)
+}
