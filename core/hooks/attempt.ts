@@ -12,14 +12,16 @@ export interface AttemptOptions {
   readonly deadlineMs: Milliseconds
   /** Given the way to withdraw the call while it runs, then undefined. */
   readonly running?: (withdraw: (() => void) | undefined) => void
-  /** Given what comes after the deadline or the withdrawal. */
+  /** Told at once of a deadline that passed or a withdrawal. */
+  readonly abandoned?: (why: 'late' | 'withdrawn') => void
+  /** Given what comes after that. */
   readonly late?: (value: unknown) => void
 }
 
 /** Calls into a plugin; whatever that does, the outcome is there by the deadline. Never throws or rejects. */
 export function attempt<T>(
   start: () => T | PromiseLike<T>,
-  { clock, deadlineMs, running, late }: AttemptOptions,
+  { clock, deadlineMs, running, abandoned, late }: AttemptOptions,
 ): Outcome<T> | Promise<Outcome<T>> {
   let result: T | PromiseLike<T>
   try {
@@ -36,6 +38,7 @@ export function attempt<T>(
       open = false
       timer.cancel()
       running?.(undefined)
+      if (outcome.kind === 'late' || outcome.kind === 'withdrawn') abandoned?.(outcome.kind)
       resolve(outcome)
     }
     const timer = clock.setTimer(deadlineMs, () => close({ kind: 'late' }))

@@ -112,9 +112,9 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
           clock,
           deadlineMs: tap.spec.deadlineMs,
           running: withdraw => inquiry.running(withdraw),
+          abandoned: why => abort.abort(why),
           late: value => inquiry.late(tap.plugin, value),
         })
-    if (outcome.kind === 'late' || outcome.kind === 'withdrawn') abort.abort(outcome.kind)
     const verdict = verdictOf(tap, outcome, world)
     const kind = verdict === undefined || verdict === args[0] ? 'pass' : (kindOf(verdict) ?? 'changed')
     inquiry.trail.push({
