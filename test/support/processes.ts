@@ -46,21 +46,20 @@ export function start(command: readonly string[], options: ProgramOptions = {}):
     ...command,
   ]
   const child = spawn(words[0] ?? '', words.slice(1), {
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: [options.input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
     cwd: options.cwd,
   })
   let stdout = ''
   let stderr = ''
-  child.stdout.setEncoding('utf8').on('data', chunk => {
+  child.stdout?.setEncoding('utf8').on('data', chunk => {
     stdout += chunk
   })
-  child.stderr.setEncoding('utf8').on('data', chunk => {
+  child.stderr?.setEncoding('utf8').on('data', chunk => {
     stderr += chunk
   })
   // It may end before it has read everything.
-  child.stdin.on('error', () => {})
-  child.stdin.end(options.input ?? '')
+  child.stdin?.on('error', () => {}).end(options.input)
   let running = true
   const ended = new Promise<Exit>(resolve => {
     const done = (code: number) => {
