@@ -18,36 +18,38 @@ export interface AttemptOptions {
   readonly late?: (value: unknown) => void
 }
 
-/** Calls into a plugin; whatever that does, the outcome is there by the deadline. Never throws or rejects. */
+/** Calls into a plugin; whatever that does, `done` is called once, by the deadline. */
 export function attempt<T>(
   start: () => T | PromiseLike<T>,
   { clock, deadlineMs, running, abandoned, late }: AttemptOptions,
-): Outcome<T> | Promise<Outcome<T>> {
+  done: (outcome: Outcome<T>) => void,
+): void {
   let result: T | PromiseLike<T>
   try {
     result = start()
   } catch (error) {
-    return { kind: 'threw', error }
+    done({ kind: 'threw', error })
+    return
   }
-  if (!isThenable(result)) return { kind: 'answer', value: result }
-  const promise = result
-  return new Promise(resolve => {
-    let open = true
-    const close = (outcome: Outcome<T>) => {
-      if (!open) return
-      open = false
-      timer.cancel()
-      running?.(undefined)
-      if (outcome.kind === 'late' || outcome.kind === 'withdrawn') abandoned?.(outcome.kind)
-      resolve(outcome)
-    }
-    const timer = clock.setTimer(deadlineMs, () => close({ kind: 'late' }))
-    running?.(() => close({ kind: 'withdrawn' }))
-    promise.then(
-      value => (open ? close({ kind: 'answer', value }) : late?.(value)),
-      error => close({ kind: 'threw', error }),
-    )
-  })
+  if (!isThenable(result)) {
+    done({ kind: 'answer', value: result })
+    return
+  }
+  let open = true
+  const close = (outcome: Outcome<T>) => {
+    if (!open) return
+    open = false
+    timer.cancel()
+    running?.(undefined)
+    if (outcome.kind === 'late' || outcome.kind === 'withdrawn') abandoned?.(outcome.kind)
+    done(outcome)
+  }
+  const timer = clock.setTimer(deadlineMs, () => close({ kind: 'late' }))
+  running?.(() => close({ kind: 'withdrawn' }))
+  result.then(
+    value => (open ? close({ kind: 'answer', value }) : late?.(value)),
+    error => close({ kind: 'threw', error }),
+  )
 }
 
 function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {

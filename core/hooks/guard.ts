@@ -77,28 +77,54 @@ export class Inquiry {
 
 type Run = (...args: unknown[]) => unknown
 
-/** Wraps the function of a tap; what it returns never throws and never rejects. */
+/** A tap as tapable calls it: the last argument is where its result goes. */
+type Done = (error: null, result?: unknown) => void
+
+/** Wraps the function of a tap: it never throws, and its result comes once, by the deadline. */
 export function guard(tap: TapIdentity, run: Run, world: GuardWorld): Run {
   return tap.spec.kind === 'observer' ? guardObserver(tap, run, world) : guardDecision(tap, run, world)
 }
 
 /** An observer is called with the event alone; whatever it does, it hurts nobody. */
 function guardObserver(tap: TapIdentity, run: Run, world: GuardWorld): Run {
-  return async event => {
-    const outcome = await attempt(() => run(event), { clock: world.clock, deadlineMs: tap.spec.deadlineMs })
-    if (outcome.kind === 'threw' || outcome.kind === 'late') report(tap, outcome, world)
-  }
+  const options = { clock: world.clock, deadlineMs: tap.spec.deadlineMs }
+  return (event, done) =>
+    attempt(
+      () => run(event),
+      options,
+      outcome => {
+        if (outcome.kind === 'threw' || outcome.kind === 'late') report(tap, outcome, world)
+        ;(done as Done)(null)
+      },
+    )
 }
 
 /** A decision is called with its subject (a waterfall with the value before it) and the inquiry, which taps do not see. */
 function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
   const { clock } = world
-  return async (...args) => {
+  return (...args) => {
+    const done = args.pop() as Done
     const inquiry = args.pop() as Inquiry
     const subject = args.pop() as object
     // An earlier tap of this waterfall has denied: nothing is left to decide.
-    if (kindOf(args[0]) === 'deny') return undefined
+    if (kindOf(args[0]) === 'deny') return done(null)
     const startedAt = clock.now()
+    const conclude = (outcome: Outcome) => {
+      const verdict = verdictOf(tap, outcome, world)
+      const kind = verdict === undefined || verdict === args[0] ? 'pass' : (kindOf(verdict) ?? 'changed')
+      inquiry.trail.push({
+        hook: tap.hook,
+        plugin: tap.plugin,
+        tap: tap.name,
+        verdict: kind,
+        ...reasonOf(verdict),
+        ms: clock.now() - startedAt,
+      })
+      const goesOn = kind === 'unavailable' && tap.onUnavailable === 'next' && !inquiry.withdrawn
+      if (kind !== 'pass' && !goesOn) inquiry.answeredBy = tap.plugin
+      done(null, goesOn ? undefined : verdict)
+    }
+    if (inquiry.withdrawn) return conclude({ kind: 'withdrawn' })
     const abort = new LazyAbort()
     const call = {
       ...subject,
@@ -106,28 +132,17 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
         return abort.signal
       },
     }
-    const outcome: Outcome = inquiry.withdrawn
-      ? { kind: 'withdrawn' }
-      : await attempt(() => run(...args, call), {
-          clock,
-          deadlineMs: tap.spec.deadlineMs,
-          running: withdraw => inquiry.running(withdraw),
-          abandoned: why => abort.abort(why),
-          late: value => inquiry.late(tap.plugin, value),
-        })
-    const verdict = verdictOf(tap, outcome, world)
-    const kind = verdict === undefined || verdict === args[0] ? 'pass' : (kindOf(verdict) ?? 'changed')
-    inquiry.trail.push({
-      hook: tap.hook,
-      plugin: tap.plugin,
-      tap: tap.name,
-      verdict: kind,
-      ...reasonOf(verdict),
-      ms: clock.now() - startedAt,
-    })
-    if (kind === 'unavailable' && tap.onUnavailable === 'next' && !inquiry.withdrawn) return undefined
-    if (kind !== 'pass') inquiry.answeredBy = tap.plugin
-    return verdict
+    return attempt(
+      () => run(...args, call),
+      {
+        clock,
+        deadlineMs: tap.spec.deadlineMs,
+        running: withdraw => inquiry.running(withdraw),
+        abandoned: why => abort.abort(why),
+        late: value => inquiry.late(tap.plugin, value),
+      },
+      conclude,
+    )
   }
 }
 

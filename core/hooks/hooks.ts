@@ -163,7 +163,7 @@ export class HookSet {
         register: tap => {
           const run = tap.fn as (...args: unknown[]) => unknown
           const identity = { hook, spec, name: tap.name, ...tap.owner }
-          return { ...tap, type: 'promise', fn: guard(identity, run, world) }
+          return { ...tap, type: 'async', fn: guard(identity, run, world) }
         },
       })
       return made

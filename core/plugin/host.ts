@@ -184,8 +184,8 @@ export class PluginHost {
     return outcome.kind === 'answer' ? undefined : problemOf(running, step, deadlineMs, outcome)
   }
 
-  async #attempt<T>(run: () => T | PromiseLike<T>, deadlineMs: Milliseconds): Promise<Outcome<T>> {
-    return attempt(run, { clock: this.#parts.clock, deadlineMs })
+  #attempt<T>(run: () => T | PromiseLike<T>, deadlineMs: Milliseconds): Promise<Outcome<T>> {
+    return new Promise(resolve => attempt(run, { clock: this.#parts.clock, deadlineMs }, resolve))
   }
 }
 
