@@ -92,7 +92,8 @@ export class BurrowError extends Error {
 
 /** All of `problems` as one error: the first, which carries the others. */
 export function combined(problems: readonly BurrowError[]): BurrowError {
-  const [first = new BurrowError('INTERNAL', 'an error without a cause'), ...also] = problems
+  const all = problems.flatMap(problem => [problem, ...problem.also])
+  const [first = new BurrowError('INTERNAL', 'an error without a cause'), ...also] = all
   return new BurrowError(first.code, first.message, first.place, { cause: first.cause, also })
 }
 

@@ -1,0 +1,65 @@
+/** Authenticates users of a file with PAP and CHAP. Whoever guesses learns nothing from the time that it takes. */
+import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { resolve } from 'node:path'
+import { type AuthenticateVerdict, definePlugin, type Proof } from 'burrow'
+import { Options, type User } from './config.ts'
+import { deriveKey, isHashable, sameCost } from './password-hash.ts'
+import { Slots } from './slots.ts'
+import { type Directory, readUsers } from './users.ts'
+
+const NAME = 'auth-local'
+
+export default definePlugin({
+  name: NAME,
+  config: Options,
+  setup({ hooks, log, configDir, server }, options) {
+    const { usersFile, users: inline = [], unknownUser, hashesAtOnce, hashesWaiting } = options
+    const slots = new Slots(hashesAtOnce, hashesWaiting)
+    const nobody = { secret: randomBytes(16).toString('hex'), salt: randomBytes(16) }
+    let directory: Directory | undefined
+    const load = () => {
+      const file = usersFile === undefined ? undefined : resolve(configDir, usersFile)
+      directory ??= readUsers({ file, inline, exposed: server.exposed, log })
+    }
+
+    /** Every attempt costs one comparison and, with PAP, one hash of each cost in the directory, whoever the user is. */
+    const verify = async (user: User | undefined, proof: Proof, signal: AbortSignal) => {
+      let right = proof.verify(user?.password ?? nobody.secret)
+      const password = proof.password()
+      if (password === undefined) return right
+      for (const cost of directory?.costs ?? []) {
+        const own = user?.passwordHash
+        const hash = own !== undefined && sameCost(own, cost) ? own : undefined
+        const key = await slots.run(signal, () => deriveKey(password, hash?.salt ?? nobody.salt, cost))
+        if (typeof key === 'string') return key
+        if (hash !== undefined) right = timingSafeEqual(key, hash.key) && isHashable(password)
+      }
+      return right
+    }
+
+    hooks.authenticate.tapPromise(NAME, async ({ user: name, proof, signal }) => {
+      if (proof.password() === '') return reject('empty password')
+      const user = directory?.users.get(name)
+      const right = await verify(user, proof, signal)
+      if (typeof right === 'string') return { kind: 'unavailable', reason: UNAVAILABLE[right] }
+      if (user === undefined) return unknownUser === 'next' ? undefined : reject('unknown user')
+      if (user.passwordHash !== undefined && proof.method !== 'pap') return reject(HASH_ONLY)
+      return right ? accept(user) : reject('wrong password')
+    })
+
+    return { check: load, start: load }
+  },
+})
+
+const UNAVAILABLE = {
+  full: 'too many logins wait for their password hash; see hashesAtOnce and hashesWaiting',
+  aborted: 'the call ended',
+}
+const HASH_ONLY =
+  'the user has only a passwordHash, which serves PAP alone; CHAP needs `password` in clear text'
+
+const reject = (reason: string): AuthenticateVerdict => ({ kind: 'reject', reason })
+
+function accept({ user, password: _, passwordHash: __, sample: ___, ...grant }: User): AuthenticateVerdict {
+  return { kind: 'accept', user, grant }
+}
