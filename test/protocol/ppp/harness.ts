@@ -122,12 +122,15 @@ interface Happening {
 
 type Pass = (frame: Uint8Array, from: Station) => Uint8Array | undefined
 
+const FAIR = { lossRate: 0, duplicateRate: 0, delayMs: [10, 10], askDelayMs: [5, 5] } as const
+
 export class Wire {
   now = 0
   readonly trace: string[] = []
   /** May change or swallow a frame on its way. */
   tamper: Pass = frame => frame
-  readonly #options: Required<WireOptions>
+  readonly #restoring: boolean
+  #weather: Required<Pick<WireOptions, 'lossRate' | 'duplicateRate' | 'delayMs' | 'askDelayMs'>>
   readonly #random: SeededRandom
   readonly #linkRandom: SeededRandom
   readonly #stations: readonly Station[]
@@ -137,17 +140,11 @@ export class Wire {
 
   constructor(stations: readonly Station[], options: WireOptions = {}) {
     this.#stations = stations
-    this.#options = {
-      seed: 1,
-      lossRate: 0,
-      duplicateRate: 0,
-      delayMs: [10, 10],
-      askDelayMs: [5, 5],
-      restoring: false,
-      ...options,
-    }
-    this.#random = new SeededRandom(this.#options.seed)
-    this.#linkRandom = new SeededRandom(this.#options.seed + 1)
+    const { seed = 1, restoring = false, ...weather } = options
+    this.#restoring = restoring
+    this.#weather = { ...FAIR, ...weather }
+    this.#random = new SeededRandom(seed)
+    this.#linkRandom = new SeededRandom(seed + 1)
   }
 
   start(): void {
@@ -178,9 +175,14 @@ export class Wire {
 
   /** One step of a link. The random source is the same whether or not the state was restored. */
   act(station: Station, step: (env: LinkEnv) => void): void {
-    if (this.#options.restoring)
+    if (this.#restoring)
       station.link = fromJson(JSON.parse(JSON.stringify(toJson(structuredClone(station.link)))))
     step(this.#env(station))
+  }
+
+  /** From now on nothing is lost, doubled or late. */
+  calm(): void {
+    this.#weather = FAIR
   }
 
   /** Passes virtual time. */
@@ -244,7 +246,7 @@ export class Wire {
         this.#note(station, `asks ${ask.kind}`)
         const verdict = station.answer(ask)
         if (verdict !== undefined)
-          this.#later(station, this.#options.askDelayMs, () => {
+          this.#later(station, this.#weather.askDelayMs, () => {
             if (station.pending.has(askId)) this.answer(station, askId, verdict)
           })
         return askId
@@ -277,7 +279,7 @@ export class Wire {
   #carry(from: Station, frame: Uint8Array): void {
     const to = this.#stations.find(station => station !== from)
     if (to === undefined) return
-    const { lossRate, duplicateRate, delayMs } = this.#options
+    const { lossRate, duplicateRate, delayMs } = this.#weather
     const copies = this.#random.fraction() < duplicateRate ? 2 : 1
     for (let copy = 0; copy < copies; copy++) {
       if (this.#random.fraction() < lossRate) continue

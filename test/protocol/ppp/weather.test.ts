@@ -1,0 +1,147 @@
+/**
+ * A pair of links in virtual time under loss, duplication, reordering and disturbances, over many seeds. BURROW_SEEDS
+ * sets how many; BURROW_SEED runs one. test/protocol/weather.test.ts does the same with L2TP beneath.
+ */
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import type { AuthMethod } from '../../../core/protocol/outputs.ts'
+import { SeededRandom } from '../../support/random.ts'
+import {
+  type Answerer,
+  answerer,
+  CLIENT_CONFIG,
+  LNS_CONFIG,
+  pair,
+  type Station,
+  type Wire,
+} from './harness.ts'
+
+const SEEDS = Number(process.env.BURROW_SEEDS ?? 1000)
+const ONE = process.env.BURROW_SEED
+const RESTORED_EVERY = 4
+const CHAOS_MS = 90_000
+/** Longer than any deadline that follows another: echoes, setup, termination. */
+const CALM_MS = 600_000
+
+const METHODS: readonly (readonly AuthMethod[])[] = [['pap'], ['chap-md5'], ['chap-md5', 'pap'], []]
+const STEPS = ['authenticate', 'authorize', 'assignAddress', 'decidePolicy', 'ownSecret'] as const
+
+interface Scenario {
+  readonly wire: Wire
+  readonly lns: Station
+  readonly client: Station
+}
+
+function run(seed: number, restoring: boolean): Scenario {
+  const draw = new SeededRandom(seed ^ 0x50505)
+  const chance = (probability: number) => draw.fraction() < probability
+  const one = <T>(list: readonly T[]): T => list[draw.uint16() % list.length] ?? assert.fail()
+  const denied = chance(0.15) ? one(STEPS) : undefined
+  const silent = chance(0.05) ? one(STEPS) : undefined
+  const answer: Answerer = ask => {
+    if (ask.kind === silent) return undefined
+    return ask.kind === denied ? { kind: 'deny', reason: 'denied' } : answerer(ask)
+  }
+  const mutual = chance(0.2)
+  const scenario = pair(
+    {
+      answer,
+      config: {
+        ...LNS_CONFIG,
+        demandAuth: one(METHODS),
+        mruBytes: one([1400, 1500, 1280]),
+        ...(mutual && { authAs: { user: 'lns', methods: ['chap-md5'] } }),
+      },
+    },
+    {
+      answer: ask =>
+        ask.kind === 'authenticate' ? { kind: 'accept', grant: { user: ask.user } } : answer(ask),
+      config: {
+        ...CLIENT_CONFIG,
+        mruBytes: one([1400, 1500, 1280]),
+        ...(mutual && { demandAuth: ['chap-md5'] }),
+        authAs: { user: 'hb@hb', methods: one([['pap'], ['chap-md5'], ['chap-md5', 'pap']]) },
+      },
+    },
+    {
+      seed,
+      restoring,
+      lossRate: chance(0.2) ? 0 : draw.fraction() * 0.5,
+      duplicateRate: chance(0.3) ? 0 : draw.fraction() * 0.5,
+      delayMs: [1, one([10, 300, 4000])],
+      askDelayMs: [0, one([5, 2000, 9000])],
+    },
+  )
+  const { wire, lns, client } = scenario
+  wire.start()
+  wire.run(draw.fraction() * CHAOS_MS)
+  const disturbance = draw.fraction()
+  const station = one([lns, client])
+  if (disturbance < 0.2) wire.close(station)
+  else if (disturbance < 0.3) wire.lose(station)
+  else if (disturbance < 0.5) renegotiate(wire, station, station === lns ? client : lns)
+  wire.run(CHAOS_MS)
+  wire.calm()
+  wire.run(CALM_MS)
+  return scenario
+}
+
+/** The peer's last LCP request comes again with a new identifier: as if it had begun anew. */
+function renegotiate(wire: Wire, station: Station, peer: Station): void {
+  const at = peer.said.findLastIndex(line => line.startsWith('LCP Configure-Request'))
+  const frame = peer.sent[at]?.slice()
+  if (frame === undefined) return
+  frame[5] = 0xe7
+  wire.inject(station, frame)
+}
+
+function check({ lns, client }: Scenario): void {
+  const [up, other] = [lns.network, client.network]
+  if (up !== undefined || other !== undefined) {
+    assert.ok(up !== undefined && other !== undefined, 'one end is up alone')
+    assert.deepEqual([other.localAddress, other.peerAddress], [up.peerAddress, up.localAddress])
+    assert.deepEqual(other.dns, up.dns)
+    assert.equal(other.mtuBytes, up.mtuBytes)
+    assert.deepEqual([lns.pending.size, client.pending.size], [0, 0])
+  } else {
+    for (const station of [lns, client]) {
+      assert.ok(station.idle, `${station.name} holds ${[...station.timers.keys()]} ${station.pending.size}`)
+      assert.equal(station.link.phase, 'dead')
+    }
+  }
+  for (const kind of ['authorize', 'assignAddress', 'decidePolicy'] as const) {
+    const asked = lns.asked.filter(ask => ask.kind === kind).length
+    assert.ok(asked <= 1 + lns.withdrawn.length, `${kind} asked ${asked} times`)
+  }
+  for (const { ups, downs, closed } of [lns, client])
+    if (closed !== undefined) assert.equal(downs, ups.length, 'each up has its down')
+}
+
+const seeds = ONE === undefined ? Array.from({ length: SEEDS }, (_, seed) => seed) : [Number(ONE)]
+
+function each(list: readonly number[], run: (seed: number) => void): void {
+  for (const seed of list) {
+    try {
+      run(seed)
+    } catch (error) {
+      throw new Error(`seed ${seed} (BURROW_SEED=${seed} runs it alone)`, { cause: error })
+    }
+  }
+}
+
+test('over many seeds both ends come up with the same network, or both hold nothing', () => {
+  let up = 0
+  each(seeds, seed => {
+    const scenario = run(seed, false)
+    check(scenario)
+    if (scenario.lns.network !== undefined) up++
+  })
+  if (ONE === undefined) assert.ok(up > SEEDS / 4, `only ${up} links came up: the scenarios test little`)
+})
+
+test('a link that passes through JSON before every step goes on exactly as it would have', () => {
+  each(
+    seeds.filter(seed => ONE !== undefined || seed % RESTORED_EVERY === 0),
+    seed => assert.deepEqual(run(seed, true).wire.trace, run(seed, false).wire.trace),
+  )
+})
