@@ -7,7 +7,7 @@ import { closeLink, createLink, linkAnswer, linkFrame, linkTimer, startLink } fr
 import type { LinkTimer } from './ppp/link-env.ts'
 import { type DisconnectCodes, disconnectCodes } from './session-codes.ts'
 import { endSession, linkEnv, sessionInfo, sessionTimer, setSessionTimer } from './session-link.ts'
-import { LAC_CALL_TABLE, LNS_CALL_TABLE, type SessionAction, type SessionEvent } from './session-table.ts'
+import { callCell, type SessionAction, type SessionEvent } from './session-table.ts'
 import { type Core, freeId, NO_COUNTERS, type SessionState, type TunnelState } from './state.ts'
 import { forPeer, sendControl } from './tunnel-io.ts'
 
@@ -21,7 +21,6 @@ export interface CallDetail {
 /** PPP over L2TP has no line; the RFC wants a number all the same. */
 const CONNECT_SPEED_BPS = 100_000_000
 const SYNC_FRAMING = { async: false, sync: true } as const
-const TABLES = { lns: LNS_CALL_TABLE, lac: LAC_CALL_TABLE } as const
 
 /** Assigns the state first, then acts. */
 export function stepCall(
@@ -31,7 +30,7 @@ export function stepCall(
   event: SessionEvent,
   detail: CallDetail = {},
 ): void {
-  const [action, next] = TABLES[session.role][session.phase][event]
+  const [action, next] = callCell(session.role, session.phase, event)
   if (session.phase === 'admitting' && next !== 'admitting') tunnel.deciding--
   session.phase = next
   ACTIONS[action](core, tunnel, session, detail)
@@ -40,10 +39,6 @@ export function stepCall(
 type Act = (core: Core, tunnel: TunnelState, session: SessionState, detail: CallDetail) => void
 
 const ACTIONS: Readonly<Record<SessionAction, Act>> = {
-  'open-tunnel'(core, tunnel, session) {
-    if (tunnel.phase === 'established') stepCall(core, tunnel, session, 'tunnel-open')
-  },
-
   'send-icrq'(core, tunnel, session) {
     setSessionTimer(core, session, 'call-setup', core.config.l2tp.setupTimeoutMs)
     sendControl(core, tunnel, 0, {
@@ -123,7 +118,11 @@ export function callMessage(
   const session =
     tunnel.sessions.get(sessionId) ??
     (message.type === 'CDN' ? sessionOfPeer(tunnel, message.avps.assignedSessionId) : undefined)
-  if (session === undefined) return core.drop(tunnel.path, 'unknown-session')
+  if (session === undefined) {
+    // 7.4.2: whoever answers a call that an LNS never placed is told so.
+    if (message.type !== 'ICRP' || tunnel.role === 'lac') return core.drop(tunnel.path, 'unknown-session')
+    return refuseCall(core, tunnel, message.avps.assignedSessionId, CDN.generalError, ERROR.badSessionId)
+  }
   switch (message.type) {
     case 'ICRP': {
       if (session.phase === 'wait-reply') session.peerId = message.avps.assignedSessionId
