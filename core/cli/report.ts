@@ -51,8 +51,12 @@ export function asBurrowError(error: unknown): BurrowError {
 
 export const exitCodeOf = ({ code }: BurrowError): number => EXIT_OF[code] ?? EXIT.failed
 
-/** `burrow: CODE: message (file:line)`, then what to do. */
+/** `burrow: CODE: message (file:line)`, then what to do; and the same for each error that was found beside it. */
 export function describeError(error: BurrowError, debug = false): string {
+  return [error, ...error.also].map(one => describeOne(one, debug)).join('\n')
+}
+
+function describeOne(error: BurrowError, debug: boolean): string {
   const { file, line, plugin, peer, session } = error.place
   const places = [
     file === undefined ? undefined : line === undefined ? file : `${file}:${line}`,

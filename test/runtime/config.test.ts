@@ -170,6 +170,14 @@ plugins:
   assert.equal(errors[5]?.place.plugin, 'users')
 })
 
+test('the command line shows every problem with its place and what to do', async () => {
+  const [first, ...also] = await problems('gatewayAddress: x\nhostName: 7\n')
+  assert.ok(first !== undefined && also.length === 1)
+  const shown = describeError(first)
+  for (const line of [1, 2]) assert.ok(shown.includes(`(${file}:${line})`), shown)
+  assert.equal(shown.match(/to mend it:/g)?.length, 2)
+})
+
 test('an unknown option that resembles none lists those that there are', async () => {
   const [error] = await problems(`${LEAST}tun: { frobnicate: 1 }`)
   assert.match(error?.message ?? '', /unknown option tun\.frobnicate; known here: name, mtuBytes, clampMss/)
