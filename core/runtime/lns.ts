@@ -109,7 +109,9 @@ export class Lns {
     const { server, warnings } = this.#config
     for (const warning of warnings) log.warn({}, warning)
 
-    const own = await kernel.watchOwnAddresses(clock, prefixes => this.#ownAddressesChanged(prefixes))
+    const own = await kernel.watchOwnAddresses({ clock, log }, prefixes =>
+      this.#ownAddressesChanged(prefixes),
+    )
     this.#opened.push('the watch on own addresses', () => own.stop())
     await this.#host.check()
     await this.#host.start()

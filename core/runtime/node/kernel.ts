@@ -1,13 +1,17 @@
 /** The Linux kernel's side of a VPN: addresses, routes and settings, through `ip` and /proc/sys. */
 import type { Prefix } from '../../flow.ts'
-import type { Clock, SocketAddress } from '../../ports.ts'
+import type { Clock, Logger, Milliseconds, SocketAddress } from '../../ports.ts'
+import { localAddressFor, watchOwnAddresses } from './kernel-addresses.ts'
+import { addRoutes, configureTun, deleteRoutes, pinHostRoute } from './kernel-routes.ts'
+import { checkForwarding, mend } from './kernel-settings.ts'
 
 export interface TunNetwork {
+  /** Without a length: what lies behind the device stands in `routes`. */
   readonly address: string
   /** The other end of a point-to-point link (the client's side). */
   readonly peer?: string
   readonly mtuBytes: number
-  /** Prefixes behind the device; 0.0.0.0/0 becomes two halves, so that the host's own default route stays. */
+  /** IPv4 prefixes; 0.0.0.0/0 becomes two halves, so that the host's own default route stays. */
   readonly routes: readonly string[]
 }
 
@@ -18,38 +22,57 @@ export interface Undo {
 
 /** A setting that is not as it must be, and the command that sets it. */
 export interface KernelFinding {
+  /** As sysctl(8) names it. */
   readonly setting: string
+  readonly file: string
   readonly is: string
   readonly wanted: string
   readonly why: string
   readonly command: string
 }
 
+export interface OwnAddressWatch {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly everyMs?: Milliseconds
+}
+
 /** Watches the host's own addresses. */
 export interface OwnAddresses {
-  /** Local and broadcast addresses of the host, as the kernel's local table has them. */
+  /** Local and broadcast addresses, as the kernel's local table has them. */
   readonly prefixes: readonly Prefix[]
   refresh(): Promise<void>
   stop(): void
 }
 
+/** Whatever `ip` refuses is NETWORK_SETUP, with its own words. */
 export interface Kernel {
   /** Gives the device its address, MTU and routes, and brings it up. The kernel forgets all of it with the device. */
   configureTun(name: string, network: TunNetwork): Promise<void>
   addRoutes(tunName: string, prefixes: readonly string[]): Promise<void>
   deleteRoutes(tunName: string, prefixes: readonly string[]): Promise<void>
-  /** Keeps the way to `remote` outside of any tunnel: a host route through the gateway of now. */
+  /** Keeps the way to `remote` outside of any tunnel: a host route over the gateway of now. */
   pinHostRoute(remote: string): Promise<Undo>
   /** The source address that the kernel would take towards `remote`. */
   localAddressFor(remote: SocketAddress): Promise<string>
-  /** What keeps packets from being forwarded between `tunName` and the other interfaces. */
+  /** What keeps packets from being forwarded between `tunName`, which need not exist yet, and other interfaces. */
   checkForwarding(tunName: string): readonly KernelFinding[]
-  /** Sets what `findings` name. */
+  /** Sets what `findings` name, or throws KERNEL_SETTING with nothing changed. */
   mend(findings: readonly KernelFinding[]): Undo
-  /** Reads the own addresses now and every `everyMs`; tells `onChange` first and then whenever they differ. */
+  /** Reads the own addresses now and every 5 s; tells `onChange` first and then whenever they differ. */
   watchOwnAddresses(
-    clock: Clock,
+    watch: OwnAddressWatch,
     onChange: (prefixes: readonly Prefix[]) => void,
-    everyMs?: number,
   ): Promise<OwnAddresses>
+}
+
+export const linuxKernel: Kernel = {
+  configureTun,
+  addRoutes,
+  deleteRoutes,
+  pinHostRoute,
+  localAddressFor,
+  checkForwarding,
+  mend,
+  watchOwnAddresses,
 }

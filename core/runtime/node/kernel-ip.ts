@@ -1,0 +1,67 @@
+/** One process of the `ip` program for many commands. */
+import { spawn } from 'node:child_process'
+import { BurrowError } from '../../errors.ts'
+import { ipv4Mask, parseIpv4 } from '../../wire/ip.ts'
+
+/** Runs commands in order, up to the first that fails: NETWORK_SETUP. */
+export async function ipBatch(commands: readonly string[]): Promise<void> {
+  if (commands.length > 0) await ip(['-batch', '-'], `${commands.join('\n')}\n`)
+}
+
+/** What a command shows, as `ip -json` gives it. */
+export async function ipShow(...command: readonly string[]): Promise<readonly IpEntry[]> {
+  const shown = await ip(['-4', '-json', ...command])
+  return shown.trim() === '' ? [] : JSON.parse(shown)
+}
+
+/** Of the routes that `ip -json` shows, what is read here. */
+export interface IpEntry {
+  readonly type?: string
+  readonly dst?: string
+  readonly gateway?: string
+  readonly dev?: string
+  readonly prefsrc?: string
+}
+
+/** Host bits must be zero. Nothing else than this may be built into a command. */
+export function checkedPrefix(text: string): string {
+  const [, address = '', length = '32'] = /^([\d.]+)(?:\/(\d{1,2}))?$/.exec(text) ?? []
+  const number = parseIpv4(address)
+  if (number === undefined || Number(length) > 32 || (number & ~ipv4Mask(Number(length))) !== 0)
+    throw new BurrowError('NETWORK_SETUP', `${JSON.stringify(text)} is no IPv4 prefix`)
+  return `${address}/${length}`
+}
+
+function ip(args: readonly string[], input = ''): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('ip', args, { stdio: ['pipe', 'pipe', 'pipe'] })
+    const output = { stdout: '', stderr: '' }
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream].setEncoding('utf8').on('data', text => {
+        output[stream] += text
+      })
+    }
+    child.on('error', cause => {
+      const missing = 'code' in cause && cause.code === 'ENOENT'
+      const message = missing
+        ? 'the `ip` program is missing: install the package iproute2'
+        : `ip: ${cause.message}`
+      reject(new BurrowError('NETWORK_SETUP', message, {}, { cause }))
+    })
+    child.on('close', code => {
+      if (code === 0) return resolve(output.stdout)
+      reject(new BurrowError('NETWORK_SETUP', `ip ${args.join(' ')}: ${explain(input, output.stderr)}`))
+    })
+    // A program that ends early closes the pipe; its exit code says what happened.
+    child.stdin.on('error', () => {})
+    child.stdin.end(input)
+  })
+}
+
+/** `ip -batch` names the line that failed: say which command that was. */
+function explain(input: string, stderr: string): string {
+  const line = Number(/^Command failed -:(\d+)/m.exec(stderr)?.[1] ?? 0)
+  const command = input.split('\n')[line - 1]
+  const words = stderr.replace(/^Command failed.*$/m, '').trim()
+  return command === undefined ? words : `\`${command}\`: ${words}`
+}
