@@ -66,13 +66,15 @@ const pathText = (path: ValuePath) => {
 }
 
 const SECRET = /secret|passw|token|credential/i
+/** Whether what stands under this key may be a secret. */
+export const isSecretKey = (key: PropertyKey): boolean => SECRET.test(String(key))
 const LONGEST_VALUE = 80
 
 /** The value as the file has it; secrets, and what may hold one, are only named. */
 function valueText(value: unknown, path: ValuePath): string {
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'a mapping'
-  if (path.some(key => SECRET.test(String(key)))) return 'a value that is not shown'
+  if (path.some(isSecretKey)) return 'a value that is not shown'
   const text = JSON.stringify(value)
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}...` : text
 }

@@ -35,7 +35,7 @@ export async function loadConfig(
   const broken = [...list.problems, ...loaded.problems]
   // Whoever provides what is missing may be one of those that did not load.
   const plan = broken.length === 0 ? planProblems(loaded.plugins) : []
-  const read = readSecrets(file, checked.server?.secrets ?? [], yaml.locate)
+  const read = readSecrets(file, checked.server?.secrets ?? [], yaml)
   const problems = [...checked.problems, ...broken, ...plan, ...read.problems]
   if (checked.server === undefined || problems.length > 0) {
     throw combined(problems.sort((a, b) => (a.place.line ?? 0) - (b.place.line ?? 0)))

@@ -1,5 +1,6 @@
 /** Tunnel secrets from where the config says that they are. */
 import { BurrowError } from '../errors.ts'
+import { isSecretKey } from '../plugin/schema-problems.ts'
 import type { TunnelSecret } from '../protocol/config.ts'
 import { besides, isReadableByOthers, readText, variable } from './node/files.ts'
 import type { ServerConfig } from './server-config.ts'
@@ -13,14 +14,15 @@ export interface SecretsRead {
 
 type Entry = ServerConfig['secrets'][number]
 
+/** `yaml` is the config itself: it may hold secrets of plugins too. */
 export function readSecrets(
   configFile: string,
   entries: readonly Entry[],
-  locate: PlacedYaml['locate'],
+  { value, locate }: PlacedYaml,
 ): SecretsRead {
   const secrets: TunnelSecret[] = []
   const problems: BurrowError[] = []
-  const files = new Set(entries.some(({ secret }) => secret !== undefined) ? [configFile] : [])
+  const files = new Set(holdsSecret(value) ? [configFile] : [])
   for (const [index, { name, peerHostName, ...source }] of entries.entries()) {
     const from = sourceOf(configFile, source)
     if (from.file !== undefined) files.add(from.file)
@@ -62,6 +64,12 @@ function firstLine(file: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** References to a file or a variable are no secrets. */
+function holdsSecret(value: unknown, key = ''): boolean {
+  if (typeof value !== 'object' || value === null) return isSecretKey(key) && !/(File|Env)$/.test(key)
+  return Object.entries(value).some(([inner, item]) => holdsSecret(item, inner))
 }
 
 function exposureWarning(file: string): readonly string[] {

@@ -35,10 +35,15 @@ export function parseYaml(file: string, text: string, code: ErrorCode = 'CONFIG_
   }
 }
 
+const NO_ANCHOR = 'an alias without an anchor before it'
+
 /** Aliases are resolved only here: one may have no anchor, or there may be so many that they fill the memory. */
 function toValue(document: Document.Parsed, problem: (what: string, offset: number) => BurrowError): unknown {
   try {
-    return document.toJS({ maxAliasCount: 100 })
+    const value: unknown = document.toJS({ maxAliasCount: 100 })
+    // Throws where an alias made the value contain itself.
+    JSON.stringify(value)
+    return value
   } catch {
     let dangling: Alias | undefined
     visit(document, {
@@ -46,7 +51,7 @@ function toValue(document: Document.Parsed, problem: (what: string, offset: numb
         if (alias.resolve(document) === undefined) dangling ??= alias
       },
     })
-    const what = dangling === undefined ? 'too many aliases' : 'an alias without an anchor before it'
+    const what = dangling === undefined ? 'aliases that are too many or inside of what they name' : NO_ANCHOR
     throw problem(what, startOf(dangling) ?? 0)
   }
 }

@@ -220,7 +220,8 @@ test('broken YAML names the line and does not quote the file', async () => {
   }
 })
 
-test('aliases that blow up are refused', async () => {
+test('aliases that blow up or contain themselves are refused', async () => {
+  assert.equal((await problems('plugins: &a [*a]'))[0]?.code, 'CONFIG_SYNTAX')
   const bombs = Array.from({ length: 9 }, (_, i) => `b${i + 1}: &b${i + 1} [${`*b${i}, `.repeat(9)}]`)
   assert.equal((await problems(`b0: &b0 [x]\n${bombs.join('\n')}`))[0]?.code, 'CONFIG_SYNTAX')
 })
@@ -287,6 +288,8 @@ test('files that hold secrets and can be read by others are warned of', async ()
     [file, secretFile],
   )
   assert.deepEqual((await load(inline, 0o600)).warnings, [])
+  const ofPlugin = `${LEAST}plugins:\n  - users\n  - auth: { servers: [{ host: x, sharedSecret: hunter2hunter2 }] }`
+  assert.equal((await load(ofPlugin, 0o644)).warnings.length, 1)
   assert.deepEqual((await load(LEAST, 0o644)).warnings, [])
 })
 
