@@ -41,7 +41,7 @@ export const ERRORS = {
   // calls, on either side
   DIAL_REFUSED: 'read the result code: the peer refused the tunnel or the call',
   DIAL_TIMEOUT: 'check address, port and firewalls: the peer did not answer',
-  DIAL_AUTH: 'check user and password; the peer refused them',
+  DIAL_AUTH: 'check user, password and tunnel secret: one side refused the other',
   DIAL_FAILED: 'see the reason; the call came up and then failed',
   CREDENTIALS_MISSING: 'give the password at the prompt, with --password-file or --password-env',
   SESSION_STUCK: 'see why the session does not end: its peer is silent, or an observer or a lease hangs',

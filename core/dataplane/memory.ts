@@ -103,7 +103,7 @@ class MemorySocket implements DatagramPort, Readable {
   }
 
   sendOne({ local, remote }: Path, bytes: Uint8Array): boolean {
-    if (!this.owns(local.address)) return false
+    if (!this.#sockets.has(this) || !this.owns(local.address)) return false
     const receiver = [...this.#sockets].find(
       socket => socket.bound.port === remote.port && socket.owns(remote.address),
     )

@@ -219,7 +219,7 @@ function judgeResponse(
 ): Refusal | undefined {
   if (tunnel.challenge === undefined || challengeMatches(core, tunnel, carrier, response)) return undefined
   const text = response === undefined ? 'tunnel authentication is required' : 'wrong tunnel secret'
-  return refuse('not-admitted', text, STOPCCN.notAuthorized)
+  return refuse('auth-failed', text, STOPCCN.notAuthorized)
 }
 
 /** A tunnel message whose turn has come. */

@@ -8,7 +8,7 @@ import { Endpoint } from '../protocol/endpoint.ts'
 import type { AuthMethod, EndReason, Event, SessionNetwork } from '../protocol/outputs.ts'
 import { DEFAULT_PPP } from '../protocol/ppp/config.ts'
 import { BoundedLog } from './bounded-log.ts'
-import { dialError } from './dial-error.ts'
+import { type CallEnd, callEnd, dialError } from './dial-error.ts'
 import { type Decisions, Driver, type Trace } from './driver.ts'
 import type { Kernel } from './node/kernel.ts'
 import { UndoStack } from './undo-stack.ts'
@@ -60,7 +60,7 @@ type SessionUp = Extract<Event, { kind: 'sessionUp' }>
 /** How a dial went, as the events tell it. */
 interface Call {
   readonly up: Promise<SessionUp>
-  readonly ended: Promise<EndReason>
+  readonly ended: Promise<CallEnd>
   readonly onEvent: (event: Event) => void
 }
 
@@ -131,29 +131,28 @@ async function dial(
     network: up.network,
     path,
     tunName,
-    ended: call.ended,
+    ended: call.ended.then(({ reason }) => reason),
     counters: () => dataPlane.readCounters(up.flowId, 1)[0],
     close: () => opened.unwind(),
   }
 }
 
-/** Settles on the first sessionUp; ends with the tunnel, whose reason is the truer one where the call only shared it. */
 function followCall(): Call {
   let onUp: (up: SessionUp) => void = () => {}
-  let onEnd: (reason: EndReason) => void = () => {}
+  let onEnd: (end: CallEnd) => void = () => {}
   const up = new Promise<SessionUp>(resolve => {
     onUp = resolve
   })
-  const ended = new Promise<EndReason>(resolve => {
+  const ended = new Promise<CallEnd>(resolve => {
     onEnd = resolve
   })
   return {
     up,
     ended,
     onEvent: event => {
+      const end = callEnd(event)
       if (event.kind === 'sessionUp') onUp(event)
-      else if (event.kind === 'sessionDown' && event.reason.cause !== 'tunnel-closed') onEnd(event.reason)
-      else if (event.kind === 'tunnelDown') onEnd(event.reason)
+      else if (end !== undefined) onEnd(end)
     },
   }
 }
@@ -214,7 +213,7 @@ function answered(
     }
     signal.addEventListener('abort', giveUp)
     void call.up.then(up => settle(() => resolve(up)))
-    void call.ended.then(reason => settle(() => reject(dialError(reason, peer))))
+    void call.ended.then(end => settle(() => reject(dialError(end, peer))))
     if (signal.aborted) giveUp()
   })
 }
