@@ -25,16 +25,15 @@ export function attempt<T>(
   done: (outcome: Outcome<T>) => void,
 ): void {
   let result: T | PromiseLike<T>
+  let promise: Promise<T> | undefined
   try {
     result = start()
+    // The same promise, or one that is safe from whatever another kind of thenable does.
+    if (isThenable(result)) promise = Promise.resolve(result)
   } catch (error) {
-    done({ kind: 'threw', error })
-    return
+    return done({ kind: 'threw', error })
   }
-  if (!isThenable(result)) {
-    done({ kind: 'answer', value: result })
-    return
-  }
+  if (promise === undefined) return done({ kind: 'answer', value: result as T })
   let open = true
   const close = (outcome: Outcome<T>) => {
     if (!open) return
@@ -46,7 +45,7 @@ export function attempt<T>(
   }
   const timer = clock.setTimer(deadlineMs, () => close({ kind: 'late' }))
   running?.(() => close({ kind: 'withdrawn' }))
-  result.then(
+  promise.then(
     value => (open ? close({ kind: 'answer', value }) : late?.(value)),
     error => close({ kind: 'threw', error }),
   )

@@ -2,6 +2,7 @@
 import type { Clock, Milliseconds } from '../ports.ts'
 import { attempt, type Outcome } from './attempt.ts'
 import type { HookName, HookSpec } from './hooks.ts'
+import { readOnly } from './read-only.ts'
 
 /** How a plugin's taps are told apart and treated. */
 export interface TapOwner {
@@ -110,8 +111,8 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
     if (kindOf(args[0]) === 'deny') return done(null)
     const startedAt = clock.now()
     const conclude = (outcome: Outcome) => {
-      const verdict = verdictOf(tap, outcome, world)
-      const kind = verdict === undefined || verdict === args[0] ? 'pass' : (kindOf(verdict) ?? 'changed')
+      const verdict = verdictOf(tap, outcome, args[0], world)
+      const kind = verdict === undefined ? 'pass' : (kindOf(verdict) ?? 'changed')
       inquiry.trail.push({
         hook: tap.hook,
         plugin: tap.plugin,
@@ -139,22 +140,25 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
         deadlineMs: tap.spec.deadlineMs,
         running: withdraw => inquiry.running(withdraw),
         abandoned: why => abort.abort(why),
-        late: value => inquiry.late(tap.plugin, value),
+        late: value => inquiry.late(tap.plugin, plainCopy(value)),
       },
       conclude,
     )
   }
 }
 
-/** What the hook goes on with: the tap's own verdict, or the one that its hook sets for a fault. */
-function verdictOf(tap: TapIdentity, outcome: Outcome, world: GuardWorld): unknown {
+/** What the hook goes on with: the tap's own verdict, or the one that its hook sets for a fault. `undefined`: as before. */
+function verdictOf(tap: TapIdentity, outcome: Outcome, before: unknown, world: GuardWorld): unknown {
   const { spec, plugin } = tap
   const instead = (what: string) => ({ kind: spec.fault, reason: `plugin ${plugin} ${what}` })
   switch (outcome.kind) {
-    case 'answer':
-      if (isAnswer(spec, outcome.value)) return outcome.value
+    case 'answer': {
+      if (outcome.value === undefined || outcome.value === before) return undefined
+      const verdict = plainCopy(outcome.value)
+      if (isAnswer(spec, verdict)) return verdict
       report(tap, { kind: 'nonsense' }, world)
       return instead('answered nonsense')
+    }
     case 'threw':
       report(tap, outcome, world)
       return instead('failed')
@@ -163,6 +167,15 @@ function verdictOf(tap: TapIdentity, outcome: Outcome, world: GuardWorld): unkno
       return instead(`did not answer within ${spec.deadlineMs} ms`)
     case 'withdrawn':
       return { kind: spec.fault, reason: 'the call ended' }
+  }
+}
+
+/** An answer as plain data that the plugin can change no more; undefined for what cannot be read as such. */
+function plainCopy(value: unknown): unknown {
+  try {
+    return readOnly(value)
+  } catch {
+    return undefined
   }
 }
 
@@ -175,7 +188,6 @@ function report(
 }
 
 function isAnswer({ verdicts, value: carries }: HookSpec, value: unknown): boolean {
-  if (value === undefined) return true
   if (typeof value !== 'object' || value === null) return false
   const kind = kindOf(value)
   const texts = kind === undefined ? carries : Object.hasOwn(verdicts, kind) ? verdicts[kind] : undefined

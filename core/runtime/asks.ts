@@ -142,8 +142,7 @@ export class Asks implements Decisions {
   }
 }
 
-/** A copy: a plugin may go on with what it handed over. */
-const accept = <T extends object>(what: T) => ({ kind: 'accept', ...readOnly(what) }) as const
+const accept = <T extends object>(what: T) => ({ kind: 'accept', ...what }) as const
 const deny = (reason: string): Denial => ({ kind: 'deny', reason })
 
 const throttled = (verdict: string, ms: number): TrailEntry => ({

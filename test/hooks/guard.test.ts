@@ -167,6 +167,44 @@ for (const { hook, fault, ask } of DECISIONS) {
     })
   }
 
+  test(`${hook} survives answers that throw when they are looked at`, async () => {
+    const trap = new Proxy(
+      {},
+      { ownKeys: () => assert.fail(), get: () => assert.fail(), has: () => assert.fail() },
+    )
+    const loop: { self?: unknown; kind: string } = { kind: fault }
+    loop.self = loop
+    const getter = {
+      get kind(): string {
+        throw new Error('boom')
+      },
+    }
+    // A proxy that is a promise's value is asked for its `then` by the language itself.
+    for (const value of [loop, getter, trap]) {
+      for (const misbehave of [async () => value, () => value]) {
+        const { hooks, inquiry } = scene()
+        expectFault(inquiry, await ask(hooks, inquiry, misbehave as () => Promise<never>))
+      }
+    }
+  })
+
+  test(`${hook} survives a thenable that throws and one that answers twice`, async () => {
+    const thenables = [
+      () => {
+        throw new Error('boom')
+      },
+      (resolve: (value: unknown) => void) => {
+        resolve('nonsense')
+        resolve('again')
+        throw new Error('boom')
+      },
+    ]
+    for (const then of thenables) {
+      const { hooks, inquiry } = scene()
+      expectFault(inquiry, await ask(hooks, inquiry, () => ({ then }) as unknown as Promise<never>))
+    }
+  })
+
   test(`${hook}: a withdrawal ends the wait at once and aborts the running tap`, async () => {
     const { clock, faults, hooks, inquiry } = scene()
     const verdict = ask(hooks, inquiry, never)
