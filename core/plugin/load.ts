@@ -43,23 +43,27 @@ async function load(
   importPlugin: ImportPlugin,
 ): Promise<LoadedPlugin | readonly BurrowError[]> {
   const place = { ...locate([]), plugin: name }
-  let plugin: AnyPlugin
-  try {
-    plugin = await importPlugin(name)
-  } catch (cause) {
-    return [blamed('PLUGIN_SETUP', place, cause)]
-  }
   const input = options ?? {}
-  const checked = plugin.config.safeParse(input)
-  if (!checked.success) {
+  try {
+    const plugin = await importPlugin(name)
+    const checked = plugin.config.safeParse(input)
+    if (checked.success) {
+      return {
+        plugin,
+        options: checked.data,
+        ...(onUnavailable === undefined ? {} : { onUnavailable }),
+        place,
+      }
+    }
     return schemaProblems(checked.error, {
       code: 'PLUGIN_OPTIONS',
       schema: plugin.config,
       input,
       locate: path => ({ ...locate(path), plugin: name }),
     })
+  } catch (cause) {
+    return [blamed('PLUGIN_SETUP', place, cause)]
   }
-  return { plugin, options: checked.data, ...(onUnavailable === undefined ? {} : { onUnavailable }), place }
 }
 
 /** The error of a plugin with the plugin's name and, where it names no place of its own, its line in the config. */

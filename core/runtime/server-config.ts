@@ -129,7 +129,7 @@ export const ServerConfig = z.strictObject({
     .default(false)
     .describe('Set ip_forward and rp_filter while serving, and restore them.'),
   controlSocket: z.string().min(1).default('/run/burrow/control.sock').describe('For the other commands.'),
-  log: Log.prefault({}),
+  log: Log.prefault({}).describe('What is written to standard error.'),
   plugins: z
     .array(z.unknown())
     .default([])

@@ -9,7 +9,9 @@ import { PluginHost } from '../../core/plugin/host.ts'
 import type { PluginInstance, ServerView } from '../../core/plugin/plugin.ts'
 import type { Ask, AskKind, Grant, ProofData, SessionInfo, Verdict } from '../../core/protocol/outputs.ts'
 import { Asks, type AsksParts } from '../../core/runtime/asks.ts'
+import { BoundedLog } from '../../core/runtime/bounded-log.ts'
 import { createProof } from '../../core/runtime/proof.ts'
+import { tapFaultsTo } from '../../core/runtime/tap-faults.ts'
 import { Trails } from '../../core/runtime/trails.ts'
 import { gate } from '../support/gate.ts'
 import { memoryLog } from '../support/log.ts'
@@ -338,6 +340,17 @@ test('trails are bounded in subjects and entries; the least recent go', () => {
   trails.add('d', [entry('d1')])
   const taps = (id: string) => trails.of(id).map(({ tap }) => tap)
   assert.deepEqual(['a', 'b', 'c', 'd'].map(taps), [['a2', 'a3'], [], ['c1'], ['d1']])
+})
+
+test('a plugin that fails at every call is counted and does not fill the log', () => {
+  const clock = new VirtualClock()
+  const { log, lines } = memoryLog()
+  const bounded = new BoundedLog(log, clock)
+  const report = tapFaultsTo(bounded)
+  for (let n = 0; n < 1000; n++) report({ hook: 'authorize', plugin: 'p', tap: 't', kind: 'late' })
+  assert.ok(lines.length < 10)
+  assert.deepEqual([...bounded.counts()], [['plugin p did not answer in time in authorize', 1000]])
+  bounded.close()
 })
 
 test('wrong passwords are slowed down, the wait is in the trail, and the right one still gets in', async () => {

@@ -359,6 +359,20 @@ for (const [what, list, code, line] of [
   })
 }
 
+test('a module that cannot be imported, or holds no plugin, is an error at its line', async () => {
+  writeFileSync(file, `${LEAST}plugins:\n  - broken`)
+  for (const importBroken of [
+    () => Promise.reject(new Error('no such module')),
+    async () => ({}) as AnyPlugin,
+  ]) {
+    await assert.rejects(
+      () => loadConfig(file, importBroken),
+      ({ code, place }: BurrowError) =>
+        code === 'PLUGIN_SETUP' && place.line === 3 && place.plugin === 'broken',
+    )
+  }
+})
+
 test('a misspelt plugin is guessed', async () => {
   const [error] = await problems(`${LEAST}plugins:\n  - adress-pool`)
   assert.match(error?.message ?? '', /did you mean "address-pool"\?/)
