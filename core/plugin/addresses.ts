@@ -8,6 +8,8 @@ import type { Prefix } from '../flow.ts'
 export interface Ipv4Range {
   readonly first: number
   readonly last: number
+  /** Where it was written as a prefix. */
+  readonly prefixLength?: number
 }
 
 /** `a.b.c.d` as a number; undefined when it is anything else. */
@@ -40,7 +42,9 @@ const highestBit = (count: number): number => (count >= 2 ** 32 ? 32 : 31 - Math
 
 export function rangeOf({ address, length }: Prefix): Ipv4Range | undefined {
   const first = parseIpv4(address)
-  return first === undefined ? undefined : { first, last: first + 2 ** (32 - length) - 1 }
+  return first === undefined
+    ? undefined
+    : { first, last: first + 2 ** (32 - length) - 1, prefixLength: length }
 }
 
 const PREFIX = 'an IPv4 prefix without host bits (192.0.2.0/24)'

@@ -1,0 +1,148 @@
+import {
+  type AssignCall,
+  type AssignVerdict,
+  formatIpv4,
+  type Grant,
+  type Lease,
+  type Logger,
+  parseIpv4,
+  prefixesOf,
+  type Random,
+  type ServerView,
+  type SessionInfo,
+} from 'burrow'
+import { NOT_UNICAST, type Options } from './config.ts'
+import type { Holder, Leases } from './leases.ts'
+import { edgesOf, Pool } from './pool.ts'
+import { isWithin } from './ranges.ts'
+
+interface AllocatorParts {
+  /** Our plugin's name, under which the server knows our leases. */
+  readonly owner: string
+  readonly options: Options
+  readonly leases: Leases
+  readonly server: ServerView
+  readonly random: Random
+  readonly log: Logger
+}
+
+/** A user without a name: nobody's address is remembered or replaced. */
+const NOBODY = ''
+const CONTENDED = 'is just changing hands; dial again'
+
+export class Allocator {
+  readonly #parts: AllocatorParts
+  readonly #pools: readonly Pool[]
+  readonly #reserved: ReturnType<typeof edgesOf>
+
+  constructor(parts: AllocatorParts) {
+    const { options, server } = parts
+    const gateway = parseIpv4(server.gatewayAddress) ?? 0
+    this.#parts = parts
+    this.#reserved = [{ first: gateway, last: gateway }, ...edgesOf(options.pools)]
+    this.#pools = Object.entries(options.pools).map(([name, pool]) => new Pool(name, pool, this.#reserved))
+    for (const { name, ranges } of this.#pools) server.declarePool(name, ranges.flatMap(prefixesOf))
+  }
+
+  async assign({ grant, session, signal }: AssignCall): Promise<AssignVerdict | undefined> {
+    return grant.address === undefined
+      ? this.#fromPool(grant, session)
+      : this.#static(grant.address, grant, session, signal)
+  }
+
+  release({ value, id }: Lease): void {
+    const address = parseIpv4(value)
+    if (address !== undefined) this.#parts.leases.release(address, id)
+  }
+
+  /** After a restart. An address that has changed its pool, or become reserved, is not given back. */
+  resume({ value, id }: Lease, session: SessionInfo): boolean {
+    const { leases } = this.#parts
+    const address = parseIpv4(value)
+    if (address === undefined || this.#isReserved(address)) return false
+    const holder = leases.holderOf(address)
+    if (holder !== undefined) return holder.leaseId === id
+    if (id.split('/', 1)[0] !== this.#poolNameOf(address)) return false
+    leases.claim(address, { leaseId: id, user: session.user ?? NOBODY, session: session.id })
+    return true
+  }
+
+  #fromPool(grant: Grant, session: SessionInfo): AssignVerdict | undefined {
+    const { options, leases } = this.#parts
+    const name = grant.pool ?? options.defaultPool ?? this.#pools[0]?.name
+    const pool = this.#pools.find(one => one.name === name)
+    if (pool === undefined) {
+      if (options.unknownPool === 'next') return undefined
+      return refuse(`there is no pool "${name}" (there are: ${Object.keys(options.pools).join(', ')})`)
+    }
+    const usable = (address: number) => !this.#isReserved(address)
+    const last = leases.lastOf(grant.user)
+    const isFree = last !== undefined && pool.gives(last) && leases.holderOf(last) === undefined
+    const address = isFree && usable(last) ? last : pool.take(leases, usable)
+    if (address !== undefined) return this.#claim(address, grant, session)
+    return refuse(`pool "${pool.name}" is exhausted: all of its ${pool.size} addresses are in use`)
+  }
+
+  async #static(
+    text: string,
+    grant: Grant,
+    session: SessionInfo,
+    signal: AbortSignal,
+  ): Promise<AssignVerdict> {
+    const { leases } = this.#parts
+    const no = (why: string) => refuse(`the static address ${text} ${why}`)
+    const address = parseIpv4(text)
+    if (address === undefined || isWithin(NOT_UNICAST, address)) return no('is no address of a host')
+    if (this.#isReserved(address)) return no('is the gateway, an edge of its network, or our own')
+    const holder = leases.holderOf(address)
+    if (holder !== undefined) {
+      const obstacle = await this.#replace(text, holder, grant.user)
+      if (obstacle !== undefined) return no(obstacle)
+      if (signal.aborted || leases.holderOf(address) !== undefined) return no(CONTENDED)
+    }
+    return this.#claim(address, grant, session)
+  }
+
+  /** Makes a static address free, or says why it is not. */
+  async #replace(value: string, holder: Holder, user: string): Promise<string | undefined> {
+    const { owner, options, server, log } = this.#parts
+    if (holder.user !== user || user === NOBODY) {
+      return `is in use by user ${JSON.stringify(holder.user)}; exclude static addresses from the pools`
+    }
+    if (options.onStaticInUse === 'refuse') return 'is in use by another session of the same user'
+    const session = server.sessionHolding({ owner, value })
+    // Just given or just being freed: to end whatever has the session's key by now could hit another call.
+    if (session === undefined || session.id !== holder.session) return CONTENDED
+    log.info(
+      { user, address: value, session: session.key, id: session.id },
+      'same user dialled again: his old session ends',
+    )
+    try {
+      await server.endSession(session.key, 'replaced', 'the user dialled again')
+    } catch (error) {
+      return `is in use by a session that does not end: ${error instanceof Error ? error.message : error}`
+    }
+    return undefined
+  }
+
+  #claim(address: number, grant: Grant, session: SessionInfo): AssignVerdict {
+    const { leases, random, options } = this.#parts
+    const unique = Buffer.from(random.bytes(8)).toString('hex')
+    const id = `${this.#poolNameOf(address)}/${unique}`
+    leases.claim(address, { leaseId: id, user: grant.user, session: session.id })
+    if (grant.user !== NOBODY) leases.remember(grant.user, address, options.stickyUsers)
+    return { kind: 'lease', value: formatIpv4(address), id }
+  }
+
+  #isReserved(address: number): boolean {
+    const own = this.#parts.server.ownAddresses()
+    return isWithin(this.#reserved, address) || own.includes(formatIpv4(address))
+  }
+
+  /** Empty for an address outside all pools. */
+  #poolNameOf(address: number): string {
+    return this.#pools.find(pool => pool.has(address))?.name ?? ''
+  }
+}
+
+const refuse = (reason: string): AssignVerdict => ({ kind: 'refuse', reason })

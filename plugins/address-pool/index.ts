@@ -1,0 +1,21 @@
+/** Leases IPv4 addresses: out of named pools, the user's last one where it is free, or the one that a grant names. */
+import { definePlugin } from 'burrow'
+import { Allocator } from './allocator.ts'
+import { Options } from './config.ts'
+import { Leases } from './leases.ts'
+
+const NAME = 'address-pool'
+
+export default definePlugin({
+  name: NAME,
+  config: Options,
+  setup({ hooks, log, random, server, shared }, options) {
+    const leases = shared('leases', () => new Leases())
+    const allocator = new Allocator({ owner: NAME, options, leases, server, random, log })
+    hooks.assignAddress.tapPromise(NAME, call => allocator.assign(call))
+    return {
+      releaseLease: lease => allocator.release(lease),
+      resumeLease: (lease, session) => allocator.resume(lease, session),
+    }
+  },
+})
