@@ -5,7 +5,8 @@ import type { EndReason, TunnelInfo } from './outputs.ts'
 import { type ChannelEnv, flushAck, sendReliably } from './reliable-channel.ts'
 import type { Core, TunnelState } from './state.ts'
 
-const LONGEST_MESSAGE_CHARACTERS = 255
+/** Short enough for a refusal to fit what an unproven address may be sent for its SCCRQ. */
+const LONGEST_MESSAGE_CHARACTERS = 120
 
 export type TunnelTimer = 'retransmit' | 'ack' | 'hello' | 'setup' | 'linger'
 
@@ -62,7 +63,7 @@ export function sendControl(
   }
 }
 
-/** What a hook has to say to the peer, cut to what fits an AVP whatever the script. */
+/** What a hook has to say to the peer. */
 export function forPeer(message: string): string {
   return message.slice(0, LONGEST_MESSAGE_CHARACTERS)
 }

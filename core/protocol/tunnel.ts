@@ -241,6 +241,8 @@ export function tunnelMessage(core: Core, tunnel: TunnelState, message: ControlM
     case 'SCCRQ':
       return stepTunnel(core, tunnel, 'sccrq', misplaced(message.type))
     case 'StopCCN': {
+      // A refusal comes before the peer told its id otherwise; without it our acknowledgement would not be known.
+      if (tunnel.peerId === 0) tunnel.peerId = message.avps.assignedTunnelId ?? 0
       const { result, error, message: text } = message.avps.resultCode
       const described = describeResult('StopCCN', result, error)
       return stepTunnel(core, tunnel, 'stopccn', {
