@@ -72,7 +72,7 @@ export interface DataPlaneOptions {
 /** What happened to packets that belong to no flow, and to what was handed up. Monotonic. */
 export interface DataPlaneTotals {
   readonly drops: FlowCounters['drops']
-  /** Datagrams handed up, and those over their budget. */
+  /** Datagrams handed up, and those over their budget or too large for any peer's. */
   readonly handedUp: bigint
   readonly notHandedUp: bigint
   /** Calls of `send` that failed. */

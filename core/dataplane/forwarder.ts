@@ -47,6 +47,7 @@ export class Forwarder {
   fromNetwork(socket: DatagramPort): boolean {
     const batch = this.#batch
     const full = socket.receive(batch)
+    if (batch.oversized > 0) this.#parts.counters.add(NO_FLOW, COLUMN.notHandedUp, batch.oversized)
     for (let i = 0; i < batch.count; i++) this.#datagram(batch, i, socket.bound.port)
     return full
   }

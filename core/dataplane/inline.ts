@@ -62,7 +62,7 @@ class InlineDataPlane extends CommandDataPlane {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
-    for (const port of [...this.sockets, this.#tun]) port?.close()
+    for (const port of [...this.sockets.splice(0), this.#tun]) port?.close()
   }
 
   protected async run(command: Command): Promise<readonly FlowCounters[]> {

@@ -169,9 +169,13 @@ class Queue<T> {
 
   fill(batch: PacketBatch, describe: (index: number, item: T) => Uint8Array): boolean {
     batch.count = 0
+    batch.oversized = 0
     for (const item of this.#items.splice(0, BATCH_PACKETS)) {
       const bytes = describe(batch.count, item)
-      if (bytes.length > batch.slotBytes - HEADROOM_BYTES) continue
+      if (bytes.length > batch.slotBytes - HEADROOM_BYTES) {
+        batch.oversized++
+        continue
+      }
       const at = batch.count * batch.slotBytes + HEADROOM_BYTES
       batch.bytes.set(bytes, at)
       batch.at[batch.count] = at

@@ -11,6 +11,8 @@ export const BATCH_PACKETS = 64
 /** Up to 64 packets in one buffer, each in a slot of its own. Addresses are IPv4 as signed numbers. */
 export class PacketBatch {
   count = 0
+  /** Packets of the last `receive` that did not fit a slot, and are lost. */
+  oversized = 0
   readonly slotBytes: number
   readonly bytes: Uint8Array
   readonly view: DataView
@@ -33,8 +35,8 @@ export class PacketBatch {
 export interface DatagramPort {
   readonly bound: SocketAddress
   /**
-   * Fills the batch with what has come, at most 64, each behind HEADROOM_BYTES; never waits. What did not fit its slot is
-   * left out. True when more may be waiting.
+   * Fills the batch with what has come, at most 64, each behind HEADROOM_BYTES; never waits. True when more may be
+   * waiting.
    */
   receive(batch: PacketBatch): boolean
   /**

@@ -69,7 +69,11 @@ export class UdpSocket implements DatagramPort {
     }
     const received = libc.recvmmsg(this.fd, vector.address(0), BATCH_PACKETS, MSG_DONTWAIT, 0)
     batch.count = 0
-    for (let i = 0; i < received; i++) if (!vector.isTruncated(i)) this.#take(batch, i)
+    batch.oversized = 0
+    for (let i = 0; i < received; i++) {
+      if (vector.isTruncated(i)) batch.oversized++
+      else this.#take(batch, i)
+    }
     return received === BATCH_PACKETS
   }
 

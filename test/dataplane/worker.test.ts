@@ -1,0 +1,62 @@
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import type { TestContext } from 'node:test'
+import type { DataPlaneEvent } from '../../core/dataplane/data-plane.ts'
+import { createWorkerDataPlane } from '../../core/dataplane/worker-client.ts'
+import { linuxKernel } from '../../core/runtime/node/kernel.ts'
+import { dataPlaneContract } from '../contracts/data-plane.ts'
+import { type Bench, type Peer, PORT, TUN_MTU_BYTES } from '../contracts/data-plane-bench.ts'
+import { makeNetns, type Netns, skipWithoutNetns } from '../support/netns.ts'
+import { openPacketSocket } from '../support/packet-socket.ts'
+
+const ADDRESSES = ['192.0.2.1', '192.0.2.2'] as const
+const PEERS = '192.0.2.100'
+const TUN = 'bt0'
+
+dataPlaneContract({
+  name: 'worker',
+  skip: skipWithoutNetns,
+  async open(t): Promise<Bench> {
+    const netns = makeNetns(t)
+    netns.ip(...[...ADDRESSES, PEERS].map(address => `addr add ${address}/32 dev lo`))
+    const plane = createWorkerDataPlane({
+      listen: [{ address: '0.0.0.0', port: PORT }],
+      tun: { name: TUN, mtuBytes: TUN_MTU_BYTES },
+    })
+    const events: DataPlaneEvent[] = []
+    plane.onEvent(event => events.push(event))
+    await netns.inside(() => plane.start())
+    t.after(() => plane.stop())
+    await netns.inside(() =>
+      linuxKernel.configureTun(TUN, { address: '192.168.1.254', mtuBytes: TUN_MTU_BYTES, routes: [] }),
+    )
+    const device = openPacketSocket(netns, TUN)
+    t.after(() => device.close())
+    return {
+      plane,
+      events,
+      addresses: ADDRESSES,
+      makePeer: () => makePeer(t, netns),
+      inject: packet => device.inject(packet),
+      take: () => device.take(),
+    }
+  },
+})
+
+async function makePeer(t: TestContext, netns: Netns): Promise<Peer> {
+  const socket = createSocket('udp4')
+  t.after(() => socket.close())
+  await netns.inside(async () => {
+    socket.bind(0, PEERS)
+    await once(socket, 'listening')
+  })
+  const received: Peer['received'] = []
+  socket.on('message', (bytes, { address, port }) =>
+    received.push({ from: { address, port }, bytes: new Uint8Array(bytes) }),
+  )
+  return {
+    address: { address: PEERS, port: socket.address().port },
+    received,
+    send: ({ address, port }, bytes) => socket.send(bytes, port, address),
+  }
+}
