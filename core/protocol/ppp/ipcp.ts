@@ -71,7 +71,6 @@ export const IPCP: ControlProtocol<IpcpState> = {
   noAgreement: NO_AGREEMENT,
 
   reset(s, { config }) {
-    s.peerAddress = undefined
     s.ask = {}
     if (config.role === 'lac' || config.localAddress !== UNSPECIFIED)
       s.ask[IPCP_OPTION.IP_ADDRESS] = config.localAddress

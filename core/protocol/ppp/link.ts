@@ -284,7 +284,7 @@ function networkUp(link: LinkState, env: LinkEnv): void {
   env.clearTimer('setup')
   env.up({
     ...negotiatedNetwork(link.ipcp, config),
-    mtuBytes: Math.min(config.mruBytes, peer.mru, ourMru, grant.mtuBytes ?? ourMru),
+    mtuBytes: Math.min(config.mruBytes, peer.mru, ourMru, grant.mtuBytes ?? Infinity),
     sendAcfc: peer.acfc,
     sendPfc: peer.pfc,
     grant,
@@ -311,7 +311,6 @@ function beginEnding(link: LinkState, env: LinkEnv, reason: EndReason): void {
   if (link.ending !== undefined) return
   link.ending = reason
   link.phase = 'terminate'
-  env.clearTimer('setup')
   leaveUpperLayers(link, env)
 }
 
@@ -319,7 +318,6 @@ function leaveUpperLayers(link: LinkState, env: LinkEnv): void {
   withdrawAsks(link, env)
   link.proof = undefined
   link.login = undefined
-  link.admitted = false
   for (const timer of ['auth', 'auth-retransmit', 'login-retransmit', 'echo'] as const) env.clearTimer(timer)
   cpEvent(IPCP, link.ipcp, env, 'Down')
   networkDown(link, env)

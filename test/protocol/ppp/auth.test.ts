@@ -330,6 +330,26 @@ test('a client repeats its PAP request with a new identifier, fetching its secre
   assert.equal(client.link.phase, 'network')
 })
 
+test('a verdict that contradicts the first one is stale', () => {
+  const { wire, client } = pair({ config: PAP_ONLY })
+  wire.start()
+  wire.run(1000)
+  wire.inject(client, hex('ff03 c023 03 01 0005 00'))
+  assert.deepEqual([client.link.phase, client.drops], ['network', ['ppp-stale']])
+})
+
+test('each new challenge is answered with patience of its own', () => {
+  const { wire, client } = pair({ config: CHAP_ONLY, answer: nothing })
+  wire.start()
+  wire.run(50)
+  for (let id = 0x10; id < 0x30; id++) {
+    wire.inject(client, hex(`ff03 c223 01 ${id.toString(16)} 0015 10 ${'ab'.repeat(16)}`))
+    wire.run(6)
+  }
+  wire.run(3000)
+  assert.equal(client.link.ending, undefined)
+})
+
 test('a client that nobody answers gives up its login', () => {
   const { wire, client } = pair({ config: PAP_ONLY, answer: nothing })
   wire.start()

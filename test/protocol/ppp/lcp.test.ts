@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import type { PppConfig } from '../../../core/protocol/ppp/link-env.ts'
+import { createLcp, LCP } from '../../../core/protocol/ppp/lcp.ts'
+import type { LinkEnv, PppConfig } from '../../../core/protocol/ppp/link-env.ts'
 import { PPP } from '../../../core/wire/ppp-frame.ts'
 import { CP_CODE } from '../../../core/wire/ppp-options.ts'
 import { hex, LNS_CONFIG } from './harness.ts'
@@ -187,6 +188,18 @@ for (const [wished, taken] of [
   })
 }
 
+test('an MTU follows the MRU that the peer Nakked ours with, and the config where it rejected ours', () => {
+  for (const [code, value, mtuBytes] of [
+    [CONFIGURE_NAK, '0104 0514', 1300],
+    [CONFIGURE_REJECT, '0104 0578', 1400],
+  ] as const) {
+    const peer = listening(PAP_ONLY)
+    peer.send(PPP.LCP, code, 1, value)
+    peer.enterNetwork().openIpcp()
+    assert.equal(peer.us.network?.mtuBytes, mtuBytes)
+  }
+})
+
 test('an option that the Nak adds is not taken up', () => {
   const peer = listening({ ...LNS_CONFIG, demandAuth: [] })
   peer.send(PPP.LCP, CONFIGURE_NAK, 1, '0304 c023 1104 0640')
@@ -280,6 +293,13 @@ test('an echo without magic number, or with ours, is dropped', () => {
   peer.send(PPP.LCP, ECHO_REPLY, 6, '01')
   assert.deepEqual(peer.us.drops, ['ppp-malformed', 'ppp-looped', 'ppp-looped', 'ppp-malformed'])
   assert.deepEqual(peer.heard(), [])
+})
+
+test('a Code-Reject of another code leaves the keepalive running', () => {
+  const peer = listening(PAP_ONLY).enterNetwork().openIpcp()
+  peer.send(PPP.LCP, CODE_REJECT, 1, '0c 01 0008 00000000')
+  peer.wire.run(3600_000)
+  assert.equal(peer.us.closed?.cause, 'peer-silent')
 })
 
 test('a peer that rejects Echo-Request as a code is not called silent', () => {
@@ -380,6 +400,23 @@ test('the same request again, in Opened, is acknowledged again: the Ack was lost
   assert.equal(peer.us.downs, 0)
   peer.send(PPP.LCP, CONFIGURE_REQUEST, 2, '')
   assert.deepEqual([peer.us.downs, peer.us.link.phase], [1, 'establish'])
+})
+
+test('patience is renewed by each negotiation', () => {
+  const peer = listening(PAP_ONLY).openLcp()
+  for (let round = 2; round < 20; round++) {
+    peer.send(PPP.LCP, CONFIGURE_REQUEST, round, '')
+    peer.send(PPP.LCP, CONFIGURE_NAK, peer.lastRequest(PPP.LCP).identifier, '0104 0514')
+    peer.acknowledge(PPP.LCP)
+    assert.equal(peer.us.link.lcp.state, 'opened')
+  }
+})
+
+test('a magic number is never 0, whatever chance says', () => {
+  const lcp = createLcp()
+  const random = { uint32: () => 0, uint16: () => 0, bytes: (count: number) => new Uint8Array(count) }
+  LCP.reset(lcp, { random, config: LNS_CONFIG } as unknown as LinkEnv)
+  assert.notEqual(lcp.ask.magic, 0)
 })
 
 test('a renegotiation begins from the config again: every method, a new magic number', () => {

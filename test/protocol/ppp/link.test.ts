@@ -256,6 +256,23 @@ test('a renegotiation of LCP keeps the lease, asks for proof anew, and tells dow
   assert.equal(lns.closed, undefined)
 })
 
+test('a renegotiation keeps what was authorized, not what authentication grants anew', () => {
+  const authorized = { ...GRANT, mtuBytes: 1300, zone: 'staff' }
+  const { wire, lns } = pair({ answer: except('authorize', { kind: 'accept', grant: authorized }) })
+  wire.start()
+  wire.run(1000)
+  wire.inject(lns, hex('ff03 c021 01 63 000a 0506 0badcafe'))
+  wire.run(10_000)
+  assert.deepEqual(lns.network?.grant, authorized)
+})
+
+test('a link that is up runs one timer, for echoes', () => {
+  const { wire, lns, client } = pair()
+  wire.start()
+  wire.run(1000)
+  for (const { timers } of [lns, client]) assert.deepEqual([...timers.keys()], ['echo'])
+})
+
 test('a renegotiation as another user ends the link', () => {
   let user = 'hb@hb'
   const answer: Answerer = ask =>
