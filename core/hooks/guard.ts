@@ -121,7 +121,7 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
         ...reasonOf(verdict),
         ms: clock.now() - startedAt,
       })
-      const goesOn = kind === 'unavailable' && tap.onUnavailable === 'next' && !inquiry.withdrawn
+      const goesOn = kind === 'unavailable' && tap.onUnavailable === 'next'
       if (kind !== 'pass' && !goesOn) inquiry.answeredBy = tap.plugin
       done(null, goesOn ? undefined : verdict)
     }

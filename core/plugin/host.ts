@@ -146,12 +146,13 @@ export class PluginHost {
             }
             provide(capability, value)
           })
-          return plugin.setup(context, options, ...values)
+          const made = plugin.setup(context, options, ...values)
+          if (made instanceof Promise) throw new Error('its setup is async; open things in start()')
+          return made
         },
       })
       if (missing.size > 0)
         throw new Error(`it declares that it provides "${[...missing].join('", "')}" and does not`)
-      if (instance instanceof Promise) throw new Error('its setup is async; open things in start()')
       return instance ?? {}
     } catch (error) {
       throw blamed('PLUGIN_SETUP', place, error)

@@ -27,8 +27,8 @@ export function parseYaml(file: string, text: string, code: ErrorCode = 'CONFIG_
   const lineAt = (offset: number) => lines.linePos(offset).line
   const problem = (what: string, offset: number) =>
     new BurrowError(code, what, { file, line: lineAt(offset) })
-  // What follows a colon may quote the file, and with it a secret.
-  throwProblems(document.errors.map(({ message, pos }) => problem(message.replace(/:.*$/s, ''), pos[0])))
+  // What follows a colon or a backslash quotes the file, and with it perhaps a secret.
+  throwProblems(document.errors.map(({ message, pos }) => problem(message.replace(/[:\\].*$/s, ''), pos[0])))
   return {
     value: toValue(document, problem) ?? {},
     locate: path => ({ file, line: lineAt(offsetOf(document, path)) }),

@@ -152,7 +152,6 @@ for (const [what, setup] of [
       throw new Error('no such zone')
     },
   ],
-  ['is async', async () => {}],
   ['does not provide what it declares', () => {}],
   [
     'provides twice',
@@ -182,6 +181,23 @@ test("a plugin's own coded error keeps its code and gets the plugin's line", asy
     },
   })
   expectError(await caught(() => scene().host(plain('good'), bad).start()), 'POOL_INVALID', 20, 'bad')
+})
+
+test('a setup that returns a promise is told to open things at the start', async () => {
+  const bad = { ...plain('bad'), setup: async () => {} } as unknown as AnyPlugin
+  const error = await caught(() => scene().host(plain('good'), bad))
+  expectError(error, 'PLUGIN_SETUP', 20, 'bad')
+  assert.match(error.message, /start\(\)/)
+})
+
+test("a plugin's own coded error that names another file, and no line in it, gets no line of the config", async () => {
+  const bad = plain('bad', {
+    start: () => {
+      throw new BurrowError('ACCOUNTING_FILE', 'no such folder', { file: '/var/log/acct' })
+    },
+  })
+  const error = await caught(() => scene().host(bad).start())
+  assert.deepEqual(error.place, { file: '/var/log/acct', plugin: 'bad' })
 })
 
 test("a plugin's own coded error that names another file keeps that place", async () => {

@@ -212,6 +212,10 @@ test('broken YAML names the line and does not quote the file', async () => {
     [`${LEAST}secrets:\n\t- hunter2`, 3],
     [`${LEAST}secrets: *hunter2`, 2],
     [`${LEAST}secrets: "x" hunter2`, 2],
+    [`${LEAST}secrets: |hunter2\n  x`, 2],
+    [`${LEAST}secrets: [x]\n]hunter2`, 3],
+    [`${LEAST}secrets: !a!hunter2 x`, 2],
+    [`${LEAST}secrets: "\\hunter2"`, 2],
   ] as const) {
     const errors = await problems(text)
     assert.equal(errors[0]?.code, 'CONFIG_SYNTAX', text)
@@ -351,6 +355,12 @@ for (const [what, list, code, line] of [
   ['a plugin twice', '  - users\n  - users', 'PLUGIN_CONFLICT', 4],
   ['a requirement below', '  - auth\n  - users', 'PLUGIN_ORDER', 3],
   ['a requirement that is missing', '  - auth', 'PLUGIN_REQUIRES', 3],
+  [
+    'a provider with wrong options, and nothing else,',
+    '  - users: { cacheS: 0 }\n  - auth',
+    'PLUGIN_OPTIONS',
+    3,
+  ],
   ['a path for a name', '  - ../../etc/passwd', 'PLUGIN_UNKNOWN', 3],
   ['a list that is none', '  users: {}', 'CONFIG_INVALID', 2],
 ] as const satisfies readonly (readonly [string, string, ErrorCode, number])[]) {
