@@ -68,5 +68,5 @@ function describeOne(error: BurrowError, debug: boolean): string {
   const stack = debug
     ? `\n${error.stack}${error.cause instanceof Error ? `\ncaused by ${error.cause.stack}` : ''}`
     : ''
-  return `burrow: ${error.code}: ${escapeText(error.message, 2000)}${where}\n  to mend it: ${error.remedy}${stack}`
+  return `burrow: ${error.code}: ${escapeText(error.message, 2000)}${where}\n  to mend it: ${error.remedy}${stack}\n`
 }

@@ -62,6 +62,7 @@ interface Call {
   readonly up: Promise<SessionUp>
   readonly ended: Promise<CallEnd>
   readonly onEvent: (event: Event) => void
+  readonly onDataPlaneDown: (reason: string) => void
 }
 
 /**
@@ -114,6 +115,7 @@ async function dial(
     bounded,
     interimIntervalS: 0,
     onEvent: call.onEvent,
+    onDataPlaneDown: call.onDataPlaneDown,
     ...(trace === undefined ? {} : { trace }),
   })
   await dataPlane.start()
@@ -149,6 +151,8 @@ function followCall(): Call {
   return {
     up,
     ended,
+    onDataPlaneDown: reason =>
+      onEnd({ message: 'CDN', reason: { cause: 'no-resources', text: `data plane down: ${reason}` } }),
     onEvent: event => {
       const end = callEnd(event)
       if (event.kind === 'sessionUp') onUp(event)

@@ -65,6 +65,8 @@ export interface DriverParts {
   readonly interimIntervalS: number
   /** Told of each datagram of the control plane. */
   readonly trace?: Trace
+  /** The data plane failed: nothing is forwarded, and nothing is heard, any more. */
+  readonly onDataPlaneDown?: (reason: string) => void
   /** Told of each event after the log, before the observers. */
   readonly onEvent?: (event: Event) => void
 }
@@ -212,7 +214,12 @@ export class Driver {
         break
       }
       case 'stage':
-        log[event.state === 'up' ? 'info' : 'error'](event, `data plane stage ${event.state}`)
+        if (event.state === 'up') {
+          log.info({ stage: event.stage }, 'data plane up')
+        } else {
+          log.error({ stage: event.stage, reason: event.reason }, 'data plane down')
+          this.#parts.onDataPlaneDown?.(event.reason ?? event.stage)
+        }
     }
   }
 

@@ -1,7 +1,8 @@
 /** A server: config, plugins, data plane and endpoint put together, and taken apart in reverse. */
 import type { DataPlaneOptions, ListeningDataPlane } from '../dataplane/data-plane.ts'
+import { BurrowError } from '../errors.ts'
 import type { Prefix } from '../flow.ts'
-import { PluginHost } from '../plugin/host.ts'
+import { type BootReport, PluginHost } from '../plugin/host.ts'
 import type { ServerView } from '../plugin/plugin.ts'
 import type { Clock, Logger, Random, SocketAddress } from '../ports.ts'
 import { Endpoint } from '../protocol/endpoint.ts'
@@ -42,6 +43,9 @@ export class Lns {
   #own: readonly Prefix[] = []
   #stopping: Promise<void> | undefined
 
+  /** Resolves when it cannot go on, with the reason; `stop` is still to be called. */
+  readonly failed: Promise<BurrowError>
+
   /** Puts the parts together; opens nothing. Throws the coded error of a plugin that cannot be set up. */
   constructor(config: LoadedConfig, world: LnsWorld) {
     const { clock, random, log, trace, onEvent } = world
@@ -61,6 +65,10 @@ export class Lns {
     })
     const { name, mtuBytes = server.ppp.mruBytes } = server.tun
     this.#dataPlane = world.createDataPlane({ listen: server.listen, tun: { name, mtuBytes } })
+    let onDataPlaneDown: (reason: string) => void = () => {}
+    this.failed = new Promise(resolve => {
+      onDataPlaneDown = reason => resolve(new BurrowError('DATA_PLANE_DOWN', reason))
+    })
     this.#endpoint = new Endpoint(endpointConfig(server, config.secrets), random)
     this.#driver = new Driver({
       endpoint: this.#endpoint,
@@ -70,9 +78,16 @@ export class Lns {
       log,
       bounded,
       interimIntervalS: server.interimIntervalS,
+      onDataPlaneDown,
       ...(trace === undefined ? {} : { trace }),
       ...(onEvent === undefined ? {} : { onEvent }),
     })
+  }
+
+  /** Lets the plugins look at what their options refer to, and says who taps what; opens nothing. */
+  async check(): Promise<BootReport> {
+    await this.#host.check()
+    return this.#host.report()
   }
 
   /** Opens everything in order; where one thing fails, all that was opened is closed again before the error is thrown. */

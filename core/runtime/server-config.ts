@@ -7,6 +7,7 @@ import { LOG_LEVELS } from './node/logger.ts'
 
 /** RFC 2661 8.1. */
 const L2TP_PORT = 1701
+export const DEFAULT_CONTROL_SOCKET = '/run/burrow/control.sock'
 const L2TP = DEFAULT_L2TP
 const PPP = DEFAULT_PPP.lns
 
@@ -128,7 +129,7 @@ export const ServerConfig = z.strictObject({
     .boolean()
     .default(false)
     .describe('Set ip_forward and rp_filter while serving, and restore them.'),
-  controlSocket: z.string().min(1).default('/run/burrow/control.sock').describe('For the other commands.'),
+  controlSocket: z.string().min(1).default(DEFAULT_CONTROL_SOCKET).describe('For the other commands.'),
   log: Log.prefault({}).describe('What is written to standard error.'),
   plugins: z
     .array(z.unknown())

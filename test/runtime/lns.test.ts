@@ -226,6 +226,7 @@ test('a peer that is gone does not hold up the stop for ever', async () => {
 
 const FINDING = {
   setting: 'net.ipv4.ip_forward',
+  file: '/proc/sys/net/ipv4/ip_forward',
   is: '0',
   wanted: '1',
   why: 'sessions are forwarded',

@@ -43,7 +43,7 @@ export function memoryKernel(address: string, findings: readonly KernelFinding[]
       done.push(`mend ${mended.map(({ setting }) => setting)}`)
       return undo('mend')
     },
-    watchOwnAddresses: async (_clock, onChange) => {
+    watchOwnAddresses: async (_watch, onChange) => {
       const prefixes = [{ address, length: 32 }]
       onChange(prefixes)
       return {

@@ -1,0 +1,99 @@
+import type { Command } from 'commander'
+import type { BootReport } from '../../plugin/host.ts'
+import { type LoadedConfig, loadConfig } from '../../runtime/config-file.ts'
+import { configJsonSchema } from '../../runtime/config-schema.ts'
+import { Lns } from '../../runtime/lns.ts'
+import { createLogger } from '../../runtime/node/logger.ts'
+import { masked } from '../mask.ts'
+import { SAMPLE_CONFIG } from '../package-root.ts'
+import { table } from '../table.ts'
+import { thisMachine } from '../world.ts'
+
+interface Options {
+  readonly config: string
+  readonly schema?: boolean
+  readonly json?: boolean
+}
+
+interface Checked {
+  readonly config: LoadedConfig
+  readonly report: BootReport
+  readonly warnings: readonly string[]
+}
+
+export function addCheck(program: Command): void {
+  program
+    .command('check')
+    .description('check a config file and print what it comes to: settings, plugins and hooks in their order')
+    .option('-c, --config <file>', 'config file; without it the sample of the package', SAMPLE_CONFIG)
+    .option('--schema', 'print the JSON Schema of config files, for editors')
+    .option('--json', 'print as JSON')
+    .action(async ({ config, schema, json }: Options) => {
+      if (schema === true) return print(asJson(await configJsonSchema()))
+      const checked = await check(config)
+      print(json === true ? asJson(asData(checked)) : asText(checked))
+    })
+}
+
+async function check(file: string): Promise<Checked> {
+  const config = await loadConfig(file)
+  const warnings = [...config.warnings]
+  const silent = createLogger({ level: 'silent' })
+  const log = {
+    ...silent,
+    warn: (_fields: object, text: string) => void warnings.push(text),
+    child: () => log,
+  }
+  const report = await new Lns(config, thisMachine(log, undefined)).check()
+  return { config, report, warnings }
+}
+
+const print = (text: string) => void process.stdout.write(text)
+const asJson = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`
+
+const optionsOf = ({ plugins }: LoadedConfig, name: string) =>
+  masked(plugins.find(({ plugin }) => plugin.name === name)?.options)
+
+function asData({ config, report, warnings }: Checked): object {
+  const { plugins: _, ...server } = config.server
+  return {
+    file: config.file,
+    server: masked(server),
+    plugins: report.plugins.map(plugin => ({ ...plugin, options: optionsOf(config, plugin.name) })),
+    hooks: report.hooks,
+    warnings,
+  }
+}
+
+function asText({ config, report, warnings }: Checked): string {
+  const { listen, gatewayAddress, tun, ppp, defaultZone, manageKernel, controlSocket } = config.server
+  const names = config.secrets.map(({ name }) => name)
+  const settings = [
+    ['listen', listen.map(({ address, port }) => `${address}:${port}`).join(', ')],
+    ['gateway', `${gatewayAddress} on ${tun.name}, MTU ${tun.mtuBytes ?? ppp.mruBytes}`],
+    ['users prove', ppp.auth.join(', then ')],
+    ['tunnel secrets', names.length === 0 ? 'none' : `${names.join(', ')} (not shown)`],
+    ['default zone', defaultZone],
+    ['kernel', manageKernel ? 'settings are set and restored' : 'settings are checked only'],
+    ['control socket', controlSocket],
+  ]
+  const plugins = report.plugins.map(({ name, place, requires, provides }, index) => [
+    index + 1,
+    name,
+    place.line ?? '',
+    requires.join(', '),
+    provides.join(', '),
+    JSON.stringify(optionsOf(config, name)),
+  ])
+  const hooks = report.hooks.map(({ hook, taps }) => [
+    hook,
+    taps.map(({ plugin, tap }) => (plugin === tap ? plugin : `${plugin} (${tap})`)).join(', ') || '-',
+  ])
+  return [
+    `${config.file} is in order\n`,
+    table(['SETTING', 'VALUE'], settings),
+    table(['#', 'PLUGIN', 'LINE', 'REQUIRES', 'PROVIDES', 'OPTIONS'], plugins),
+    table(['HOOK', 'ASKED IN THIS ORDER'], hooks),
+    ...(warnings.length === 0 ? [] : [warnings.map(text => `warning: ${text}\n`).join('')]),
+  ].join('\n')
+}

@@ -1,0 +1,198 @@
+import { lookup } from 'node:dns/promises'
+import { hostname } from 'node:os'
+import { type Command, InvalidArgumentError } from 'commander'
+import { BurrowError } from '../../errors.ts'
+import type { SocketAddress } from '../../ports.ts'
+import type { AuthMethod, EndReason } from '../../protocol/outputs.ts'
+import { DEFAULT_PPP } from '../../protocol/ppp/config.ts'
+import { type ClientOptions, type Connection, connectClient } from '../../runtime/client.ts'
+import { escapeValue } from '../../runtime/escape.ts'
+import { createLogger } from '../../runtime/node/logger.ts'
+import { requireTunPrivileges } from '../../runtime/node/privileges.ts'
+import { escapeText } from '../../wire/escape.ts'
+import { parseIpv4 } from '../../wire/ip.ts'
+import { promptSecret, readSecret } from '../secret.ts'
+import { stopSignal } from '../signals.ts'
+import { thisMachine, traceTo } from '../world.ts'
+
+interface Options {
+  readonly user: string
+  readonly passwordFile?: string
+  readonly passwordEnv?: string
+  readonly tunnelSecretFile?: string
+  readonly tunnelSecretEnv?: string
+  readonly auth: readonly AuthMethod[]
+  readonly route: readonly string[]
+  readonly mtu: number
+  readonly tun: string
+  readonly timeout: number
+  readonly once?: boolean
+  readonly json?: boolean
+  readonly trace?: string
+}
+
+const L2TP_PORT = 1701
+const METHODS: Readonly<Record<string, AuthMethod>> = { chap: 'chap-md5', 'chap-md5': 'chap-md5', pap: 'pap' }
+
+export function addConnect(program: Command): void {
+  program
+    .command('connect')
+    .description('dial an LNS and keep the call up until SIGINT or SIGTERM')
+    .argument('<address[:port]>', 'the LNS, by IPv4 address or name', parseServer)
+    .requiredOption('-u, --user <name>', 'who we are')
+    .option('--password-file <file>', 'a file whose first line is the password')
+    .option(
+      '--password-env <variable>',
+      'a variable of the environment that holds it; else the terminal is asked',
+    )
+    .option('--auth <methods>', 'how we prove it, of pap and chap', parseAuth, ['chap-md5', 'pap'])
+    .option(
+      '--route <prefix>',
+      'what to reach through the tunnel, again for more; "default" is everything',
+      addRoute,
+      [],
+    )
+    .option(
+      '--mtu <bytes>',
+      'largest packet inside the tunnel',
+      parseNumber(576, 1500),
+      DEFAULT_PPP.lac.mruBytes,
+    )
+    .option('--tunnel-secret-file <file>', 'a file whose first line is the tunnel secret')
+    .option('--tunnel-secret-env <variable>', 'a variable that holds it')
+    .option('--tun <name>', 'name of the network interface', 'burrow1')
+    .option('--timeout <seconds>', 'how long the call may take to come up', parseNumber(1, 600), 60)
+    .option('--once', 'hang up as soon as the call is up')
+    .option('--json', 'tell of up and down as JSON lines')
+    .option('--trace <file>', 'append each control datagram to a file, passwords masked')
+    .action(connect)
+}
+
+async function connect(
+  server: { host: string; port: number },
+  options: Options,
+  command: Command,
+): Promise<void> {
+  requireTunPrivileges('connect')
+  const warn = (text: string) => process.stderr.write(`burrow: warning: ${text}\n`)
+  const { passwordFile, passwordEnv, tunnelSecretFile, tunnelSecretEnv } = options
+  const password =
+    readSecret('password', { file: passwordFile, env: passwordEnv }, warn) ??
+    (await promptSecret(`password of ${options.user}`))
+  const tunnelSecret = readSecret('tunnel-secret', { file: tunnelSecretFile, env: tunnelSecretEnv }, warn)
+  const log = createLogger({ level: command.optsWithGlobals().debug === true ? 'debug' : 'warn' })
+  const remote = { address: await resolve(server.host), port: server.port }
+
+  const stop = stopSignal()
+  const giveUp = new AbortController()
+  void stop.signalled.then(() => giveUp.abort())
+  const world = thisMachine(log, traceTo(options.trace))
+  const connection = await connectClient(
+    clientOptions(options, remote, password, tunnelSecret),
+    world,
+    giveUp.signal,
+  )
+  const report = options.json === true ? reportAsJson : reportAsText
+  report.up(connection, options)
+  if (options.once !== true) await Promise.race([stop.signalled, connection.ended])
+  const ours = options.once === true || giveUp.signal.aborted
+  await connection.close()
+  stop.off()
+  const reason = await connection.ended
+  report.down(reason)
+  if (!ours) throw new BurrowError('DIAL_FAILED', `the call ended: ${reason.text ?? reason.cause}`)
+}
+
+function clientOptions(
+  { user, auth, route, mtu, tun, timeout }: Options,
+  remote: SocketAddress,
+  password: string,
+  tunnelSecret: string | undefined,
+): ClientOptions {
+  return {
+    remote,
+    user,
+    password,
+    auth,
+    mruBytes: mtu,
+    routes: route,
+    tunName: tun,
+    hostName: hostname(),
+    dialTimeoutMs: timeout * 1000,
+    ...(tunnelSecret === undefined ? {} : { tunnelSecret }),
+  }
+}
+
+interface Report {
+  up(connection: Connection, options: Options): void
+  down(reason: EndReason): void
+}
+
+const print = (text: string) => void process.stdout.write(`${text}\n`)
+
+const reportAsText: Report = {
+  up({ network, tunName, path }, { user, route, once }) {
+    const { localAddress, peerAddress, mtuBytes, dns } = network
+    print(
+      `up: ${localAddress} -> ${peerAddress} on ${tunName}, MTU ${mtuBytes}, as ${user} at ${path.remote.address}`,
+    )
+    if (dns.length > 0) print(`  DNS servers of the peer: ${dns.join(', ')}`)
+    if (route.length > 0) print(`  through the tunnel: ${route.join(', ')}`)
+    else print('  only the peer is reached through the tunnel; --route PREFIX routes more')
+    if (once !== true) print('  hang up: Ctrl-C, or SIGTERM')
+  },
+  down: ({ cause, text }) => print(`down: ${cause}${text === undefined ? '' : ` (${escapeText(text)})`}`),
+}
+
+const reportAsJson: Report = {
+  up: ({ network, path, tunName }, { user }) =>
+    print(
+      JSON.stringify({ event: 'up', user, tun: tunName, ...network, local: path.local, remote: path.remote }),
+    ),
+  down: reason => print(JSON.stringify({ event: 'down', ...(escapeValue(reason) as object) })),
+}
+
+function parseServer(text: string): { host: string; port: number } {
+  const [, host, port] = /^([^:]+)(?::(\d{1,5}))?$/.exec(text) ?? []
+  const number = port === undefined ? L2TP_PORT : Number(port)
+  if (host === undefined || number < 1 || number > 65_535)
+    throw new InvalidArgumentError('Expected ADDRESS or ADDRESS:PORT.')
+  return { host, port: number }
+}
+
+async function resolve(host: string): Promise<string> {
+  if (parseIpv4(host) !== undefined) return host
+  try {
+    return (await lookup(host, { family: 4 })).address
+  } catch (cause) {
+    throw new BurrowError(
+      'NETWORK_SETUP',
+      `${host} has no IPv4 address: ${(cause as Error).message}`,
+      {},
+      { cause },
+    )
+  }
+}
+
+function parseAuth(text: string): AuthMethod[] {
+  return text.split(',').map(name => {
+    const method = METHODS[name.trim()]
+    if (method === undefined) throw new InvalidArgumentError('Expected pap, chap, or both with a comma.')
+    return method
+  })
+}
+
+function addRoute(text: string, routes: readonly string[]): string[] {
+  const prefix = text === 'default' ? '0.0.0.0/0' : text
+  const [address = '', length = '32', more] = prefix.split('/')
+  const right = parseIpv4(address) !== undefined && /^\d{1,2}$/.test(length) && Number(length) <= 32
+  if (!right || more !== undefined)
+    throw new InvalidArgumentError('Expected an IPv4 prefix such as 192.168.1.0/24, or "default".')
+  return [...routes, prefix]
+}
+
+const parseNumber = (least: number, most: number) => (text: string) => {
+  const number = Number(text)
+  if (Number.isInteger(number) && number >= least && number <= most) return number
+  throw new InvalidArgumentError(`Expected a number from ${least} to ${most}.`)
+}

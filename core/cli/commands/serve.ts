@@ -1,0 +1,71 @@
+import type { Command } from 'commander'
+import type { SocketAddress } from '../../ports.ts'
+import { type LoadedConfig, loadConfig } from '../../runtime/config-file.ts'
+import { Lns } from '../../runtime/lns.ts'
+import { openControlSocket } from '../../runtime/node/control-socket.ts'
+import { createLogger, type LogLevel } from '../../runtime/node/logger.ts'
+import { requireTunPrivileges } from '../../runtime/node/privileges.ts'
+import { DEFAULT_CONTROL_SOCKET } from '../../runtime/server-config.ts'
+import { SAMPLE_CONFIG } from '../package-root.ts'
+import { stopSignal } from '../signals.ts'
+import { thisMachine, traceTo } from '../world.ts'
+
+interface Options {
+  readonly config: string
+  readonly trace?: string
+}
+
+export function addServe(program: Command): void {
+  program
+    .command('serve')
+    .description('serve as an LNS until SIGTERM or SIGINT; a second one ends at once')
+    .option('-c, --config <file>', 'config file; without it the sample of the package', SAMPLE_CONFIG)
+    .option('--trace <file>', 'append each control datagram to a file, passwords masked')
+    .action(async (options: Options, command: Command) => {
+      await serve(options, command.optsWithGlobals().debug === true ? 'debug' : undefined)
+    })
+}
+
+async function serve({ config: file, trace }: Options, level: LogLevel | undefined): Promise<void> {
+  const config = await loadConfig(file)
+  requireTunPrivileges('serve')
+  const { log: logOptions, controlSocket } = config.server
+  const log = createLogger({
+    level: level ?? logOptions.level,
+    ...(logOptions.format === undefined ? {} : { format: logOptions.format }),
+  })
+  const lns = new Lns(config, thisMachine(log, traceTo(trace)))
+  // From here on a signal stops in order; what the boot opens is closed again.
+  const stop = stopSignal()
+  await lns.start()
+  const control = await openControlSocket(controlSocket, new Map([['sessions', () => lns.sessions()]])).catch(
+    error => {
+      log.warn({ error }, '`burrow sessions` will not see this server')
+      return undefined
+    },
+  )
+  process.stdout.write(greeting(config, lns.listening, control !== undefined))
+  const failure = await Promise.race([stop.signalled.then(() => undefined), lns.failed])
+  log.info({}, failure === undefined ? 'stopping: every peer is told' : 'stopping: the data plane is down')
+  await control?.close()
+  await lns.stop()
+  stop.off()
+  if (failure !== undefined) throw failure
+}
+
+function greeting(
+  { file, server: { controlSocket } }: LoadedConfig,
+  listening: readonly SocketAddress[],
+  controlled: boolean,
+): string {
+  const [{ address, port } = { address: '127.0.0.1', port: 1701 }] = listening
+  const server = `${address === '0.0.0.0' ? 'ADDRESS' : address}${port === 1701 ? '' : `:${port}`}`
+  const socket = controlSocket === DEFAULT_CONTROL_SOCKET ? '' : ` --socket ${controlSocket}`
+  const user = file === SAMPLE_CONFIG ? 'hb@hb   (password admin@123)' : 'USER'
+  return [
+    `Burrow listens on ${listening.map(place => `${place.address}:${place.port}/udp`).join(', ')}, as ${file} says.`,
+    `  dial it        npx burrow connect ${server} --user ${user}`,
+    ...(controlled ? [`  see sessions   npx burrow sessions${socket}`] : []),
+    '  stop it        Ctrl-C, or SIGTERM\n',
+  ].join('\n')
+}
