@@ -177,7 +177,7 @@ test('an attempt that is withdrawn while it waits leaves its place, its slot and
     throttle.enter('198.51.100.7', 'hb@hb', withdraw => withdraw !== undefined && withdrawals.push(withdraw)),
   )
   const last = enter('198.51.100.7', 'hb@hb')
-  for (const withdraw of withdrawals) withdraw()
+  for (const withdraw of withdrawals.reverse()) withdraw()
   assert.deepEqual(await Promise.all(doomed), ['withdrawn', 'withdrawn'])
   await clock.advance(USER.longestDelayMs)
   const turn = await last
