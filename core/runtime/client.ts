@@ -51,8 +51,8 @@ export interface Connection {
   close(): Promise<void>
 }
 
-/** For the acknowledgement of CDN and StopCCN. */
-const HANG_UP_MS = 4000
+/** For a Terminate-Request that is repeated once, CDN and StopCCN. */
+const HANG_UP_MS = 5000
 const SECRET_NAME = 'connect'
 
 type SessionUp = Extract<Event, { kind: 'sessionUp' }>
@@ -120,11 +120,13 @@ async function dial(
   })
   await dataPlane.start()
   opened.push('the data plane', () => dataPlane.stop())
-  // From here on, whatever goes wrong, the peer is told.
-  opened.push('the call', () => driver.stop(HANG_UP_MS))
   const [local = { address, port: 0 }] = dataPlane.bound
   const path = { local, remote }
-  driver.act(now => endpoint.dial(now, dialRequest(options, path)))
+  const { session } = driver.act(now => endpoint.dial(now, dialRequest(options, path)))
+  // From here on, whatever goes wrong, the peer is told.
+  opened.push('the call', () =>
+    driver.stop(HANG_UP_MS, now => endpoint.hangUp(now, session, { cause: 'local-hangup' })),
+  )
 
   const up = await answered(call, signal, options.dialTimeoutMs, clock, peer)
   const { localAddress, peerAddress, mtuBytes } = up.network

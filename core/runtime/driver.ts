@@ -122,10 +122,16 @@ export class Driver {
     }
   }
 
-  /** Ends every tunnel and waits for acknowledgements, observers and leases; false when `withinMs` was not enough. */
-  async stop(withinMs: Milliseconds): Promise<boolean> {
+  /**
+   * Ends every tunnel (or what `end` ends) and waits for acknowledgements, observers and leases; false when `withinMs`
+   * was not enough.
+   */
+  async stop(
+    withinMs: Milliseconds,
+    end = (now: Milliseconds) => this.#parts.endpoint.shutdown(now),
+  ): Promise<boolean> {
     const quiet = new Promise<void>(resolve => this.#quietWaiters.add(resolve))
-    this.#input(now => this.#parts.endpoint.shutdown(now))
+    this.#input(end)
     const inTime = await this.#within(withinMs, quiet)
     this.#closed = true
     this.#timer?.handle.cancel()

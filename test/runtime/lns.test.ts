@@ -53,7 +53,7 @@ for (const method of ['pap', 'chap-md5'] as const) {
       [{ user: 'hb@hb', address: '172.16.1.51', packetsIn: 1n }],
     )
     await settled(close())
-    assert.equal((await ended).cause, 'shutdown')
+    assert.equal((await ended).cause, 'local-hangup')
     await clock.advance(100)
     assert.deepEqual(
       records.map(line => line.replace(/peer-hangup|tunnel-closed/, 'gone')),
