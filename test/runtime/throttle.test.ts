@@ -179,6 +179,8 @@ test('an attempt that is withdrawn while it waits leaves its place, its slot and
   const last = enter('198.51.100.7', 'hb@hb')
   for (const withdraw of withdrawals.reverse()) withdraw()
   assert.deepEqual(await Promise.all(doomed), ['withdrawn', 'withdrawn'])
+  // The delay of the last one.
+  assert.equal(clock.pending, 1)
   await clock.advance(USER.longestDelayMs)
   const turn = await last
   assert.ok(typeof turn === 'object')
