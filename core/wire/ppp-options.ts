@@ -1,5 +1,6 @@
 /** Packets of the PPP control protocols (RFC 1661 5) and the options that they carry (RFC 1661 6, 1332 3, 1877). */
 import { BurrowError } from '../errors.ts'
+import { formatIpv4, parseIpv4 } from './ip.ts'
 import { PPP, pppProtocolName } from './ppp-frame.ts'
 
 /** Codes of LCP; the network control protocols know the first seven (RFC 1661 5, RFC 1570 2). */
@@ -186,17 +187,14 @@ export function uintOption(type: number, value: number, octets: 2 | 4): CpOption
 
 /** Four octets as a dotted IPv4 address. */
 export function addressValue(value: Uint8Array): string {
-  return value.subarray(0, 4).join('.')
+  return formatIpv4(uintValue(value))
 }
 
 /** `address` is dotted IPv4. */
 export function addressOption(type: number, address: string): CpOption {
-  if (!isIpv4(address)) throw new BurrowError('WIRE_OVERFLOW', `${address} is no IPv4 address`)
-  return { type, value: Uint8Array.from(address.split('.'), Number) }
-}
-
-export function isIpv4(text: string): boolean {
-  return /^\d{1,3}(\.\d{1,3}){3}$/.test(text) && text.split('.').every(octet => Number(octet) <= 255)
+  const number = parseIpv4(address)
+  if (number === undefined) throw new BurrowError('WIRE_OVERFLOW', `${address} is no IPv4 address`)
+  return uintOption(type, number, 4)
 }
 
 const CHAP_ALGORITHMS: ReadonlyMap<number, string> = new Map([

@@ -23,7 +23,6 @@ import {
   decodeOptions,
   encodeCpPacket,
   encodeOptions,
-  isIpv4,
   LCP_OPTION,
   optionFormat,
   uintOption,
@@ -165,7 +164,6 @@ test('numbers and addresses in options read as they were written', () => {
 
 test('what is no IPv4 address is not encoded', () => {
   for (const text of ['', '1.2.3', '1.2.3.256', '1.2.3.4.5', 'a.b.c.d', '1.2.3.-4', '::1', ' 1.2.3.4']) {
-    assert.equal(isIpv4(text), false, text)
     assert.throws(() => addressOption(3, text), { code: 'WIRE_OVERFLOW' })
   }
 })

@@ -1,5 +1,5 @@
 /** The chain of decisions that lets a peer in: authenticate, authorize, assignAddress, decidePolicy. */
-import { isIpv4 } from '../../wire/ppp-options.ts'
+import { parseIpv4 } from '../../wire/ip.ts'
 import type {
   AskKind,
   Denial,
@@ -82,7 +82,7 @@ export function decided(d: DecisionState, env: LinkEnv, verdict: Verdict): Decis
     d.authorized = true
   } else if ('lease' in verdict) {
     d.leases = [verdict.lease]
-    if (!isIpv4(verdict.lease.value)) return denied(step, BAD_LEASE)
+    if (parseIpv4(verdict.lease.value) === undefined) return denied(step, BAD_LEASE)
   } else if ('policy' in verdict) {
     d.policy = verdict.policy
   }

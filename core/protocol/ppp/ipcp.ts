@@ -1,11 +1,11 @@
 /** IPCP (RFC 1332, RFC 1877): the LNS gives out address, DNS and NBNS; the client takes what it is given. */
+import { parseIpv4 } from '../../wire/ip.ts'
 import { PPP } from '../../wire/ppp-frame.ts'
 import {
   addressOption,
   addressValue,
   type CpOption,
   IPCP_OPTION,
-  isIpv4,
   optionFormat,
 } from '../../wire/ppp-options.ts'
 import type { EndReason, SessionNetwork } from '../outputs.ts'
@@ -61,7 +61,8 @@ export function offerNetwork(s: IpcpState, { address, dns, nbns }: IpcpOffer): v
     [IPCP_OPTION.SECONDARY_NBNS, nbns[1]],
   ]
   const offer: Record<number, string> = {}
-  for (const [type, value] of wanted) if (value !== undefined && isIpv4(value)) offer[type] = value
+  for (const [type, value] of wanted)
+    if (value !== undefined && parseIpv4(value) !== undefined) offer[type] = value
   s.offer = offer
 }
 

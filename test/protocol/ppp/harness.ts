@@ -54,6 +54,18 @@ export const answerer: Answerer = ask => {
   }
 }
 
+/** The decisions of an LNS, in their order. */
+export const CHAIN = ['authenticate', 'authorize', 'assignAddress', 'decidePolicy']
+
+/** Answers as the deployment does, but for one kind of ask. */
+export const except =
+  (kind: LinkAsk['kind'], verdict: Verdict | undefined): Answerer =>
+  ask =>
+    ask.kind === kind ? verdict : answerer(ask)
+
+export const deny = (kind: LinkAsk['kind'], message?: string): Answerer =>
+  except(kind, { kind: 'deny', reason: `no ${kind}`, ...(message !== undefined && { message }) })
+
 function proves(proof: Extract<LinkAsk, { kind: 'authenticate' }>['proof'], secret: string): boolean {
   if (proof.method === 'pap') return proof.password === secret
   const expected = md5(Uint8Array.of(proof.identifier), new TextEncoder().encode(secret), proof.challenge)
@@ -101,6 +113,9 @@ export class Station {
     return this.sent.map(describe)
   }
 }
+
+/** What a station asked, in order. */
+export const kinds = (station: Station) => station.asked.map(ask => ask.kind)
 
 export interface WireOptions {
   readonly seed?: number
