@@ -34,7 +34,9 @@ function referencePair(): { pair: Pair; sent: string[] } {
     lnsRandom: scripted([1, 77], 0x77007700),
     clientRandom: scripted([1, 81], 0x81008100),
     lns: { ppp: { ...LNS_CONFIG.ppp, demandAuth: ['pap'] } },
-    onTransmit: (side, bytes) => sent.push(`${side.name} ${hexOf(bytes)}`),
+    onOutput(side, output) {
+      if (output.kind === 'transmit') sent.push(`${side.name} ${hexOf(output.bytes)}`)
+    },
   })
   return { pair, sent }
 }

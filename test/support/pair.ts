@@ -10,6 +10,7 @@ import { Endpoint } from '../../core/protocol/endpoint.ts'
 import type { Ask, Event, Lease, Output, Verdict } from '../../core/protocol/outputs.ts'
 import { DEFAULT_PPP } from '../../core/protocol/ppp/config.ts'
 import type { Json } from '../../core/protocol/snapshot.ts'
+import { Timers } from '../../core/protocol/timers.ts'
 import { SeededRandom } from './random.ts'
 
 export const LNS_ADDRESS = { address: '2.2.2.2', port: 1701 } as const
@@ -45,14 +46,8 @@ export interface PairOptions {
   readonly restoreAlways?: boolean
   /** Keep a trace of every output. */
   readonly trace?: boolean
-  /** Sees each datagram as it leaves, whatever the weather does to it. */
-  readonly onTransmit?: (from: Side, bytes: Uint8Array) => void
-}
-
-interface Due {
-  readonly at: number
-  readonly order: number
-  readonly run: () => void
+  /** Sees each output before it is performed. */
+  readonly onOutput?: (from: Side, output: Output) => void
 }
 
 export class Side {
@@ -111,8 +106,10 @@ export class Pair {
   readonly trace: string[] = []
   readonly #options: PairOptions
   readonly #chance: SeededRandom
-  #queue: Due[] = []
-  #order = 0
+  /** What is to happen when, by a name of its own. */
+  readonly #due = new Timers()
+  readonly #deeds = new Map<string, () => void>()
+  #named = 0
   #nextAddress = 51
 
   constructor(options: PairOptions) {
@@ -146,7 +143,9 @@ export class Pair {
   }
 
   at(time: number, run: () => void): void {
-    this.#queue.push({ at: time, order: this.#order++, run })
+    const name = String(this.#named++)
+    this.#due.set(name, time)
+    this.#deeds.set(name, run)
   }
 
   /** A datagram out of nowhere. */
@@ -158,33 +157,40 @@ export class Pair {
   run(until: number, done: () => boolean = () => false): boolean {
     for (;;) {
       if (done()) return true
-      const next = this.#next()
-      if (next === undefined || next.at > until) break
-      this.now = Math.max(this.now, next.at)
-      next.run()
+      const at = this.#nextAt()
+      if (at > until) break
+      this.now = Math.max(this.now, at)
+      this.#happen()
     }
     this.now = Math.max(this.now, until)
     return done()
   }
 
-  #next(): Due | undefined {
-    let best: Due | undefined
-    for (const due of this.#queue) {
-      if (best === undefined || due.at < best.at || (due.at === best.at && due.order < best.order)) best = due
+  #nextAt(): number {
+    const { lns, client } = this
+    const deadlines = [this.#due.next(), lns.endpoint.nextTimeout(), client.endpoint.nextTimeout()]
+    return Math.min(...deadlines.map(at => at ?? Number.POSITIVE_INFINITY))
+  }
+
+  /** One thing that is due now: what was planned goes before deadlines. */
+  #happen(): void {
+    const name = this.#due.takeDue(this.now)
+    const deed = name === undefined ? undefined : this.#deeds.get(name)
+    if (name !== undefined && deed !== undefined) {
+      this.#deeds.delete(name)
+      deed()
+      return
     }
-    for (const side of [this.lns, this.client]) {
-      const at = side.endpoint.nextTimeout()
-      if (at !== undefined && (best === undefined || at < best.at)) {
-        best = { at, order: 0, run: () => this.act(side, (endpoint, now) => endpoint.handleTimeout(now)) }
-      }
-    }
-    if (best !== undefined) this.#queue = this.#queue.filter(due => due !== best)
-    return best
+    const due = [this.lns, this.client].find(
+      ({ endpoint }) => (endpoint.nextTimeout() ?? this.now + 1) <= this.now,
+    )
+    if (due !== undefined) this.act(due, (endpoint, now) => endpoint.handleTimeout(now))
   }
 
   #drain(side: Side): void {
     for (let output = side.endpoint.pollOutput(); output !== undefined; output = side.endpoint.pollOutput()) {
       if (this.#options.trace === true) this.trace.push(`${this.now} ${side.name} ${print(output)}`)
+      this.#options.onOutput?.(side, output)
       this.#perform(side, output)
     }
     if (this.#options.restoreAlways === true) {
@@ -263,7 +269,6 @@ export class Pair {
   #transmit(from: Side, path: Path, bytes: Uint8Array): void {
     const { loss, duplication, minLatencyMs, maxLatencyMs } = this.weather
     const to = from === this.lns ? this.client : this.lns
-    this.#options.onTransmit?.(from, bytes)
     const back = { local: path.remote, remote: path.local }
     const copies = (this.#chance.fraction() < loss ? 0 : 1) + (this.#chance.fraction() < duplication ? 1 : 0)
     for (let copy = 0; copy < copies; copy++) {
