@@ -1,0 +1,95 @@
+/** What every plugin that keeps accounting records must do. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import fc from 'fast-check'
+import { anEnd, aSession, type Harness, NO_TRAFFIC } from '../support/plugin-harness.ts'
+
+export interface KeptRecord {
+  readonly event: 'start' | 'interim' | 'stop'
+  /** SessionInfo.id. */
+  readonly session: string
+  readonly user: string
+  readonly octetsIn?: number
+}
+
+export interface AccountingSubject {
+  readonly name: string
+  /** Loaded and started; stopped by whoever made it. `records`: what was kept, in order. */
+  readonly make: (
+    t: TestContext,
+  ) => Promise<{ readonly plugin: Harness; readonly records: () => Promise<readonly KeptRecord[]> }>
+  /** One whose records cannot be kept anywhere. */
+  readonly makeBroken: (t: TestContext) => Promise<Harness>
+}
+
+/** What the server tells of one session, one after the other. */
+async function live(plugin: Harness, user: string, updates: number): Promise<string> {
+  const session = aSession({ user })
+  const at = (octetsIn: number) =>
+    anEnd(session, { grant: { user }, counters: { ...NO_TRAFFIC, octetsIn: BigInt(octetsIn) } })
+  const { hooks } = plugin.host
+  await hooks.tell('sessionUp', at(0))
+  for (let update = 1; update <= updates; update++) await hooks.tell('sessionUpdate', at(update))
+  await hooks.tell('sessionDown', at(updates + 1))
+  return session.id
+}
+
+export function accountingSinkContract({ name, make, makeBroken }: AccountingSubject): void {
+  test(`${name} keeps every session's start, updates and stop, once each and in order`, async t => {
+    const sessions = fc.array(fc.nat(5), { minLength: 1, maxLength: 40 })
+    await fc.assert(
+      fc.asyncProperty(sessions, async updatesOf => {
+        const { plugin, records } = await make(t)
+        const ids = await Promise.all(
+          updatesOf.map((updates, index) => live(plugin, `user${index}`, updates)),
+        )
+        const kept = await records()
+        assert.equal(
+          kept.length,
+          updatesOf.reduce((sum, updates) => sum + updates + 2, 0),
+        )
+        for (const [index, id] of ids.entries()) {
+          const updates = updatesOf[index] ?? 0
+          const own = kept.filter(({ session }) => session === id)
+          assert.deepEqual(
+            own.map(({ event, user, octetsIn }) => [event, user, octetsIn ?? 0]),
+            [
+              ['start', `user${index}`, 0],
+              ...Array.from({ length: updates }, (_, at) => ['interim', `user${index}`, at + 1]),
+              ['stop', `user${index}`, updates + 1],
+            ],
+          )
+        }
+      }),
+      { numRuns: 15 },
+    )
+  })
+
+  test(`${name} has the stop record when it says that it saw the end`, async t => {
+    const { plugin, records } = await make(t)
+    const id = await live(plugin, 'hb@hb', 0)
+    assert.ok((await records()).some(({ event, session }) => event === 'stop' && session === id))
+  })
+
+  test(`${name} keeps whatever a peer calls itself`, async t => {
+    await fc.assert(
+      fc.asyncProperty(fc.string({ unit: 'binary', minLength: 1, maxLength: 64 }), async user => {
+        const { plugin, records } = await make(t)
+        await live(plugin, user, 0)
+        assert.deepEqual(
+          (await records()).map(record => record.user),
+          [user, user],
+        )
+      }),
+      { numRuns: 25 },
+    )
+  })
+
+  test(`${name} holds up no session when its records cannot be kept, and says so in the log`, async t => {
+    const plugin = await makeBroken(t)
+    await live(plugin, 'hb@hb', 3)
+    assert.equal(plugin.clock.now(), 0)
+    assert.deepEqual(plugin.faults, [])
+    assert.ok(plugin.log.some(({ level }) => level === 'error'))
+  })
+}
