@@ -3,7 +3,10 @@ import type { BootReport } from '../../plugin/host.ts'
 import { type LoadedConfig, loadConfig } from '../../runtime/config-file.ts'
 import { configJsonSchema } from '../../runtime/config-schema.ts'
 import { Lns } from '../../runtime/lns.ts'
+import { readText } from '../../runtime/node/files.ts'
 import { createLogger } from '../../runtime/node/logger.ts'
+import { pluginEntries } from '../../runtime/plugin-list.ts'
+import { parseYaml } from '../../runtime/yaml-places.ts'
 import { masked } from '../mask.ts'
 import { SAMPLE_CONFIG } from '../package-root.ts'
 import { table } from '../table.ts'
@@ -51,8 +54,22 @@ async function check(file: string): Promise<Checked> {
 const print = (text: string) => void process.stdout.write(text)
 const asJson = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`
 
-const optionsOf = ({ plugins }: LoadedConfig, name: string) =>
-  masked(plugins.find(({ plugin }) => plugin.name === name)?.options)
+/** What is in force, in the words of the file where it says something: a plugin may keep an address as a number. */
+function optionsOf({ file, plugins }: LoadedConfig, name: string): unknown {
+  const { value, locate } = parseYaml(file, readText(file))
+  const { entries } = pluginEntries((value as { readonly plugins?: unknown }).plugins, locate)
+  const written = entries.find(entry => entry.name === name)?.options
+  return masked(overlaid(plugins.find(({ plugin }) => plugin.name === name)?.options, written))
+}
+
+function overlaid(below: unknown, above: unknown): unknown {
+  if (!isMapping(below) || !isMapping(above)) return above ?? below
+  const keys = Object.keys({ ...below, ...above })
+  return Object.fromEntries(keys.map(key => [key, overlaid(below[key], above[key])]))
+}
+
+const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function asData({ config, report, warnings }: Checked): object {
   const { plugins: _, ...server } = config.server
