@@ -21,7 +21,10 @@ import {
 
 interface AvpEntry<T> {
   readonly type: number
-  /** The M bit that we send. Everything optional is sent with M=0: macOS tears down on an M=1 that it does not know. */
+  /**
+   * The M bit that we send where the message does not require the AVP (it is 1 where it does). Most that the RFC wants
+   * with M=1 go out with M=0: a peer that does not know them can do without, and macOS tears down on an unknown M=1.
+   */
   readonly mandatory: boolean
   /** May its value be hidden (the RFC's "H bit MAY be 0 or 1"). */
   readonly hideable: boolean
@@ -52,7 +55,7 @@ export const AVPS = {
   callSerialNumber: avp(15, 'MH', '4.4.4', u32),
   minimumBps: avp(16, 'MH', '4.4.4', u32),
   maximumBps: avp(17, 'MH', '4.4.4', u32),
-  bearerType: avp(18, 'MH', '4.4.4', bearer),
+  bearerType: avp(18, 'H', '4.4.4', bearer),
   framingType: avp(19, 'MH', '4.4.4', framing),
   calledNumber: avp(21, 'H', '4.4.4', string),
   callingNumber: avp(22, 'H', '4.4.4', string),

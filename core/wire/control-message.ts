@@ -245,8 +245,9 @@ export interface HideOptions {
  * rest in the order of `avps`. Throws WIRE_OVERFLOW where a value does not fit: a fault of ours, never of a peer.
  */
 export function encodeMessage(message: ControlMessage, hide?: HideOptions): Uint8Array {
+  const required: readonly AvpName[] = MESSAGES[message.type].required
   const body = (Object.entries(message.avps) as [AvpName, unknown][]).map(([name, value]) => {
-    const avp = plainAvp(name, value)
+    const avp = plainAvp(name, value, required.includes(name))
     const hidden = AVPS[name].hideable && hide?.names.includes(name) === true
     return hidden ? hideAvp(avp, hide.secret, hide.randomVector) : avp
   })
@@ -271,10 +272,10 @@ export function encodeControl(
   )
 }
 
-function plainAvp(name: AvpName, value: unknown): RawAvp {
+function plainAvp(name: AvpName, value: unknown, required = false): RawAvp {
   const { type, mandatory, codec } = AVPS[name]
   return {
-    mandatory,
+    mandatory: mandatory || required,
     hidden: false,
     reserved: false,
     vendorId: 0,

@@ -30,6 +30,8 @@ export interface PppFields {
   readonly code?: string
   readonly id?: number
   readonly options?: readonly OptionFields[]
+  /** Options beyond the first few, which are not shown. */
+  readonly omitted?: number
   /** PAP: who asks to be let in. */
   readonly user?: string
   /** CHAP: who challenges or responds. */
@@ -41,6 +43,8 @@ export interface PppFields {
 }
 
 const LONGEST_HEX_BYTES = 16
+/** LCP has fewer; a frame has room for thousands. */
+const MOST_OPTIONS = 24
 const PAP_CODES = { request: 'Authenticate-Request', ack: 'Authenticate-Ack', nak: 'Authenticate-Nak' }
 const CHAP_CODES = {
   challenge: 'Challenge',
@@ -111,7 +115,9 @@ function describeRejected(data: Uint8Array): Details {
 function describeOptions(protocol: number, { data }: CpPacket): Details {
   const options = decodeOptions(data)
   if (options === undefined) return MALFORMED
-  return { options: options.map(option => describeOption(protocol, option)) }
+  const shownOptions = options.slice(0, MOST_OPTIONS).map(option => describeOption(protocol, option))
+  const omitted = options.length - shownOptions.length
+  return { options: shownOptions, ...(omitted === 0 ? {} : { omitted }) }
 }
 
 const SHOW_OPTION: Readonly<Record<OptionFormat, (value: Uint8Array) => OptionFields['value']>> = {
