@@ -82,7 +82,8 @@ class WorkerDataPlane extends CommandDataPlane<UdpSocket> {
   #open(): void {
     for (const listen of this.options.listen) this.sockets.push(UdpSocket.open(listen))
     if (this.options.tun !== undefined) this.#tun = TunDevice.open(this.options.tun.name)
-    this.#wakeFd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
+    // Begins at 1: the worker first looks for what was asked before it was there.
+    this.#wakeFd = libc.eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC)
     if (this.#wakeFd < 0) throw new BurrowError('NETWORK_SETUP', `no eventfd: ${errnoName(errno())}`)
   }
 

@@ -185,7 +185,7 @@ test('a setting that cannot be set is told with its command, and the others are 
   const [forward] = within(host, kernel => kernel.checkForwarding(TUN))
   assert.ok(forward)
   assert.throws(
-    () => within(host, kernel => kernel.mend([forward, { ...forward, file: '/proc/sys/net/ipv4/nosuch' }])),
+    () => within(host, kernel => kernel.mend([forward, { ...forward, setting: 'net.ipv4.nosuch' }])),
     { code: 'KERNEL_SETTING' },
   )
   assert.equal(host.exec('sysctl', '-n', 'net.ipv4.ip_forward').trim(), '0')

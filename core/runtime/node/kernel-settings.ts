@@ -2,22 +2,20 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { BurrowError } from '../../errors.ts'
 import type { KernelFinding, Undo } from './kernel.ts'
 
-const ROOT = '/proc/sys'
+const FORWARD = 'net.ipv4.ip_forward'
 /** Documentation/networking/ip-sysctl.rst, rp_filter: 1 is strict, 2 loose; the larger of `all` and the device's counts. */
 const STRICT = 1
 
 export function checkForwarding(tunName: string): readonly KernelFinding[] {
   const findings: KernelFinding[] = []
-  const forward = ['net', 'ipv4', 'ip_forward']
-  if (read(forward) !== '1')
+  if (read(FORWARD) !== '1')
     findings.push(
-      finding(forward, '1', 'the kernel forwards nothing between the sessions and other networks'),
+      finding(FORWARD, '1', 'the kernel forwards nothing between the sessions and other networks'),
     )
-  const conf = (device: string) => ['net', 'ipv4', 'conf', device, 'rp_filter']
-  const own = conf(tunName)
+  const own = reversePath(tunName)
   // A device that is still to be made begins with the default.
-  const ofTun = existsSync(fileOf(own)) ? own : conf('default')
-  if (Math.max(Number(read(conf('all'))), Number(read(ofTun))) === STRICT)
+  const ofTun = existsSync(fileOf(own)) ? own : reversePath('default')
+  if (Math.max(Number(read(reversePath('all'))), Number(read(ofTun))) === STRICT)
     findings.push(
       finding(own, '2', 'the kernel drops what comes from addresses that are not routed to the sessions'),
     )
@@ -27,14 +25,14 @@ export function checkForwarding(tunName: string): readonly KernelFinding[] {
 export function mend(findings: readonly KernelFinding[]): Undo {
   const done: KernelFinding[] = []
   const undo = () => {
-    for (const { file, is } of done.splice(0).reverse()) {
+    for (const { setting, is } of done.splice(0).reverse()) {
       // A device that is gone has no settings to restore.
-      if (existsSync(file)) writeFileSync(file, is)
+      if (existsSync(fileOf(setting))) writeFileSync(fileOf(setting), is)
     }
   }
   for (const entry of findings) {
     try {
-      writeFileSync(entry.file, entry.wanted)
+      writeFileSync(fileOf(entry.setting), entry.wanted)
     } catch (cause) {
       undo()
       throw new BurrowError(
@@ -49,19 +47,22 @@ export function mend(findings: readonly KernelFinding[]): Undo {
   return { undo: async () => undo() }
 }
 
-function finding(path: readonly string[], wanted: string, why: string): KernelFinding {
-  // sysctl(8) takes the dots of a device's name as slashes.
-  const setting = path.map(part => part.replaceAll('.', '/')).join('.')
-  const command = `sysctl -w ${setting}=${wanted}`
-  return { setting, file: fileOf(path), is: read(path), wanted, why, command }
+function finding(setting: string, wanted: string, why: string): KernelFinding {
+  return { setting, is: read(setting), wanted, why, command: `sysctl -w ${setting}=${wanted}` }
 }
 
-function fileOf(path: readonly string[]): string {
-  return [ROOT, ...path].join('/')
+/** sysctl(8) wants a dot in a device's name as a slash, so that dots separate. */
+function reversePath(device: string): string {
+  return `net.ipv4.conf.${device.replaceAll('.', '/')}.rp_filter`
+}
+
+function fileOf(setting: string): string {
+  const path = setting.split('.').map(part => part.replaceAll('/', '.'))
+  return ['/proc/sys', ...path].join('/')
 }
 
 /** Empty where there is no such setting. */
-function read(path: readonly string[]): string {
-  const file = fileOf(path)
+function read(setting: string): string {
+  const file = fileOf(setting)
   return existsSync(file) ? readFileSync(file, 'utf8').trim() : ''
 }

@@ -24,7 +24,6 @@ export interface Undo {
 export interface KernelFinding {
   /** As sysctl(8) names it. */
   readonly setting: string
-  readonly file: string
   readonly is: string
   readonly wanted: string
   readonly why: string
