@@ -188,8 +188,10 @@ export class Endpoint {
         ...(request.secretName === undefined ? {} : { secretName: request.secretName }),
       })
       const session = tunnel && placeCall(core, tunnel)
-      if (tunnel === undefined || session === undefined)
+      if (tunnel === undefined || session === undefined) {
+        if (tunnel !== undefined) core.state.tunnels.delete(tunnel.key)
         throw new RangeError('no tunnel or session id is free')
+      }
       stepTunnel(core, tunnel, 'dial')
       return { tunnel: tunnel.key, session: session.key }
     })
