@@ -1,7 +1,7 @@
 /** What the demo's hosts run: `web ADDRESS...` serves a small page, `fetch URL [SOURCE]` prints one or `no answer`. */
 import { createServer, request } from 'node:http'
+import { NO_ANSWER, PAGE } from './page.ts'
 
-export const PAGE = '<h1>Intranet</h1><p>You reached the server at the headquarters.</p>\n'
 const FETCH_TIMEOUT_MS = 1500
 
 const ROLES: Readonly<Record<string, (...args: string[]) => Promise<void>>> = {
@@ -33,8 +33,8 @@ const ROLES: Readonly<Record<string, (...args: string[]) => Promise<void>>> = {
           response.on('end', () => done(page))
         },
       )
-      get.on('timeout', () => get.destroy(new Error('no answer')))
-      get.on('error', () => done('no answer'))
+      get.on('timeout', () => get.destroy(new Error(NO_ANSWER)))
+      get.on('error', () => done(NO_ANSWER))
       get.end()
     }),
 }

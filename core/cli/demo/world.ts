@@ -1,6 +1,6 @@
 /** The reference scenario's hosts as network namespaces of this run's own. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BurrowError } from '../../errors.ts'
@@ -63,8 +63,12 @@ export class World {
   }
 
   /** Runs `ip` commands inside a host. */
+  ip(host: Host, ...commands: readonly string[]): void {
+    batch(['-n', this.netns(host)], commands)
+  }
+
   #configure(host: Host, ...commands: readonly string[]): void {
-    batch(['-n', this.netns(host)], ['link set lo up', ...commands])
+    this.ip(host, 'link set lo up', ...commands)
   }
 
   /** Starts a program in a host. It dies with this world. */
@@ -101,14 +105,25 @@ export class World {
     return { code: await ended, stdout: stdout() }
   }
 
+  /** Says that nothing is left, or throws what is. */
+  leftovers(): string {
+    const left = [this.folder, ...HOSTS.map(host => join(NAMESPACES, this.netns(host)))].filter(existsSync)
+    if (left.length > 0) throw new BurrowError('DEMO_DIFFERS', `still there: ${left.join(', ')}`)
+    return 'no process, no namespace, no file is left'
+  }
+
   /** Kills what still runs and removes the namespaces with all that is in them. Synchronous, so that an exit handler may call it. */
   remove(): void {
     for (const program of this.#programs) program.kill('SIGKILL')
     if (this.#built) for (const host of HOSTS) spawnSync('ip', ['netns', 'del', this.netns(host)])
     this.#built = false
+    this.#programs.clear()
     rmSync(this.folder, { recursive: true, force: true })
   }
 }
+
+/** Namespaces are files here. */
+const NAMESPACES = '/run/netns'
 
 const ip = (...commands: readonly string[]) => batch([], commands)
 
