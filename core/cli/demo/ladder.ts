@@ -14,8 +14,8 @@ export interface Rung {
 
 /** Reads a trace that the LNS wrote. */
 export function readLadder(file: string): readonly Rung[] {
-  const lines = readFileSync(file, 'utf8').trim().split('\n')
-  return lines.map(line => rung(JSON.parse(line) as TraceRecord))
+  const lines = readFileSync(file, 'utf8').split('\n')
+  return lines.filter(line => line !== '').map(line => rung(JSON.parse(line) as TraceRecord))
 }
 
 function rung({ direction, hex }: TraceRecord): Rung {
