@@ -70,7 +70,7 @@ function decodeDataHeader(datagram: Uint8Array, flags: number): DecodedHeader {
   const reader = new Reader(datagram)
   reader.u16()
   const end = (flags & L) !== 0 ? reader.u16() : datagram.length
-  if (end > datagram.length || end < headerBytes) return fault('bad-length')
+  if (end > datagram.length) return fault('bad-length')
   const ids = { tunnelId: reader.u16(), sessionId: reader.u16() }
   const sequence = (flags & S) !== 0 ? { ns: reader.u16(), nr: reader.u16() } : undefined
   const offsetBytes = (flags & O) !== 0 ? reader.u16() : undefined

@@ -158,6 +158,21 @@ test('an AVP that is not known and not insisted on is passed over', () => {
   assert.deepEqual(avpsOf([...ICRQ, avp(21, [1], { mandatory: false, hidden: true })]), known)
 })
 
+test('an AVP that is not known is kept as it came, unless it is hidden or has a reserved bit', () => {
+  const ours = { mandatory: false, vendorId: 9 }
+  const list = [
+    ...ICRQ,
+    avp(5, [1], ours),
+    avp(6, [2], { ...ours, hidden: true }),
+    avp(99, [3], { mandatory: false }),
+  ]
+  const decoded = decodeMessage(Uint8Array.of(...encodeAvpList(list), ...octets('1007 0009 0007 04')))
+  assert.deepEqual('unknown' in decoded && decoded.unknown, [
+    { vendorId: 9, type: 5, value: octets('01') },
+    { vendorId: 0, type: 99, value: octets('03') },
+  ])
+})
+
 test('an AVP that is not known and insisted on is error 8, and the text names it', () => {
   for (const unknown of [avp(99, [1]), avp(14, ID, { vendorId: 311 }), avp(21, [1, 2], { hidden: true })]) {
     const fault = faultOf([...ICRQ, unknown])
