@@ -12,6 +12,9 @@ import { asBurrowError, describeError, EXIT, EXIT_HELP, exitCodeOf } from './rep
 /** What may still be open when a command is done gets this long. */
 const LINGER_MS = 2000
 
+/** Nothing but what was asked for, or wanted, has been printed. */
+const HELP: ReadonlySet<string> = new Set(['commander.help', 'commander.helpDisplayed', 'commander.version'])
+
 const program = new Command('burrow')
   .description('A plugin-based L2TP LNS and client.')
   .version(VERSION)
@@ -30,15 +33,14 @@ async function run(): Promise<number> {
     await program.parseAsync()
     return EXIT.ok
   } catch (thrown) {
+    if (thrown instanceof CommanderError && HELP.has(thrown.code))
+      return thrown.exitCode === 0 ? EXIT.ok : EXIT.usage
     const error = thrown instanceof CommanderError ? usageError(thrown) : asBurrowError(thrown)
-    if (error === undefined) return EXIT.ok
     process.stderr.write(describeError(error, program.opts().debug === true))
     return exitCodeOf(error)
   }
 }
 
-/** Help and version that were asked for are no errors. */
-function usageError({ exitCode, message }: CommanderError): BurrowError | undefined {
-  if (exitCode === 0) return undefined
+function usageError({ message }: CommanderError): BurrowError {
   return new BurrowError('USAGE', message.replace(/^error: /, ''))
 }

@@ -73,10 +73,15 @@ export class World {
 
   /** Starts a program in a host. It dies with this world. */
   start(host: Host, command: readonly string[], environment: NodeJS.ProcessEnv = {}): Program {
-    const child = spawn('ip', ['netns', 'exec', this.netns(host), ...command], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...environment },
-    })
+    // It dies with this process, however that ends.
+    const child = spawn(
+      'setpriv',
+      ['--pdeathsig', 'KILL', 'ip', 'netns', 'exec', this.netns(host), ...command],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...environment },
+      },
+    )
     this.#programs.add(child)
     let stdout = ''
     let stderr = ''
