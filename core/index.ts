@@ -6,7 +6,6 @@ export type { TrailEntry } from './hooks/guard.ts'
 export type { FirstAnswerHook, HookName, Hooks, ObserverHook, WaterfallHook } from './hooks/hooks.ts'
 export type * from './hooks/views.ts'
 export {
-  formatIpv4,
   type Ipv4Range,
   ipv4PrefixOption,
   ipv4RangeOption,
@@ -22,6 +21,14 @@ export {
   type PluginInstance,
   type ServerView,
 } from './plugin/plugin.ts'
+export {
+  EVERY_ADDRESS,
+  isInRanges,
+  rangesInBoth,
+  rangesOverlap,
+  rangesWithout,
+  rangeText,
+} from './plugin/ranges.ts'
 export type {
   Clock,
   LogFields,
@@ -47,3 +54,4 @@ export type {
 export { type CheckedYaml, checkedYaml } from './runtime/checked-yaml.ts'
 export { escapeValue } from './runtime/escape.ts'
 export { escapeText } from './wire/escape.ts'
+export { formatIpv4 } from './wire/ip.ts'

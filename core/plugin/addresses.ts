@@ -3,6 +3,7 @@ import { IPv4, IPv4CidrRange, RangedSet } from 'ip-num'
 import { z } from 'zod'
 import type { ErrorCode } from '../errors.ts'
 import type { Prefix } from '../flow.ts'
+import { formatIpv4, parseIpv4 as parseSigned } from '../wire/ip.ts'
 
 /** Addresses as numbers, both ends included. */
 export interface Ipv4Range {
@@ -12,17 +13,10 @@ export interface Ipv4Range {
   readonly prefixLength?: number
 }
 
-/** `a.b.c.d` as a number; undefined when it is anything else. */
+/** `a.b.c.d` as a number from 0 on; undefined when it is anything else. */
 export function parseIpv4(text: string): number | undefined {
-  try {
-    return Number(IPv4.fromString(text).getValue())
-  } catch {
-    return undefined
-  }
-}
-
-export function formatIpv4(address: number): string {
-  return [24, 16, 8, 0].map(shift => (address >>> shift) & 0xff).join('.')
+  const signed = parseSigned(text)
+  return signed === undefined ? undefined : signed >>> 0
 }
 
 /** The fewest prefixes that cover a range exactly, in order. */

@@ -3,6 +3,7 @@ import {
   type AssignVerdict,
   formatIpv4,
   type Grant,
+  isInRanges,
   type Lease,
   type Logger,
   parseIpv4,
@@ -14,7 +15,6 @@ import {
 import { NOT_UNICAST, type Options } from './config.ts'
 import type { Holder, Leases } from './leases.ts'
 import { edgesOf, Pool } from './pool.ts'
-import { isWithin } from './ranges.ts'
 
 interface AllocatorParts {
   /** Our plugin's name, under which the server knows our leases. */
@@ -92,7 +92,7 @@ export class Allocator {
     const { leases } = this.#parts
     const no = (why: string) => refuse(`the static address ${text} ${why}`)
     const address = parseIpv4(text)
-    if (address === undefined || isWithin(NOT_UNICAST, address)) return no('is no address of a host')
+    if (address === undefined || isInRanges(NOT_UNICAST, address)) return no('is no address of a host')
     if (this.#isReserved(address)) return no('is the gateway, an edge of its network, or our own')
     const holder = leases.holderOf(address)
     if (holder !== undefined) {
@@ -136,7 +136,7 @@ export class Allocator {
 
   #isReserved(address: number): boolean {
     const own = this.#parts.server.ownAddresses()
-    return isWithin(this.#reserved, address) || own.includes(formatIpv4(address))
+    return isInRanges(this.#reserved, address) || own.includes(formatIpv4(address))
   }
 
   /** Empty for an address outside all pools. */

@@ -1,5 +1,4 @@
-import { formatIpv4, type Ipv4Range, ipv4RangeOption, z } from 'burrow'
-import { overlap } from './ranges.ts'
+import { type Ipv4Range, ipv4RangeOption, rangesOverlap, rangeText, z } from 'burrow'
 
 const Range = ipv4RangeOption('POOL_INVALID')
 
@@ -63,14 +62,14 @@ export const Options = z
       for (const [index, range] of ranges.entries()) {
         const path = ['pools', name, 'ranges', index]
         addresses += range.last - range.first + 1
-        const other = seen.find(one => overlap(one.range, range))
+        const other = seen.find(one => rangesOverlap(one.range, range))
         if (other !== undefined) wrong(path, `expected addresses of its own; ${other.where} has some of them`)
-        if (NOT_UNICAST.some(bad => overlap(bad, range)))
+        if (NOT_UNICAST.some(bad => rangesOverlap(bad, range)))
           wrong(path, 'expected addresses that hosts can have')
-        seen.push({ range, where: `${formatIpv4(range.first)}-${formatIpv4(range.last)} of pool "${name}"` })
+        seen.push({ range, where: `${rangeText(range)} of pool "${name}"` })
       }
       for (const [index, hole] of exclude.entries()) {
-        if (ranges.some(range => overlap(range, hole))) continue
+        if (ranges.some(range => rangesOverlap(range, hole))) continue
         wrong(['pools', name, 'exclude', index], 'expected addresses of this pool')
       }
     }

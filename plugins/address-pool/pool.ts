@@ -1,7 +1,6 @@
-import type { Ipv4Range } from 'burrow'
+import { type Ipv4Range, isInRanges, rangesWithout } from 'burrow'
 import type { PoolOptions } from './config.ts'
 import type { Leases } from './leases.ts'
-import { isWithin, without } from './ranges.ts'
 
 export class Pool {
   readonly name: string
@@ -16,16 +15,16 @@ export class Pool {
   constructor(name: string, { ranges, exclude }: PoolOptions, reserved: readonly Ipv4Range[]) {
     this.name = name
     this.ranges = ranges
-    this.#dynamic = [...without(ranges, [...exclude, ...reserved])].sort((a, b) => a.first - b.first)
+    this.#dynamic = [...rangesWithout(ranges, [...exclude, ...reserved])].sort((a, b) => a.first - b.first)
     this.size = this.#dynamic.reduce((sum, { first, last }) => sum + last - first + 1, 0)
   }
 
   has(address: number): boolean {
-    return isWithin(this.ranges, address)
+    return isInRanges(this.ranges, address)
   }
 
   gives(address: number): boolean {
-    return isWithin(this.#dynamic, address)
+    return isInRanges(this.#dynamic, address)
   }
 
   /** A free address that is `usable`; undefined when there is none. */

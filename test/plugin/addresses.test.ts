@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
-  formatIpv4,
   type Ipv4Range,
   ipv4PrefixOption,
   ipv4RangeOption,
@@ -10,7 +9,9 @@ import {
   prefixesOf,
   rangeOf,
 } from '../../core/plugin/addresses.ts'
+import { EVERY_ADDRESS, isInRanges, rangesInBoth, rangesWithout } from '../../core/plugin/ranges.ts'
 import { schemaProblems } from '../../core/plugin/schema-problems.ts'
+import { formatIpv4 } from '../../core/wire/ip.ts'
 
 const address = fc.integer({ min: 0, max: 0xffff_ffff })
 const range = fc
@@ -108,4 +109,22 @@ test('host bits, zone ids and other spellings are refused under the code of the 
       assert.equal(problem?.place.line, 7)
     }
   }
+})
+
+test('what is in both, or in one without the other, is told as address by address', () => {
+  const small = fc.integer({ min: 0, max: 24 })
+  const smallRange = fc
+    .tuple(small, small)
+    .map(([a, b]): Ipv4Range => ({ first: Math.min(a, b), last: Math.max(a, b) }))
+  const set = fc.array(smallRange, { maxLength: 5 })
+  fc.assert(
+    fc.property(set, set, (a, b) => {
+      for (let at = 0; at <= 25; at++) {
+        const [inA, inB] = [isInRanges(a, at), isInRanges(b, at)]
+        assert.equal(isInRanges(rangesInBoth(a, b), at), inA && inB)
+        assert.equal(isInRanges(rangesWithout(a, b), at), inA && !inB)
+      }
+    }),
+  )
+  assert.deepEqual(rangesWithout([EVERY_ADDRESS], [EVERY_ADDRESS]), [])
 })

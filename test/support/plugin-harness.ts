@@ -9,6 +9,7 @@ import type { FlowCounters, Prefix } from '../../core/flow.ts'
 import { Inquiry, type TapFault, type TrailEntry } from '../../core/hooks/guard.ts'
 import type {
   AdmitVerdict,
+  AssignVerdict,
   AuthenticateVerdict,
   PolicyVerdict,
   Proof,
@@ -128,9 +129,10 @@ export class Harness {
 
   /** One that releases what is leased too late. */
   inquiry(): Inquiry {
-    return new Inquiry((owner, value) => {
-      const { value: address, id } = value as { readonly value: string; readonly id: string }
-      void this.host.releaseLease({ owner, kind: 'ipv4', value: address, id })
+    return new Inquiry((owner, answer) => {
+      const verdict = answer as AssignVerdict | undefined
+      if (verdict?.kind !== 'lease') return
+      void this.host.releaseLease({ owner, kind: 'ipv4', value: verdict.value, id: verdict.id })
     })
   }
 
