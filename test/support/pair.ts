@@ -42,7 +42,7 @@ export interface PairOptions {
   readonly lnsRandom?: Random
   readonly clientRandom?: Random
   readonly decide?: Decide
-  /** Replace each endpoint by its restored snapshot after every input. */
+  /** Replace each endpoint by its restored snapshot at every step: in turns before and after its outputs are taken. */
   readonly restoreAlways?: boolean
   /** Keep a trace of every output. */
   readonly trace?: boolean
@@ -67,6 +67,12 @@ export class Side {
     this.config = config
     this.random = random
     this.endpoint = new Endpoint(config, random)
+  }
+
+  /** As a new process would go on: everything through JSON. */
+  restore(): void {
+    const text = JSON.stringify(this.endpoint.snapshot())
+    this.endpoint = Endpoint.restore(JSON.parse(text) as Json, this.config, this.random)
   }
 
   eventsOf<K extends Event['kind']>(kind: K): Extract<Event, { kind: K }>[] {
@@ -110,6 +116,7 @@ export class Pair {
   readonly #due = new Timers()
   readonly #deeds = new Map<string, () => void>()
   #named = 0
+  #steps = 0
   #nextAddress = 51
 
   constructor(options: PairOptions) {
@@ -188,15 +195,15 @@ export class Pair {
   }
 
   #drain(side: Side): void {
+    const restore = this.#options.restoreAlways === true
+    this.#steps++
+    if (restore && this.#steps % 2 === 0) side.restore()
     for (let output = side.endpoint.pollOutput(); output !== undefined; output = side.endpoint.pollOutput()) {
       if (this.#options.trace === true) this.trace.push(`${this.now} ${side.name} ${print(output)}`)
       this.#options.onOutput?.(side, output)
       this.#perform(side, output)
     }
-    if (this.#options.restoreAlways === true) {
-      const text = JSON.stringify(side.endpoint.snapshot())
-      side.endpoint = Endpoint.restore(JSON.parse(text) as Json, side.config, side.random)
-    }
+    if (restore && this.#steps % 2 === 1) side.restore()
   }
 
   #perform(side: Side, output: Output): void {
