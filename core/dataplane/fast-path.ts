@@ -34,9 +34,11 @@ const VERSION_MASK = 0x000f
 const VERSION = 2
 const SHORTEST_HEADER_BYTES = 6
 const ALL_STATIONS = 0xff03
+/** Begins FF 03, and no protocol. */
+const ADDRESS = 0xff
 /** From here on PPP protocols are negotiations (RFC 1661 2); below they are the network layer's data. */
 const FIRST_CONTROL_PROTOCOL = 0x8000
-const NO_PROTOCOL = -1
+const NO_PROTOCOL = 0
 /** TCP and IPv4 headers without options. */
 const TCP_IPV4_HEADERS_BYTES = 40
 
@@ -147,14 +149,16 @@ export class FastPath {
     )
   }
 
-  /** A PPP frame, with or without FF 03 and protocol compression, whatever was agreed. */
+  /** A PPP frame, with or without FF 03 and protocol compression, whatever was agreed; as `decodePppFrame` reads it. */
   #frame(view: DataView, from: number, end: number, flow: number): number {
     this.flow = flow
     let at = from
     if (at + 2 <= end && view.getUint16(at) === ALL_STATIONS) at += 2
     let protocol = NO_PROTOCOL
-    if (at < end && (view.getUint8(at) & 1) === 1) protocol = view.getUint8(at++)
-    else if (at + 2 <= end) {
+    if (at < end && (view.getUint8(at) & 1) === 1 && view.getUint8(at) !== ADDRESS) {
+      protocol = view.getUint8(at)
+      at += 1
+    } else if (at + 2 <= end && (view.getUint8(at + 1) & 1) === 1) {
       protocol = view.getUint16(at)
       at += 2
     }

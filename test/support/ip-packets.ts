@@ -117,9 +117,12 @@ export function tcp({
   return Uint8Array.from(segment)
 }
 
-/** Whether the TCP checksum of a packet without IP options is right. */
+/** Over pseudo-header and segment: 0 where a right checksum is in it. */
+export function tcpSum(packet: Uint8Array): number {
+  const segment = packet.subarray(((packet[0] ?? 0) & 0x0f) * 4)
+  return sum16([...packet.subarray(12, 20), 0, 6, ...u16(segment.length), ...segment])
+}
+
 export function tcpChecksumHolds(packet: Uint8Array): boolean {
-  const segment = packet.subarray(20)
-  const pseudo = [...packet.subarray(12, 20), 0, 6, ...u16(segment.length)]
-  return sum16([...pseudo, ...segment]) === 0
+  return tcpSum(packet) === 0
 }

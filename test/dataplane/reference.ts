@@ -1,0 +1,181 @@
+/** The fast path said slowly: whole objects, whole decoders, no state but the lists that it is given. */
+import type { AclRule, DropReason, Flow, Prefix } from '../../core/flow.ts'
+import type { Path } from '../../core/ports.ts'
+import { decodeHeader, encodeDataDatagram } from '../../core/wire/l2tp-header.ts'
+import { decodePppFrame, encodePppFrame, PPP } from '../../core/wire/ppp-frame.ts'
+import { octets, sum16, tcpChecksumHolds, tcpSum, u16 } from '../support/ip-packets.ts'
+
+/** Later flows win over earlier ones. */
+export interface World {
+  readonly flows: readonly { readonly flow: Flow; readonly rules: readonly AclRule[] }[]
+  readonly localPrefixes: readonly Prefix[]
+}
+
+export type Outcome =
+  | { readonly kind: 'tun'; readonly flow: number; readonly packet: Uint8Array }
+  | { readonly kind: 'peer'; readonly flow: number; readonly head: Uint8Array; readonly packet: Uint8Array }
+  | { readonly kind: 'control' | 'unknown' }
+  | { readonly kind: 'flow'; readonly flow: number }
+  | { readonly kind: 'drop'; readonly reason: DropReason; readonly flow?: number }
+
+const FORBIDDEN: readonly Prefix[] = [
+  { address: '0.0.0.0', length: 8 },
+  { address: '127.0.0.0', length: 8 },
+  { address: '169.254.0.0', length: 16 },
+  { address: '224.0.0.0', length: 4 },
+  { address: '240.0.0.0', length: 4 },
+]
+
+interface Packet {
+  readonly bytes: Uint8Array
+  readonly headerBytes: number
+  readonly source: string
+  readonly destination: string
+  readonly protocol: number
+  readonly isFirst: boolean
+}
+
+export function fromNetwork({ flows, localPrefixes }: World, path: Path, datagram: Uint8Array): Outcome {
+  const [high = 0, low = 0] = datagram
+  if (datagram.length >= 6 && (low & 0x0f) === 2 && (high & 0x80) !== 0) return { kind: 'control' }
+  const decoded = decodeHeader(datagram)
+  if (decoded.kind !== 'data') return { kind: 'unknown' }
+  const { tunnelId, sessionId } = decoded.header
+  const owner = flows.findLast(
+    ({ flow }) =>
+      flow.localTunnelId === tunnelId &&
+      flow.localSessionId === sessionId &&
+      flow.path.local.address === path.local.address,
+  )
+  const isOurs =
+    owner?.flow.path.local.port === path.local.port &&
+    owner.flow.path.remote.address === path.remote.address &&
+    owner.flow.path.remote.port === path.remote.port
+  const frame = decodePppFrame(decoded.payload)
+  if (owner === undefined || !isOurs) {
+    const isNegotiation = frame === undefined || frame.protocol >= 0x8000
+    return isNegotiation ? { kind: 'unknown' } : { kind: 'drop', reason: 'unknown-flow' }
+  }
+  const { flow, rules } = owner
+  if (frame?.protocol !== PPP.IPV4) return { kind: 'flow', flow: flow.id }
+  const packet = parse(frame.payload)
+  const drop = (reason: DropReason): Outcome => ({ kind: 'drop', reason, flow: flow.id })
+  if (typeof packet === 'string') return drop(packet)
+  if (!holds(flow.prefixes, packet.source)) return drop('spoofed-source')
+  if (holds([...FORBIDDEN, ...localPrefixes], packet.destination)) return drop('local-destination')
+  if (!isPermitted(rules, 'from-session', packet)) return drop('policy')
+  return { kind: 'tun', flow: flow.id, packet: clamped(flow, packet) }
+}
+
+export function fromTun({ flows }: World, bytes: Uint8Array): Outcome {
+  if (bytes.length > 0 && (bytes[0] ?? 0) >> 4 !== 4) return { kind: 'drop', reason: 'no-route' }
+  const packet = parse(bytes)
+  if (typeof packet === 'string') return { kind: 'drop', reason: packet }
+  const claims = flows.flatMap(({ flow, rules }) =>
+    flow.prefixes
+      .map(prefix => ({ flow, rules, prefix }))
+      .filter(claim => holds([claim.prefix], packet.destination)),
+  )
+  const longest = Math.max(...claims.map(({ prefix }) => prefix.length))
+  const claim = claims.findLast(({ prefix }) => prefix.length === longest)
+  if (claim === undefined || holds(FORBIDDEN, packet.destination)) return { kind: 'drop', reason: 'no-route' }
+  const { flow, rules } = claim
+  if (!isPermitted(rules, 'to-session', packet)) return { kind: 'drop', reason: 'policy', flow: flow.id }
+  if (packet.bytes.length > flow.mtuBytes) return { kind: 'drop', reason: 'too-big', flow: flow.id }
+  const header = {
+    tunnelId: flow.peerTunnelId,
+    sessionId: flow.peerSessionId,
+    length: flow.header.length,
+    priority: false,
+    ...(flow.needs.sequence ? { sequence: { ns: 0, nr: 0 } } : {}),
+  }
+  const datagram = encodeDataDatagram(header, encodePppFrame(PPP.IPV4, packet.bytes, flow.header))
+  const head = datagram.subarray(0, datagram.length - packet.bytes.length)
+  return { kind: 'peer', flow: flow.id, head, packet: clamped(flow, packet) }
+}
+
+function parse(bytes: Uint8Array): Packet | 'malformed-ip' | 'source-route' {
+  const [first = 0, , totalHigh = 0, totalLow = 0] = bytes
+  const headerBytes = (first & 0x0f) * 4
+  const total = totalHigh * 256 + totalLow
+  if (
+    bytes.length < 20 ||
+    first >> 4 !== 4 ||
+    headerBytes < 20 ||
+    headerBytes > total ||
+    total > bytes.length
+  )
+    return 'malformed-ip'
+  if (sum16(bytes.subarray(0, headerBytes)) !== 0) return 'malformed-ip'
+  const fault = optionFault([...bytes.subarray(20, headerBytes)])
+  if (fault !== undefined) return fault
+  return {
+    bytes: bytes.slice(0, total),
+    headerBytes,
+    source: bytes.subarray(12, 16).join('.'),
+    destination: bytes.subarray(16, 20).join('.'),
+    protocol: bytes[9] ?? 0,
+    isFirst: (((bytes[6] ?? 0) & 0x1f) | (bytes[7] ?? 0)) === 0,
+  }
+}
+
+function optionFault(options: readonly number[]): 'malformed-ip' | 'source-route' | undefined {
+  const [kind, length = 0] = options
+  if (kind === undefined || kind === 0) return undefined
+  if (kind === 1) return optionFault(options.slice(1))
+  if (kind === 131 || kind === 137) return 'source-route'
+  if (length < 2 || length > options.length) return 'malformed-ip'
+  return optionFault(options.slice(length))
+}
+
+function holds(prefixes: readonly Prefix[], address: string): boolean {
+  const bits = (text: string) =>
+    octets(text)
+      .map(octet => octet.toString(2).padStart(8, '0'))
+      .join('')
+  return prefixes.some(prefix => bits(address).startsWith(bits(prefix.address).slice(0, prefix.length)))
+}
+
+function isPermitted(rules: readonly AclRule[], direction: AclRule['direction'], packet: Packet): boolean {
+  const { bytes, headerBytes, protocol, isFirst } = packet
+  const hasPorts = isFirst && [6, 17, 33, 132, 136].includes(protocol) && bytes.length >= headerBytes + 4
+  const port = hasPorts ? (bytes[headerBytes + 2] ?? 0) * 256 + (bytes[headerBytes + 3] ?? 0) : undefined
+  const match = rules.find(
+    rule =>
+      rule.direction === direction &&
+      (rule.source === undefined || holds(rule.source, packet.source)) &&
+      (rule.destination === undefined || holds(rule.destination, packet.destination)) &&
+      (rule.protocol === undefined || rule.protocol === protocol) &&
+      (rule.destinationPorts === undefined ||
+        rule.destinationPorts.some(({ from, to }) => port !== undefined && port >= from && port <= to)),
+  )
+  return match?.action === 'permit'
+}
+
+/** Where the MSS is lowered, the checksum becomes the right one, or 0 where it was wrong before. */
+function clamped(flow: Flow, { bytes, headerBytes, protocol, isFirst }: Packet): Uint8Array {
+  const segment = bytes.subarray(headerBytes)
+  const [offset = 0, flags = 0] = segment.subarray(12)
+  const dataAt = (offset >> 4) * 4
+  if (!flow.needs.mss || protocol !== 6 || !isFirst || segment.length < 20) return bytes
+  if ((flags & 2) === 0 || dataAt > segment.length) return bytes
+  const at = mssAt([...segment.subarray(20, Math.max(20, dataAt))], 0)
+  if (at === undefined) return bytes
+  const limit = flow.mtuBytes - 40
+  if ((segment[20 + at] ?? 0) * 256 + (segment[21 + at] ?? 0) <= limit) return bytes
+  const lowered = bytes.slice()
+  lowered.set(u16(limit), headerBytes + 20 + at)
+  lowered.set([0, 0], headerBytes + 16)
+  if (tcpChecksumHolds(bytes)) lowered.set(u16(tcpSum(lowered)), headerBytes + 16)
+  return lowered
+}
+
+/** Where in the options the value of a well-formed MSS option is. */
+function mssAt(options: readonly number[], at: number): number | undefined {
+  const [kind, length = 0] = options.slice(at)
+  if (kind === undefined || kind === 0) return undefined
+  if (kind === 1) return mssAt(options, at + 1)
+  if (length < 2 || at + length > options.length) return undefined
+  if (kind === 2) return length === 4 ? at + 2 : undefined
+  return mssAt(options, at + length)
+}
