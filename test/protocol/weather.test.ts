@@ -21,8 +21,9 @@ interface Scenario {
   readonly pair: Pair
   readonly calls: number
   readonly wrongPassword: boolean
-  /** Nothing is lost, refused, forgotten or disturbed: every call must come up. */
-  readonly mustSucceed: boolean
+  readonly loss: number
+  /** Nothing is refused, forgotten or disturbed: only the weather stands in the way of a call. */
+  readonly undisturbed: boolean
 }
 
 const DENIABLE = ['admitTunnel', 'admitSession', 'authorize', 'assignAddress', 'decidePolicy'] as const
@@ -68,7 +69,8 @@ function scenario(seed: number, options: { restoreAlways: boolean; trace: boolea
   for (let count = 0; count < disturbances; count++)
     pair.at(Math.floor(draw.fraction() * CHAOS_MS), () => disturb(pair, draw, dial))
   const refused = wrongPassword || deniedKind !== undefined || neverAnswers
-  return { pair, calls, wrongPassword, mustSucceed: weather.loss === 0 && !refused && disturbances === 0 }
+  const { loss } = weather
+  return { pair, calls, wrongPassword, loss, undisturbed: !refused && disturbances === 0 }
 }
 
 /** Ids of 1 to 4; all else as `random`. */
@@ -109,6 +111,9 @@ function disturb(pair: Pair, draw: SeededRandom, dial: () => void): void {
   deeds[draw.uint16() % deeds.length]?.()
 }
 
+/** Up to one datagram in four may be lost: repetition makes up for it. */
+const BEARABLE_LOSS = 0.25
+
 function play(seed: number, options = { restoreAlways: false, trace: false }): Scenario {
   const played = scenario(seed, options)
   played.pair.run(CHAOS_MS)
@@ -137,7 +142,7 @@ function beliefs(side: Side, other: 'own' | 'mirrored') {
     .sort((a, b) => (a.ids[0] ?? 0) - (b.ids[0] ?? 0))
 }
 
-function check({ pair, calls, wrongPassword, mustSucceed }: Scenario): void {
+function check({ pair, calls, wrongPassword, undisturbed, loss }: Scenario): void {
   const { lns, client } = pair
   assert.deepEqual(
     beliefs(lns, 'own'),
@@ -146,7 +151,7 @@ function check({ pair, calls, wrongPassword, mustSucceed }: Scenario): void {
   )
   const sessions = lns.endpoint.sessions().length
   if (wrongPassword) assert.equal(sessions, 0, 'a wrong password opens nothing')
-  if (mustSucceed) assert.equal(sessions, calls, 'nothing stood in the way of a call')
+  if (undisturbed && loss === 0) assert.equal(sessions, calls, 'nothing stood in the way of a call')
   assert.equal(lns.leases.size, sessions, 'a lease for each session and none besides')
   assert.equal(lns.flows.size, sessions)
   assert.equal(client.flows.size, sessions)
@@ -190,17 +195,18 @@ function forEachSeed(step: number, run: (seed: number) => void): void {
 }
 
 test(`over ${seeds(1).length} seeds both ends agree, or hold nothing`, () => {
+  let dialled = 0
   let up = 0
-  let certain = 0
   forEachSeed(1, seed => {
     const played = play(seed)
     check(played)
+    if (!played.undisturbed || played.loss > BEARABLE_LOSS) return
+    dialled += played.calls
     up += played.pair.lns.eventsOf('sessionUp').length
-    certain += played.mustSucceed ? 1 : 0
   })
   if (ONLY !== undefined) return
-  assert.ok(up > SEEDS / 3, `only ${up} sessions came up: the scenarios test little`)
-  assert.ok(certain > SEEDS / 40, `only ${certain} scenarios had to succeed`)
+  assert.ok(dialled > SEEDS / 10, `only ${dialled} calls had nothing but the weather against them`)
+  assert.ok(up > dialled * 0.99, `only ${up} of ${dialled} calls came up in bearable weather`)
 })
 
 test(`over ${seeds(RESTORED_EVERY).length} of them, an endpoint restored from JSON at every step leaves the same trace`, () => {
