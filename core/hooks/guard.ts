@@ -127,12 +127,7 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
     }
     if (inquiry.withdrawn) return conclude({ kind: 'withdrawn' })
     const abort = new LazyAbort()
-    const call = {
-      ...subject,
-      get signal() {
-        return abort.signal
-      },
-    }
+    const call = new TapCall(subject, abort)
     return attempt(
       () => run(...args, call),
       {
@@ -202,6 +197,20 @@ function reasonOf(verdict: unknown): { reason?: string } {
   const reason =
     typeof verdict === 'object' && verdict !== null && 'reason' in verdict ? verdict.reason : undefined
   return typeof reason === 'string' ? { reason } : {}
+}
+
+/** The subject of a question with the signal of one tap. A getter in each object would cost a hidden class each. */
+class TapCall {
+  readonly #abort: LazyAbort
+
+  constructor(subject: object, abort: LazyAbort) {
+    Object.assign(this, subject)
+    this.#abort = abort
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal
+  }
 }
 
 /** Most taps never look at their signal. */
