@@ -42,7 +42,8 @@ export interface DisconnectCodes {
 /** A hook that denies may name the general error that the peer is told. */
 export function disconnectCodes({ cause, pppCause, errorCode }: EndReason): DisconnectCodes {
   const codes = CODES[cause]
-  const result = errorCode === undefined ? codes.result : CDN.generalError
+  const usual = errorCode === undefined || errorCode === codes.error
+  const result = usual ? codes.result : CDN.generalError
   const error = errorCode ?? codes.error
   const code = pppCause ?? codes.ppp
   return {
