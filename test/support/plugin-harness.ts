@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { throwProblems } from '../../core/errors.ts'
-import type { FlowCounters, Prefix } from '../../core/flow.ts'
+import type { AclRule, FlowCounters, Prefix } from '../../core/flow.ts'
 import { Inquiry, type TapFault, type TrailEntry } from '../../core/hooks/guard.ts'
 import type {
   AdmitVerdict,
@@ -38,6 +38,13 @@ export interface Setting {
 
 /** Loads and checks a plugin as `burrow check` does; `start` it then. Throws the first coded error with the others in `also`. */
 export async function loadPlugin(plugin: AnyPlugin, setting: Setting = {}): Promise<Harness> {
+  const harness = await setUpPlugin(plugin, setting)
+  await harness.host.check()
+  return harness
+}
+
+/** Loads a plugin and lets it wire itself, no more. */
+export async function setUpPlugin(plugin: AnyPlugin, setting: Setting = {}): Promise<Harness> {
   const entry = {
     name: plugin.name,
     options: setting.options ?? {},
@@ -45,12 +52,10 @@ export async function loadPlugin(plugin: AnyPlugin, setting: Setting = {}): Prom
   }
   const { plugins, problems } = await loadPlugins([entry], async () => plugin)
   throwProblems(problems)
-  const harness = new Harness(plugins, setting)
-  await harness.host.check()
-  return harness
+  return new Harness(plugins, setting)
 }
 
-/** The same, started, and stopped at the end of the test. */
+/** Loaded, checked and started; stopped at the end of the test. */
 export async function startPlugin(
   t: TestContext,
   plugin: AnyPlugin,
@@ -136,9 +141,14 @@ export class Harness {
     })
   }
 
-  async policy(grant: Grant, addresses: readonly string[]): Promise<PolicyVerdict> {
+  /** `before`: the rules of an earlier plugin. */
+  async policy(
+    grant: Grant,
+    addresses: readonly string[],
+    before: readonly AclRule[] = [],
+  ): Promise<PolicyVerdict> {
     const leases = addresses.map((value): Lease => ({ owner: 'pool', kind: 'ipv4', value, id: value }))
-    const nothing = { zone: grant.zone ?? this.server.defaultZone, rules: [] }
+    const nothing = { zone: grant.zone ?? this.server.defaultZone, rules: before }
     const call = { session: aSession(), grant, leases }
     return this.host.hooks.refine('decidePolicy', new Inquiry(), nothing, call)
   }

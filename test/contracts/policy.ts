@@ -1,0 +1,104 @@
+/** What every plugin that answers `decidePolicy` must do. */
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import fc from 'fast-check'
+import { compileAcl, permits } from '../../core/dataplane/acl.ts'
+import type { AclRule } from '../../core/flow.ts'
+import { parseIpv4 } from '../../core/plugin/addresses.ts'
+import type { Grant } from '../../core/protocol/outputs.ts'
+import type { Harness } from '../support/plugin-harness.ts'
+
+export interface Packet {
+  readonly direction: 'from-session' | 'to-session'
+  readonly source: string
+  readonly destination: string
+  /** IP protocol number. */
+  readonly protocol: number
+  /** Destination port. */
+  readonly port: number
+}
+
+export interface PolicySubject {
+  readonly name: string
+  /** Loaded and started; stopped by whoever made it. */
+  readonly make: (t: TestContext) => Promise<Harness>
+  /** Wired, and neither checked nor started. */
+  readonly makeUnstarted: (t: TestContext) => Promise<Harness>
+  readonly grant: Grant
+  /** Of the session. */
+  readonly address: string
+  /** Hosts of every zone, the session's own address among them. */
+  readonly hosts: readonly string[]
+  /** What the policy says, in other words than the plugin's. */
+  readonly permitted: (packet: Packet) => boolean
+}
+
+export function policyContract({
+  name,
+  make,
+  makeUnstarted,
+  grant,
+  address,
+  hosts,
+  permitted,
+}: PolicySubject): void {
+  const packet: fc.Arbitrary<Packet> = fc.record({
+    direction: fc.constantFrom('from-session', 'to-session'),
+    source: fc.constantFrom(...hosts),
+    destination: fc.constantFrom(...hosts),
+    protocol: fc.constantFrom(1, 6, 17, 47),
+    port: fc.constantFrom(22, 53, 80, 443, 8080),
+  })
+
+  test(`${name} permits what the policy says, and nothing else`, async t => {
+    const rules = await rulesOf(await make(t), grant, address)
+    const seen = new Set<boolean>()
+    fc.assert(
+      fc.property(packet, one => {
+        seen.add(permitted(one))
+        assert.equal(passes(rules, one), permitted(one))
+      }),
+      { numRuns: 2000 },
+    )
+    assert.deepEqual(seen, new Set([true, false]), 'both verdicts are seen')
+  })
+
+  test(`${name} lets the rules of an earlier plugin decide first`, async t => {
+    const plugin = await make(t)
+    const before = (['from-session', 'to-session'] as const).map(
+      (direction): AclRule => ({ action: 'deny', direction, protocol: 6, name: 'no tcp' }),
+    )
+    const rules = await rulesOf(plugin, grant, address, before)
+    fc.assert(
+      fc.property(packet, one => assert.equal(passes(rules, one), one.protocol !== 6 && permitted(one))),
+    )
+  })
+
+  test(`${name} denies a session of a zone that it does not know`, async t => {
+    const plugin = await make(t)
+    for (const zone of ['nowhere', '', 'local', '__proto__', 'constructor']) {
+      const policy = await plugin.policy({ ...grant, zone }, [address])
+      assert.ok('kind' in policy && policy.reason !== '', zone)
+    }
+  })
+
+  test(`${name} denies every session while it is not started`, async t => {
+    const policy = await (await makeUnstarted(t)).policy(grant, [address])
+    assert.ok('kind' in policy)
+  })
+}
+
+async function rulesOf(plugin: Harness, grant: Grant, address: string, before?: readonly AclRule[]) {
+  const policy = await plugin.policy(grant, [address], before)
+  assert.ok(!('kind' in policy), `denied: ${JSON.stringify(policy)}`)
+  assert.equal(policy.zone, grant.zone ?? plugin.server.defaultZone)
+  return policy.rules
+}
+
+/** As the data plane decides. */
+export function passes(rules: readonly AclRule[], packet: Packet): boolean {
+  const { fromSession, toSession } = compileAcl(rules)
+  const program = packet.direction === 'from-session' ? fromSession : toSession
+  const [source, destination] = [packet.source, packet.destination].map(text => (parseIpv4(text) ?? 0) | 0)
+  return permits(program, source ?? 0, destination ?? 0, packet.protocol, packet.port)
+}
