@@ -272,3 +272,13 @@ export class ScriptedPeer {
     return message ?? assert.fail(`no ${type}`)
   }
 }
+
+export function stopCodes({ avps: { resultCode } }: MessageOf<'StopCCN'>): [result: number, error: number] {
+  return [resultCode.result, resultCode.error ?? 0]
+}
+
+/** The peer acknowledges a StopCCN: nothing may be left. */
+export function assertGoneAfterAck(bench: Bench, peer: ScriptedPeer): void {
+  peer.zlb()
+  assert.ok(bench.endpoint.isIdle())
+}
