@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { DropReason } from '../../core/flow.ts'
 import { encodeControlDatagram, encodeDataDatagram } from '../../core/wire/l2tp-header.ts'
 import { encodePppFrame, PPP } from '../../core/wire/ppp-frame.ts'
-import { ipv4 } from '../support/ip-packets.ts'
+import { ipv4, sum16 } from '../support/ip-packets.ts'
 import { until } from '../support/until.ts'
 import {
   type Behaviour,
@@ -124,18 +124,26 @@ export function guarding(behaviour: Behaviour): void {
     const { plane, peer, inject, out, packetsOut } = await open()
     const fits = fromInside(0, { payload: new Uint8Array(MTU_BYTES - 20) })
     const large = fromInside(0, { payload: new Uint8Array(MTU_BYTES - 19) })
+    const largeIcmp = (type: number) =>
+      fromInside(0, { protocol: 1, payload: new Uint8Array(MTU_BYTES).fill(type) })
+    // RFC 1122 3.2.2: no error about an error or about a later fragment.
+    inject(largeIcmp(3))
+    inject(fromInside(0, { payload: new Uint8Array(MTU_BYTES), fragment: 0x0001 }))
     inject(large)
+    inject(largeIcmp(8))
     inject(fits)
     await until('the one that fits', () => peer.received.length === 1)
-    await packetsOut(1)
-    const [answer = assert.fail()] = out
-    assert.equal(counters(plane, 0).drops['too-big'], 1n)
-    assert.equal(
-      hex(answer.subarray(20, 22)) + hex(answer.subarray(26, 28)),
-      `0304${MTU_BYTES.toString(16).padStart(4, '0')}`,
-    )
+    await packetsOut(2)
+    const [answer = assert.fail(), echo = assert.fail()] = out
+    assert.equal(out.length, 2)
+    assert.equal(counters(plane, 0).drops['too-big'], 4n)
+    assert.equal(answer.length, 56)
+    assert.equal(sum16(answer.subarray(0, 20)) + sum16(answer.subarray(20)), 0, 'both checksums')
+    assert.equal(hex(answer.subarray(20, 22)), '0304')
+    assert.equal(hex(answer.subarray(24, 28)), `0000${MTU_BYTES.toString(16).padStart(4, '0')}`)
     assert.equal(hex(answer.subarray(12, 20)), hex(Uint8Array.from([10, 0, 0, 0, 192, 168, 1, 1])))
     assert.equal(hex(answer.subarray(28)), hex(large.subarray(0, 28)))
+    assert.equal(hex(echo.subarray(28)), hex(largeIcmp(8).subarray(0, 28)))
   })
 
   behaviour('junk is survived and counted', async open => {
