@@ -115,6 +115,7 @@ export const Options = z
     zones: z
       .record(z.string().min(1), Zone)
       .transform((zones): Readonly<Record<string, readonly Addresses[]>> => ({ dmz: DMZ, ...zones }))
+      .prefault({ trust: ['192.168.1.0/24'] })
       .describe('The addresses of each zone; `dmz` has those of all pools where it is not given.'),
     rules: Rules.exactOptional().describe(
       'In order: the first that matches decides; none: denied. Default: the rules of the reference.',

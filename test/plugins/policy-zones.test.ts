@@ -48,9 +48,9 @@ const HOSTS = [
 ]
 
 policyContract({
-  name: 'policy-zones with the rules of the reference',
-  make: t => start(t, { zones: INTRANET }),
-  makeUnstarted: () => setUpPlugin(policyZones, { options: { zones: INTRANET }, server: server() }),
+  name: 'policy-zones without options, which is the reference,',
+  make: t => start(t, {}),
+  makeUnstarted: () => setUpPlugin(policyZones, { server: server() }),
   grant: USER,
   address: ADDRESS,
   hosts: HOSTS,
@@ -232,7 +232,6 @@ const WRONG: readonly (readonly [name: string, options: object, code: string, pa
   ],
   ['an unknown protocol', inward({ protocol: 'http' }), 'PLUGIN_OPTIONS', 'rules.0.protocol'],
   ['another action', inward({ action: 'log' }), 'PLUGIN_OPTIONS', 'rules.0.action'],
-  ['no zones', {}, 'PLUGIN_OPTIONS', 'zones'],
   ['an unknown option', inward({ form: 'dmz' }), 'PLUGIN_OPTIONS', 'rules.0.form'],
   // Only the pools tell:
   ['a pool that is not there', inward({ source: 'pool:staff' }), 'POLICY_INVALID', ''],
