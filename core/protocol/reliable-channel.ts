@@ -53,6 +53,8 @@ export interface ChannelEnv {
 
 /** Half the number space, less room for what is in flight. More waiting than this is a peer that does not read. */
 const LONGEST_OUTBOX = 16_384
+/** A longer message is not kept for its turn: the peer repeats it. */
+const LONGEST_EARLY_BYTES = 1500
 /** Appendix A. The peer's own default where it tells none is 4 (4.4.3). */
 export const DEFAULT_PEER_WINDOW = 4
 
@@ -117,7 +119,7 @@ export function arrive(
     return { kind: 'duplicate' }
   }
   const gap = ahead16(channel.nr, ns)
-  if (gap >= window) return { kind: 'out-of-window' }
+  if (gap >= window || (gap > 0 && body.length > LONGEST_EARLY_BYTES)) return { kind: 'out-of-window' }
   if (gap > 0) {
     if (!channel.early.some(waiting => waiting.ns === ns))
       channel.early.push({ ns, sessionId, body: body.slice() })

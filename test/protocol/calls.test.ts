@@ -1,11 +1,10 @@
-/** Calls to an LNS (RFC 2661 5.2, 5.3, 5.6), by scripted peers; and the end of a session that forwarded. */
+/** Calls to an LNS (RFC 2661 5.2, 5.3, 5.6), by scripted peers. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DEFAULT_L2TP } from '../../core/protocol/config.ts'
 import type { Verdict } from '../../core/protocol/outputs.ts'
 import type { MessageOf } from '../../core/wire/control-message.ts'
 import { decodePppFrame, PPP } from '../../core/wire/ppp-frame.ts'
-import { Pair } from '../support/pair.ts'
 import { acceptAdmission, Bench, type ScriptedPeer } from '../support/scripted-peer.ts'
 
 const LCP_ECHO = Uint8Array.of(0xff, 0x03, 0xc0, 0x21, 9, 1, 0, 8, 0, 0, 0, 0)
@@ -323,67 +322,4 @@ test('hanging up what does not exist is nothing', () => {
     bench.act((endpoint, now) => endpoint.hangUp(now, key, reason))
   bench.act((endpoint, now) => endpoint.closeTunnel(now, 'nonsense', reason))
   assert.equal(bench.endpoint.sessions().length, 1)
-})
-
-test('a session ends in order: the flow goes, its last counters come, then sessionDown, then the ids are free', () => {
-  const order: string[] = []
-  const pair: Pair = new Pair({
-    seed: 5,
-    onOutput(side, output) {
-      if (side !== pair.lns) return
-      if (output.kind === 'flow') order.push(`flow ${output.op}`)
-      if (output.kind === 'event' && output.event.kind !== 'drop') order.push(output.event.kind)
-    },
-  })
-  pair.dial()
-  pair.run(1000)
-  const key = pair.lns.endpoint.sessions()[0]?.session.key ?? ''
-  order.length = 0
-  pair.act(pair.lns, (endpoint, now) => endpoint.hangUp(now, key, { cause: 'admin-reset' }))
-  // The data plane of the pair takes 5 ms; until then the session keeps its ids.
-  assert.deepEqual(order, ['flow remove'])
-  pair.run(1004)
-  assert.equal(pair.lns.endpoint.sessions()[0]?.session.key, key)
-  pair.run(2000)
-  assert.deepEqual(order, ['flow remove', 'sessionDown', 'tunnelDown'])
-  assert.equal(pair.lns.endpoint.sessions().length, 0)
-  const [down] = pair.lns.eventsOf('sessionDown')
-  assert.equal(down?.wasUp, true)
-  assert.equal(down?.reason.cause, 'admin-reset')
-  assert.equal(down?.counters.packetsIn, 1n)
-  assert.deepEqual(
-    down?.leases.map(({ value }) => value),
-    ['172.16.1.51'],
-  )
-  assert.equal(down?.grant?.user, 'hb@hb')
-})
-
-test('counters that come twice, or for a former flow, change nothing', () => {
-  const pair = new Pair({ seed: 6 })
-  pair.dial()
-  pair.run(1000)
-  const counters = { packetsIn: 9n, octetsIn: 9n, packetsOut: 9n, octetsOut: 9n, drops: {} }
-  for (const generation of [0, 1, 2]) {
-    pair.act(pair.lns, (endpoint, now) =>
-      endpoint.handleAnswer(now, { kind: 'flowRemoved', flowId: 0, generation, counters }),
-    )
-  }
-  assert.equal(pair.lns.endpoint.sessions()[0]?.flowId, 0, 'nobody asked for its removal')
-})
-
-test('one of two calls of a user ends, the other does not notice', () => {
-  const pair = new Pair({ seed: 8 })
-  const first = pair.dial()
-  pair.dial()
-  pair.run(1000)
-  assert.equal(pair.lns.endpoint.sessions().length, 2)
-  pair.act(pair.client, (endpoint, now) => endpoint.hangUp(now, first.session, { cause: 'local-hangup' }))
-  pair.run(100_000)
-  assert.equal(pair.lns.endpoint.sessions().length, 1)
-  assert.equal(pair.lns.eventsOf('sessionDown').length, 1)
-  assert.deepEqual([...pair.lns.flows.keys()], [1])
-  // The smallest free flow id is taken again, with another generation.
-  pair.dial()
-  pair.run(101_000)
-  assert.equal(pair.lns.flows.get(0)?.generation, 2)
 })

@@ -213,6 +213,14 @@ test('the reordering buffer is no larger than the window that we advertise', () 
   assert.equal(alone.channel.early.length, 3)
 })
 
+test('a message that overtakes others is kept only where it is short', () => {
+  const alone = new Alone()
+  assert.equal(alone.arrive(1, 'm'.repeat(1501)), 'out-of-window')
+  assert.equal(alone.arrive(1, 'm'.repeat(1500)), 'early')
+  assert.equal(alone.arrive(0, 'a').length, 2)
+  assert.deepEqual(alone.arrive(2, 'm'.repeat(60_000)), ['m'.repeat(60_000)], 'in its turn it may be long')
+})
+
 test('a duplicate is acknowledged again', () => {
   const alone = new Alone()
   alone.arrive(0, 'a')
