@@ -41,7 +41,8 @@ export function readUsers({ file, inline, exposed, log }: UserSources): Director
       }
       users.set(user.user, user)
     }
-    warnIfReadable(file, log)
+    // Published passwords are no secret.
+    if (value.some(({ sample }) => sample !== true)) warnIfReadable(file, log)
   }
   throwProblems(problems)
   return { users, costs: distinctCosts([...users.values()]) }

@@ -1,5 +1,7 @@
 import type { Command } from 'commander'
+import { stringify } from 'yaml'
 import type { BootReport } from '../../plugin/host.ts'
+import type { LogFields } from '../../ports.ts'
 import { type LoadedConfig, loadConfig } from '../../runtime/config-file.ts'
 import { configJsonSchema } from '../../runtime/config-schema.ts'
 import { Lns } from '../../runtime/lns.ts'
@@ -44,7 +46,8 @@ async function check(file: string): Promise<Checked> {
   const silent = createLogger({ level: 'silent' })
   const log = {
     ...silent,
-    warn: (_fields: object, text: string) => void warnings.push(text),
+    warn: ({ file }: LogFields, text: string) =>
+      void warnings.push(file === undefined ? text : `${text} (${file})`),
     child: () => log,
   }
   const report = await new Lns(config, thisMachine(log, undefined)).check()
@@ -98,10 +101,10 @@ function asText({ config, report, warnings }: Checked): string {
     index + 1,
     name,
     place.line ?? '',
-    requires.join(', '),
-    provides.join(', '),
-    JSON.stringify(optionsOf(config, name)),
+    requires.join(', ') || '-',
+    provides.join(', ') || '-',
   ])
+  const options = stringify(report.plugins.map(({ name }) => ({ [name]: optionsOf(config, name) })))
   const hooks = report.hooks.map(({ hook, taps }) => [
     hook,
     taps.map(({ plugin, tap }) => (plugin === tap ? plugin : `${plugin} (${tap})`)).join(', ') || '-',
@@ -109,8 +112,9 @@ function asText({ config, report, warnings }: Checked): string {
   return [
     `${config.file} is in order\n`,
     table(['SETTING', 'VALUE'], settings),
-    table(['#', 'PLUGIN', 'LINE', 'REQUIRES', 'PROVIDES', 'OPTIONS'], plugins),
+    table(['#', 'PLUGIN', 'LINE', 'REQUIRES', 'PROVIDES'], plugins),
     table(['HOOK', 'ASKED IN THIS ORDER'], hooks),
+    `OPTIONS IN FORCE\n${options}`,
     ...(warnings.length === 0 ? [] : [warnings.map(text => `warning: ${text}\n`).join('')]),
   ].join('\n')
 }

@@ -45,6 +45,13 @@ plugins:
         main:
           ranges: [172.16.1.2-172.16.1.100]
   - policy-zones:
+      zones:
+        dmz: [pool]
+        trust: [192.168.1.0/24]
+      rules:
+        - { name: dialling, from: untrust, to: local, destination: ${ADDRESS.lns}/32, action: permit }
+        - { name: users to intranet, from: dmz, to: trust, source: pool, action: permit }
+        - { name: intranet to users, from: trust, to: dmz, destination: pool, action: permit }
   - accounting-file:
       file: ${files.accounting}
 `,
