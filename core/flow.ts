@@ -67,6 +67,14 @@ export interface FlowCounters {
   readonly drops: Readonly<Partial<Record<DropReason, bigint>>>
 }
 
+export const NO_COUNTERS: FlowCounters = {
+  packetsIn: 0n,
+  octetsIn: 0n,
+  packetsOut: 0n,
+  octetsOut: 0n,
+  drops: {},
+}
+
 export type DropReason =
   | 'malformed-ip'
   | 'source-route'

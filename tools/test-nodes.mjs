@@ -3,6 +3,8 @@ import { spawnSync } from 'node:child_process'
 
 for (const version of ['22', '24']) {
   process.stderr.write(`burrow: npm test on Node ${version}\n`)
-  const { status } = spawnSync('npx', ['-y', '-p', `node@${version}`, '-c', 'node --version && npm test'], { stdio: 'inherit' })
+  const { status } = spawnSync('npx', ['-y', '-p', `node@${version}`, '-c', 'node --version && npm test'], {
+    stdio: 'inherit',
+  })
   if (status !== 0) process.exit(status ?? 1)
 }

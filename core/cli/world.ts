@@ -3,7 +3,7 @@ import { createWorkerDataPlane } from '../dataplane/worker-client.ts'
 import type { Logger } from '../ports.ts'
 import type { Trace } from '../runtime/driver.ts'
 import { nodeClock } from '../runtime/node/clock.ts'
-import { linuxKernel } from '../runtime/node/kernel.ts'
+import { linuxKernel } from '../runtime/node/linux-kernel.ts'
 import { createNodeRandom } from '../runtime/node/random.ts'
 import { openTraceFile } from '../runtime/node/trace-file.ts'
 

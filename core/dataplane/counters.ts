@@ -1,5 +1,5 @@
 /** 64-bit counters in memory that one thread writes and others read. */
-import type { DropReason, FlowCounters } from '../flow.ts'
+import { type DropReason, type FlowCounters, NO_COUNTERS } from '../flow.ts'
 import type { DataPlaneTotals } from './data-plane.ts'
 
 export const DROP_REASONS = [
@@ -105,14 +105,6 @@ export class Counters {
   #get(flow: number, column: number): bigint {
     return Atomics.load(this.#whole, place(flow, column))
   }
-}
-
-export const NO_COUNTERS: FlowCounters = {
-  packetsIn: 0n,
-  octetsIn: 0n,
-  packetsOut: 0n,
-  octetsOut: 0n,
-  drops: {},
 }
 
 function place(flow: number, column: number): number {

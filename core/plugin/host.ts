@@ -2,7 +2,7 @@
 import { BurrowError, type ErrorPlace, throwProblems } from '../errors.ts'
 import { attempt, type Outcome } from '../hooks/attempt.ts'
 import type { TapFault } from '../hooks/guard.ts'
-import { type HookOrder, HookSet } from '../hooks/hooks.ts'
+import { type HookOrder, HookSet } from '../hooks/hook-set.ts'
 import type { Clock, Logger, Milliseconds, Random } from '../ports.ts'
 import type { Lease, SessionInfo } from '../protocol/outputs.ts'
 import { CapabilityContainer } from './container.ts'

@@ -1,4 +1,5 @@
 /** Calls: what each action of the tables does (RFC 2661 5.2, 5.6, 7.4). */
+import { NO_COUNTERS } from '../flow.ts'
 import type { ControlMessage, MessageOf } from '../wire/control-message.ts'
 import { CDN, describeResult, ERROR } from '../wire/result-codes.ts'
 import { emitAsk } from './asking.ts'
@@ -8,7 +9,7 @@ import type { LinkTimer } from './ppp/link-env.ts'
 import { type DisconnectCodes, disconnectCodes } from './session-codes.ts'
 import { endSession, linkEnv, sessionInfo, sessionTimer, setSessionTimer } from './session-link.ts'
 import { callCell, type SessionAction, type SessionEvent } from './session-table.ts'
-import { type Core, freeId, NO_COUNTERS, type SessionState, type TunnelState } from './state.ts'
+import { type Core, freeId, type SessionState, type TunnelState } from './state.ts'
 import { forPeer, sendControl } from './tunnel-io.ts'
 
 /** What an event brings along. */

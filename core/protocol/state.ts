@@ -139,14 +139,6 @@ export interface Core {
   drop(path: Path, reason: ProtocolDrop): void
 }
 
-export const NO_COUNTERS: FlowCounters = {
-  packetsIn: 0n,
-  octetsIn: 0n,
-  packetsOut: 0n,
-  octetsOut: 0n,
-  drops: {},
-}
-
 export function addCounters(a: FlowCounters, b: FlowCounters): FlowCounters {
   const drops: Record<string, bigint> = { ...a.drops }
   for (const [reason, count] of Object.entries(b.drops)) drops[reason] = (drops[reason] ?? 0n) + count

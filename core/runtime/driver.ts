@@ -4,7 +4,7 @@
  */
 import type { DataPlane, DataPlaneEvent } from '../dataplane/data-plane.ts'
 import { BurrowError } from '../errors.ts'
-import type { Flow, FlowCounters } from '../flow.ts'
+import { type Flow, type FlowCounters, NO_COUNTERS } from '../flow.ts'
 import type { SessionDown, SessionUp, SessionUpdate, TunnelDown, TunnelUp } from '../hooks/views.ts'
 import type { Clock, Logger, Milliseconds, Path, TimerHandle } from '../ports.ts'
 import type {
@@ -71,7 +71,6 @@ export interface DriverParts {
   readonly onEvent?: (event: Event) => void
 }
 
-const NO_COUNTERS: FlowCounters = { packetsIn: 0n, octetsIn: 0n, packetsOut: 0n, octetsOut: 0n, drops: {} }
 /** How long `endSession` waits for a session to go: its peer may be dead. */
 const END_SESSION_MS = 4000
 

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
-import { COLUMN, Counters, dropColumn, NO_COUNTERS, NO_FLOW } from '../../core/dataplane/counters.ts'
+import { COLUMN, Counters, dropColumn, NO_FLOW } from '../../core/dataplane/counters.ts'
 import { PairTable } from '../../core/dataplane/pair-table.ts'
 import { PrefixTable } from '../../core/dataplane/prefix-table.ts'
+import { NO_COUNTERS } from '../../core/flow.ts'
 import { ipv4Mask } from '../../core/wire/ip.ts'
 
 test('a pair table holds what a map holds, through any additions and deletions', () => {

@@ -1,9 +1,6 @@
 /** The Linux kernel's side of a VPN: addresses, routes and settings, through `ip` and /proc/sys. */
 import type { Prefix } from '../../flow.ts'
 import type { Clock, Logger, Milliseconds, SocketAddress } from '../../ports.ts'
-import { localAddressFor, watchOwnAddresses } from './kernel-addresses.ts'
-import { addRoutes, configureTun, deleteRoutes, pinHostRoute } from './kernel-routes.ts'
-import { checkForwarding, mend } from './kernel-settings.ts'
 
 export interface TunNetwork {
   /** Without a length: what lies behind the device stands in `routes`. */
@@ -63,15 +60,4 @@ export interface Kernel {
     watch: OwnAddressWatch,
     onChange: (prefixes: readonly Prefix[]) => void,
   ): Promise<OwnAddresses>
-}
-
-export const linuxKernel: Kernel = {
-  configureTun,
-  addRoutes,
-  deleteRoutes,
-  pinHostRoute,
-  localAddressFor,
-  checkForwarding,
-  mend,
-  watchOwnAddresses,
 }

@@ -1,0 +1,119 @@
+/** The hooks of one generation of the config: made with tapable, tapped by plugins, called by the runtime. */
+import { AsyncParallelHook, AsyncSeriesBailHook, AsyncSeriesWaterfallHook } from 'tapable'
+import { type GuardWorld, guard, type Inquiry, type TapOwner } from './guard.ts'
+import {
+  type FirstAnswerHook,
+  HOOKS,
+  type HookName,
+  type HookSpec,
+  type Hooks,
+  type ObserverHook,
+  type WaterfallHook,
+} from './hooks.ts'
+
+type NamesOf<Kind extends HookSpec['kind']> = {
+  [K in HookName]: (typeof HOOKS)[K]['kind'] extends Kind ? K : never
+}[HookName]
+type FirstAnswer<K extends NamesOf<'first-answer'>> =
+  Hooks[K] extends FirstAnswerHook<infer Call, infer Verdict> ? { call: Call; verdict: Verdict } : never
+type Waterfall<K extends NamesOf<'waterfall'>> =
+  Hooks[K] extends WaterfallHook<infer Value, infer Call, infer Verdict>
+    ? { value: Value; call: Call; verdict: Verdict }
+    : never
+type Observed<K extends NamesOf<'observer'>> = Hooks[K] extends ObserverHook<infer Event> ? Event : never
+
+export interface HookOrder {
+  readonly hook: HookName
+  readonly taps: readonly { readonly plugin: string; readonly tap: string }[]
+}
+
+interface TapFields {
+  readonly owner: TapOwner
+}
+
+/** What the three kinds of tapable hooks have in common, and the fields that its types leave out. */
+interface AnyHook {
+  readonly taps: readonly ({ readonly name: string } & TapFields)[]
+  intercept(interceptor: { register(tap: FullTap): FullTap }): void
+  tap(options: { name: string } & TapFields, run: (...args: unknown[]) => unknown): void
+  // biome-ignore lint/suspicious/noExplicitAny: tapable compiles one function for every list of arguments.
+  promise(...args: unknown[]): Promise<any>
+}
+type FullTap = TapFields & { name: string; type: 'sync' | 'async' | 'promise'; fn: unknown }
+
+const MAKERS: Readonly<Record<HookSpec['kind'], (name: string) => AnyHook>> = {
+  'first-answer': name =>
+    new AsyncSeriesBailHook<unknown[], unknown>(['call', 'inquiry'], name) as unknown as AnyHook,
+  waterfall: name =>
+    new AsyncSeriesWaterfallHook<unknown[]>(['value', 'call', 'inquiry'], name) as unknown as AnyHook,
+  observer: name => new AsyncParallelHook<unknown[]>(['event'], name) as unknown as AnyHook,
+}
+
+/** The hooks of one generation of the config, and the only way to call them. */
+export class HookSet {
+  readonly #hooks: Readonly<Record<HookName, AnyHook>>
+
+  constructor(world: GuardWorld) {
+    this.#hooks = eachHook((hook, spec) => {
+      const made: AnyHook = MAKERS[spec.kind](hook)
+      made.intercept({
+        register: tap => {
+          const run = tap.fn as (...args: unknown[]) => unknown
+          const identity = { hook, spec, name: tap.name, ...tap.owner }
+          return { ...tap, type: 'async', fn: guard(identity, run, world) }
+        },
+      })
+      return made
+    })
+  }
+
+  /** The hooks as one plugin taps them: what it registers is attributed to it. */
+  ownedBy(owner: TapOwner): Hooks {
+    return Object.freeze(
+      eachHook(hook => {
+        const tap = (name: string, run: (...args: unknown[]) => unknown) =>
+          this.#hooks[hook].tap({ name, owner }, run)
+        return Object.freeze({ tap, tapPromise: tap })
+      }),
+    ) as unknown as Hooks
+  }
+
+  /** Asks until a tap answers; undefined when none did. Never rejects. */
+  ask<K extends NamesOf<'first-answer'>>(
+    hook: K,
+    inquiry: Inquiry,
+    call: Omit<FirstAnswer<K>['call'], 'signal'>,
+  ): Promise<FirstAnswer<K>['verdict'] | undefined> {
+    return this.#hooks[hook].promise(call, inquiry)
+  }
+
+  /** Leads `value` through every tap, to a last value or a denial. Never rejects. */
+  refine<K extends NamesOf<'waterfall'>>(
+    hook: K,
+    inquiry: Inquiry,
+    value: Waterfall<K>['value'],
+    call: Omit<Waterfall<K>['call'], 'signal'>,
+  ): Promise<Waterfall<K>['verdict']> {
+    return this.#hooks[hook].promise(value, call, inquiry)
+  }
+
+  /** Tells every tap; resolves when each has returned, failed or is late. Never rejects. */
+  tell<K extends NamesOf<'observer'>>(hook: K, event: Observed<K>): Promise<void> {
+    return this.#hooks[hook].promise(event)
+  }
+
+  /** Who taps each hook, in the order in which they are asked. */
+  order(): readonly HookOrder[] {
+    return Object.values(
+      eachHook(hook => ({
+        hook,
+        taps: this.#hooks[hook].taps.map(({ name, owner }) => ({ plugin: owner.plugin, tap: name })),
+      })),
+    )
+  }
+}
+
+function eachHook<T>(make: (hook: HookName, spec: HookSpec) => T): Record<HookName, T> {
+  const entries = Object.entries(HOOKS) as [HookName, HookSpec][]
+  return Object.fromEntries(entries.map(([hook, spec]) => [hook, make(hook, spec)])) as Record<HookName, T>
+}
