@@ -14,7 +14,7 @@ export const DROP_REASONS = {
   'tie-won': 'the peer opened a tunnel while ours was on its way, and ours won the tie',
   amplification: 'not sent: the address has not proved itself and had its share',
   duplicate: 'already seen, acknowledged again',
-  'out-of-window': 'a sequence number beyond the receive window',
+  'out-of-window': 'a sequence number beyond the receive window, or a message too long to wait for its turn',
   'bad-ack': 'acknowledges what was never sent',
   'ignored-message': 'a message that may be ignored',
   'early-ppp': 'a PPP frame before the call was connected',
