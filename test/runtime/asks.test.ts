@@ -1,42 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { inspect } from 'node:util'
-import { md5 } from '../../core/crypto.ts'
 import { HOOKS, type Hooks } from '../../core/hooks/hooks.ts'
-import type { Proof } from '../../core/hooks/views.ts'
 import { definePlugin, z } from '../../core/index.ts'
 import { PluginHost } from '../../core/plugin/host.ts'
 import type { PluginInstance, ServerView } from '../../core/plugin/plugin.ts'
-import type { Ask, AskKind, Grant, ProofData, SessionInfo, Verdict } from '../../core/protocol/outputs.ts'
+import type { Ask, AskKind, Grant, ProofData, Verdict } from '../../core/protocol/outputs.ts'
 import { Asks, type AsksParts } from '../../core/runtime/asks.ts'
 import { BoundedLog } from '../../core/runtime/bounded-log.ts'
-import { createProof } from '../../core/runtime/proof.ts'
 import { tapFaultsTo } from '../../core/runtime/tap-faults.ts'
 import { Trails } from '../../core/runtime/trails.ts'
 import { gate } from '../support/gate.ts'
 import { memoryLog } from '../support/log.ts'
+import { SESSION } from '../support/session.ts'
 import { settle, VirtualClock } from '../support/virtual-clock.ts'
 
 const PASSWORD = 'admin@123'
 const PAP: ProofData = { method: 'pap', password: PASSWORD }
-const SESSION: SessionInfo = {
-  key: '192.0.2.1/1/81',
-  id: 'a1',
-  tunnel: {
-    key: '192.0.2.1/1',
-    role: 'lns',
-    path: {
-      local: { address: '192.0.2.1', port: 1701 },
-      remote: { address: '198.51.100.7', port: 40000 },
-    },
-    localTunnelId: 1,
-    peerTunnelId: 2,
-    peerHostName: 'phone',
-  },
-  localSessionId: 81,
-  peerSessionId: 77,
-  callSerialNumber: 0,
-}
 const GRANT: Grant = { user: 'hb@hb' }
 const ASKS: { readonly [K in AskKind]: Extract<Ask, { kind: K }> } = {
   admitTunnel: { kind: 'admitTunnel', tunnel: SESSION.tunnel },
@@ -420,52 +399,4 @@ test('a verifier that hangs does not count against the user', async () => {
     assert.equal((await verdict).kind, 'deny')
     assert.equal(clock.now() - started, HOOKS.authenticate.deadlineMs)
   }
-})
-
-const CHALLENGE = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8)
-const CHAP: ProofData = {
-  method: 'chap-md5',
-  identifier: 7,
-  challenge: CHALLENGE,
-  response: md5(Uint8Array.of(7), new TextEncoder().encode(PASSWORD), CHALLENGE),
-}
-
-for (const [name, data] of [
-  ['PAP', PAP],
-  ['CHAP', CHAP],
-] as const) {
-  test(`a ${name} proof verifies the right secret only`, () => {
-    const proof = createProof(data)
-    assert.equal(proof.verify(PASSWORD), true)
-    for (const wrong of ['', 'admin@12', 'admin@1234', 'Admin@123', 'admin@123\0']) {
-      assert.equal(proof.verify(wrong), false, wrong)
-    }
-  })
-
-  test(`a ${name} proof shows its method and nothing else, however it is printed`, () => {
-    const proof = createProof(data)
-    const hex = Buffer.from('response' in data ? data.response : []).toString('hex') || PASSWORD
-    const prints = [
-      inspect(proof, { showHidden: true, depth: 9 }),
-      inspect({ call: { proof } }, { depth: 9, showProxy: true }),
-      JSON.stringify({ proof }),
-      `${proof}`,
-      JSON.stringify({ ...proof }),
-      String(Object.entries(proof)),
-    ]
-    for (const print of prints) {
-      assert.ok(!print.includes(PASSWORD) && !print.includes(hex), print)
-    }
-    assert.deepEqual(JSON.parse(JSON.stringify({ proof })), { proof: { method: data.method } })
-  })
-}
-
-test('a proof gives its password or its CHAP values, by method, and as copies', () => {
-  const [pap, chap]: readonly Proof[] = [createProof(PAP), createProof(CHAP)]
-  assert.deepEqual([pap?.password(), pap?.chap()], [PASSWORD, undefined])
-  assert.equal(chap?.password(), undefined)
-  const values = chap?.chap()
-  assert.deepEqual([values?.identifier, values?.challenge], [7, CHALLENGE])
-  values?.challenge.fill(0)
-  assert.equal(chap?.verify(PASSWORD), true)
 })
