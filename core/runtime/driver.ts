@@ -4,7 +4,7 @@
  */
 import type { DataPlane, DataPlaneEvent } from '../dataplane/data-plane.ts'
 import { BurrowError } from '../errors.ts'
-import { type Flow, type FlowCounters, NO_COUNTERS } from '../flow.ts'
+import { NO_COUNTERS } from '../flow.ts'
 import type { SessionDown, SessionUp, SessionUpdate, TunnelDown, TunnelUp } from '../hooks/views.ts'
 import type { Clock, Logger, Milliseconds, Path, TimerHandle } from '../ports.ts'
 import type {
@@ -15,12 +15,13 @@ import type {
   Lease,
   Output,
   SessionKey,
-  SessionPolicy,
   Verdict,
 } from '../protocol/outputs.ts'
 import type { BoundedLog } from './bounded-log.ts'
 import { describeDenial, describeEvent } from './event-log.ts'
+import { FlowInstaller } from './flow-installer.ts'
 import { SessionBook } from './session-book.ts'
+import { watchSession } from './session-watch.ts'
 
 /** What the driver needs of `Endpoint`. */
 export interface DrivenEndpoint {
@@ -79,16 +80,14 @@ type SessionDownEvent = Extract<Event, { kind: 'sessionDown' }>
 
 interface LiveSession {
   readonly up: SessionUpEvent
-  readonly upAt: Milliseconds
-  interim?: TimerHandle
+  readonly watch: TimerHandle
 }
 
 export class Driver {
   readonly book = new SessionBook()
   readonly #parts: DriverParts
   readonly #live = new Map<string, LiveSession>()
-  /** Orders the data plane's asynchronous calls for one flow. */
-  readonly #flows = new Map<number, Promise<void>>()
+  readonly #flows: FlowInstaller
   /** Observers see the events of one session, or one tunnel, one after the other. */
   readonly #told = new Map<string, Promise<void>>()
   readonly #quietWaiters = new Set<() => void>()
@@ -98,7 +97,15 @@ export class Driver {
 
   constructor(parts: DriverParts) {
     this.#parts = parts
-    parts.dataPlane.onEvent(event => this.#dataPlaneEvent(event))
+    const { dataPlane, log, endpoint } = parts
+    this.#flows = new FlowInstaller({
+      dataPlane,
+      log,
+      refused: key =>
+        this.#input(now => endpoint.hangUp(now, key, { cause: 'no-resources', text: 'data plane' })),
+      removed: answer => this.#input(now => endpoint.handleAnswer(now, answer)),
+    })
+    dataPlane.onEvent(event => this.#dataPlaneEvent(event))
   }
 
   /** Runs `input` on the endpoint (a dial, a hang-up, a restored state's first look), then performs what it put out. */
@@ -134,7 +141,7 @@ export class Driver {
     const inTime = await this.#within(withinMs, quiet)
     this.#closed = true
     this.#timer?.handle.cancel()
-    for (const { interim } of this.#live.values()) interim?.cancel()
+    for (const { watch } of this.#live.values()) watch.cancel()
     return inTime
   }
 
@@ -201,8 +208,8 @@ export class Driver {
         this.#event(output.event)
         break
       case 'flow':
-        if (output.op === 'upsert') this.#upsert(output.flow, output.policy)
-        else this.#remove(output)
+        if (output.op === 'upsert') this.#flows.upsert(output.flow, output.policy)
+        else this.#flows.remove(output.flowId, output.generation)
     }
   }
 
@@ -245,40 +252,6 @@ export class Driver {
     })
   }
 
-  #upsert(flow: Flow, policy: SessionPolicy): void {
-    const { dataPlane, endpoint, log } = this.#parts
-    this.#inFlowOrder(flow.id, async () => {
-      try {
-        await dataPlane.upsert([flow])
-        await dataPlane.setFlowPolicy(flow.id, flow.generation, policy.rules)
-      } catch (error) {
-        const { path, localTunnelId, localSessionId } = flow
-        const key = `${path.local.address}/${localTunnelId}/${localSessionId}`
-        log.error({ session: key, error }, 'the data plane refused a flow; its session is ended')
-        this.#input(now => endpoint.hangUp(now, key, { cause: 'no-resources', text: 'data plane' }))
-      }
-    })
-  }
-
-  #remove({ flowId, generation }: { readonly flowId: number; readonly generation: number }): void {
-    const { dataPlane, endpoint, log } = this.#parts
-    this.#inFlowOrder(flowId, async () => {
-      let counters: FlowCounters | undefined
-      try {
-        ;[counters] = await dataPlane.remove([{ id: flowId, generation }])
-      } catch (error) {
-        log.error({ flowId, error }, 'the data plane did not give back the counters of a flow')
-      }
-      this.#flows.delete(flowId)
-      const answer = { kind: 'flowRemoved', flowId, generation, counters: counters ?? NO_COUNTERS } as const
-      this.#input(now => endpoint.handleAnswer(now, answer))
-    })
-  }
-
-  #inFlowOrder(id: number, run: () => Promise<void>): void {
-    this.#flows.set(id, this.#flows.get(id)?.then(run) ?? run())
-  }
-
   #event(event: Event): void {
     this.#parts.onEvent?.(event)
     if (event.kind !== 'drop') this.#logEvent(event)
@@ -310,36 +283,32 @@ export class Driver {
   }
 
   #sessionUp(event: SessionUpEvent): void {
-    const { session, grant } = event
+    const { session, grant, flowId } = event
+    const { clock, dataPlane, endpoint, interimIntervalS } = this.#parts
     this.book.note({ ...session, user: grant.user })
-    const live: LiveSession = { up: event, upAt: this.#parts.clock.now() }
-    this.#live.set(session.id, live)
     void this.#tell(session.id, event)
-    const everyMs = (grant.interimIntervalS ?? this.#parts.interimIntervalS) * 1000
-    if (everyMs > 0) this.#scheduleInterim(live, everyMs)
-  }
-
-  #scheduleInterim(live: LiveSession, everyMs: Milliseconds): void {
-    const { clock, dataPlane } = this.#parts
-    live.interim = clock.setTimer(everyMs, () => {
-      this.#scheduleInterim(live, everyMs)
-      const { session, flowId } = live.up
-      // Observers that have not even seen the last event get no backlog; the next update says more.
-      if (this.#told.has(session.id)) return
-      const [counters = NO_COUNTERS] = dataPlane.readCounters(flowId, 1)
-      void this.#tell(session.id, {
-        ...live.up,
-        kind: 'sessionUpdate',
-        counters,
-        durationMs: clock.now() - live.upAt,
-      })
+    const upAt = clock.now()
+    const counters = () => dataPlane.readCounters(flowId, 1)[0] ?? NO_COUNTERS
+    const watch = watchSession({
+      clock,
+      grant,
+      interimIntervalS,
+      counters,
+      update: () => {
+        // Observers that have not even seen the last event get no backlog; the next update says more.
+        if (this.#told.has(session.id)) return
+        const durationMs = clock.now() - upAt
+        void this.#tell(session.id, { ...event, kind: 'sessionUpdate', counters: counters(), durationMs })
+      },
+      end: cause => this.#input(now => endpoint.hangUp(now, session.key, { cause })),
     })
+    this.#live.set(session.id, { up: event, watch })
   }
 
   /** The observers first, so that the Stop record is written before anybody else can get the address. */
   async #sessionDown(event: SessionDownEvent): Promise<void> {
     const live = this.#live.get(event.session.id)
-    live?.interim?.cancel()
+    live?.watch.cancel()
     this.#live.delete(event.session.id)
     if (live !== undefined)
       await this.#tell(event.session.id, {

@@ -155,10 +155,7 @@ export class Lns {
       return
     }
     for (const { setting, is, wanted, why, command } of findings)
-      log.warn(
-        { setting, is, wanted, why },
-        `packets will not be forwarded: run \`${command}\`, or set manageKernel: true`,
-      )
+      log.warn({ setting, is, wanted }, `${why}: run \`${command}\`, or set manageKernel: true`)
   }
 
   async #stop(): Promise<void> {

@@ -1,0 +1,162 @@
+/** What the driver makes of sessions: observers, leases, limits, the end. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { DOWN, GRANT, LEASE, SESSION, scene, UP } from '../support/driver-scene.ts'
+import { gate } from '../support/gate.ts'
+import { settle } from '../support/virtual-clock.ts'
+
+test('a lease is released only after the observers saw the end, and they see it after the start', async () => {
+  const { told, script, emit } = scene()
+  const slow = gate()
+  script.onTell = event => (event.kind === 'sessionUp' ? slow.opened : Promise.resolve())
+  emit(UP, DOWN)
+  await settle()
+  assert.deepEqual(told, ['tell sessionUp'])
+  slow.open()
+  await settle()
+  assert.deepEqual(told, [
+    'tell sessionUp',
+    'told sessionUp',
+    'tell sessionDown',
+    'told sessionDown',
+    'release 172.16.1.51',
+  ])
+})
+
+test('an observer that fails is logged and the lease is released all the same', async () => {
+  const { told, lines, script, emit } = scene()
+  script.onTell = () => Promise.reject(new Error('disk full'))
+  emit(UP, DOWN)
+  await settle()
+  assert.ok(told.includes('release 172.16.1.51'))
+  assert.deepEqual(
+    lines.filter(line => line.level === 'error').map(line => line.fields.event),
+    ['sessionUp', 'sessionDown'],
+  )
+})
+
+test('a call that never came up is told to no observer, and its lease is released', async () => {
+  const { told, emit } = scene()
+  emit({ ...DOWN, wasUp: false, reason: { cause: 'ppp-failed' } })
+  await settle()
+  assert.deepEqual(told, ['release 172.16.1.51'])
+})
+
+test('updates come at the interval, and none while an observer still works on the last one', async () => {
+  const { told, clock, script, emit } = scene({ interimIntervalS: 60 })
+  emit(UP)
+  await clock.advance(120_000)
+  assert.equal(told.filter(line => line === 'tell sessionUpdate').length, 2)
+  const slow = gate()
+  script.onTell = () => slow.opened
+  await clock.advance(300_000)
+  assert.equal(told.filter(line => line === 'tell sessionUpdate').length, 3)
+  slow.open()
+  emit(DOWN)
+  await settle()
+  assert.equal(clock.pending, 0)
+})
+
+test("the grant's own interim interval goes before the configured one", async () => {
+  const { told, clock, emit } = scene({ interimIntervalS: 60 })
+  emit({ ...UP, grant: { ...GRANT, interimIntervalS: 10 } })
+  await clock.advance(30_000)
+  assert.equal(told.filter(line => line === 'tell sessionUpdate').length, 3)
+})
+
+test('a session that lasts as long as it may is ended', async () => {
+  const { told, clock, emit } = scene()
+  emit({ ...UP, grant: { ...GRANT, sessionTimeoutS: 60 } })
+  await clock.advance(59_999)
+  assert.ok(!told.some(line => line.startsWith('hang up')))
+  await clock.advance(1)
+  assert.equal(told.at(-1), `hang up ${SESSION.key} session-timeout`)
+})
+
+test('a session without traffic is ended, one with traffic is not', async () => {
+  const { told, clock, script, emit } = scene()
+  emit({ ...UP, grant: { ...GRANT, idleTimeoutS: 60 } })
+  for (let minute = 0; minute < 5; minute++) {
+    script.counters = { ...script.counters, packetsOut: script.counters.packetsOut + 1n }
+    await clock.advance(59_000)
+  }
+  assert.ok(!told.some(line => line.startsWith('hang up')))
+  await clock.advance(31_000)
+  assert.equal(told.at(-1), `hang up ${SESSION.key} idle-timeout`)
+})
+
+test('a user name counts only once it is proven', () => {
+  const { driver, ask } = scene()
+  ask(1, 'authenticate')
+  assert.deepEqual(driver.book.ofUser('hb@hb'), [])
+  ask(2, 'assignAddress')
+  assert.deepEqual(
+    driver.book.ofUser('hb@hb').map(session => session.id),
+    ['a1'],
+  )
+})
+
+test('a session holds its lease from the verdict until the lease is released', async () => {
+  const { driver, answers, ask, emit } = scene()
+  ask(2, 'assignAddress')
+  answers.get(2)?.({ kind: 'accept', lease: LEASE })
+  assert.equal(driver.book.holding(LEASE)?.id, 'a1')
+  emit(UP, DOWN)
+  await settle()
+  assert.equal(driver.book.holding(LEASE), undefined)
+  assert.deepEqual(driver.book.ofUser('hb@hb'), [])
+})
+
+test('ending a session resolves when its leases are released', async () => {
+  const { driver, told, emit, script } = scene()
+  emit(UP)
+  await settle()
+  let ended = false
+  const end = driver.endSession(SESSION.key, 'replaced', 'dialled again').then(() => {
+    ended = true
+  })
+  await settle()
+  assert.equal(ended, false)
+  script.onTell = async () => {}
+  emit(DOWN)
+  await end
+  assert.deepEqual(told.slice(-2), ['told sessionDown', 'release 172.16.1.51'])
+})
+
+test('ending a session that does not go is an error at the deadline', async () => {
+  const { driver, clock, emit } = scene()
+  emit(UP)
+  const end = assert.rejects(driver.endSession(SESSION.key, 'admin-reset', ''), { code: 'SESSION_STUCK' })
+  await clock.advance(10_000)
+  await end
+})
+
+test('stop waits until the core is quiet, the observers are done and the leases released', async () => {
+  const { driver, told, script, emit, clock } = scene()
+  emit(UP)
+  script.quiet = false
+  let stopped: boolean | undefined
+  const stop = driver.stop(5000).then(inTime => {
+    stopped = inTime
+  })
+  emit(DOWN)
+  await settle()
+  assert.equal(stopped, undefined)
+  script.quiet = true
+  driver.act(() => {})
+  await stop
+  assert.equal(stopped, true)
+  assert.deepEqual(told.slice(-1), ['release 172.16.1.51'])
+  assert.equal(clock.pending, 0)
+})
+
+test('stop gives up at its deadline', async () => {
+  const { driver, script, clock, told, datagram } = scene()
+  script.quiet = false
+  const stop = driver.stop(5000)
+  await clock.advance(5000)
+  assert.equal(await stop, false)
+  script.onDatagram = () => told.push('late datagram')
+  datagram(1)
+  assert.deepEqual(told, ['shutdown'])
+})
