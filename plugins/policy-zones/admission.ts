@@ -14,8 +14,8 @@ export function admit(
     ({ from, to, source, destination, ports }) =>
       to === LOCAL &&
       from === zone &&
-      zones.names(source, remote.address) &&
-      zones.names(destination, local.address) &&
+      zones.lists(source, remote.address) &&
+      zones.lists(destination, local.address) &&
       (ports?.some(port => port.from <= local.port && local.port <= port.to) ?? true),
   )
   if (match?.action === 'permit') return undefined

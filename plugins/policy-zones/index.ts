@@ -1,5 +1,5 @@
 /** Permits by rules between zones: who may dial, and what may pass between sessions and the networks behind us. */
-import { type AclRule, definePlugin, isInRanges, parseIpv4, throwProblems } from 'burrow'
+import { type AclRule, definePlugin, throwProblems } from 'burrow'
 import { admit } from './admission.ts'
 import { compileRules, ruleProblems } from './compile.ts'
 import { Options, REFERENCE_RULES } from './config.ts'
@@ -12,19 +12,19 @@ export default definePlugin({
   config: Options,
   setup({ hooks, server }, options) {
     const { rules = REFERENCE_RULES } = options
-    const filters = new Map<string, readonly AclRule[]>()
     let zones: Zones | undefined
+    let filters: ReadonlyMap<string, readonly AclRule[]> = new Map()
     /** Every plugin has declared its pools by the time this is called. */
     const resolve = () => {
       const resolved = new Zones(options.zones, server.pools())
       const problems = [...resolved.problems, ...ruleProblems(rules, resolved)]
-      if (resolved.ranges(server.defaultZone) === undefined) {
+      if (!resolved.names.includes(server.defaultZone)) {
         const known = Object.keys(options.zones).join(', ')
         problems.push(invalid(`defaultZone of the server is ${server.defaultZone}; expected one of ${known}`))
       }
       throwProblems(problems)
-      filters.clear()
       zones = resolved
+      filters = new Map(resolved.names.map(zone => [zone, compileRules(rules, resolved, zone)]))
     }
 
     hooks.admitTunnel.tap(NAME, ({ tunnel }) =>
@@ -33,13 +33,11 @@ export default definePlugin({
 
     hooks.decidePolicy.tap(NAME, (policy, { leases }) => {
       const { zone } = policy
-      const ranges = zones?.ranges(zone)
-      if (zones === undefined || ranges === undefined) return deny(`there is no zone ${JSON.stringify(zone)}`)
-      const outside = leases.find(({ value }) => !isInRanges(ranges, parseIpv4(value) ?? -1))
+      const filter = filters.get(zone)
+      if (filter === undefined) return deny(`there is no zone ${JSON.stringify(zone)}`)
+      const outside = leases.find(({ value }) => zones?.has(zone, value) !== true)
       if (outside !== undefined) return deny(`${outside.value} is no address of zone ${zone}`)
-      const own = filters.get(zone) ?? compileRules(rules, zones, zone)
-      filters.set(zone, own)
-      return { zone, rules: policy.rules.length === 0 ? own : [...policy.rules, ...own] }
+      return { zone, rules: policy.rules.length === 0 ? filter : [...policy.rules, ...filter] }
     })
 
     return { check: resolve, start: resolve }

@@ -29,10 +29,10 @@ export class Zones {
     )
     const problems: BurrowError[] = []
     for (const [name, list] of Object.entries(zones)) {
-      problems.push(...this.unknownPools(list).map(text => invalid(`zone ${name}: ${text}`)))
       const ranges = list.flatMap(one => this.#rangesOf(one))
-      if (ranges.length === 0)
-        problems.push(invalid(`zone ${name} has no addresses: no plugin has declared a pool`))
+      const unknown = this.unknownPools(list)
+      const texts = unknown.length === 0 && ranges.length === 0 ? [NO_POOL] : unknown
+      problems.push(...texts.map(text => invalid(`zone ${name}: ${text}`)))
       problems.push(...this.#overlaps(name, ranges))
       this.#ranges.set(name, ranges)
     }
@@ -40,9 +40,13 @@ export class Zones {
     this.problems = problems
   }
 
-  /** Undefined: there is no such zone. */
-  ranges(zone: string): Ranges | undefined {
-    return this.#ranges.get(zone)
+  get names(): readonly string[] {
+    return [...this.#ranges.keys()]
+  }
+
+  has(zone: string, text: string): boolean {
+    const address = parseIpv4(text)
+    return address !== undefined && isInRanges(this.#ranges.get(zone) ?? [], address)
   }
 
   /** What of `zone` the list names; without a list, all of it. */
@@ -51,15 +55,13 @@ export class Zones {
     return list === undefined ? all : list.flatMap(one => rangesInBoth(this.#rangesOf(one), all))
   }
 
-  /** The zone of an address outside the sessions; every IPv6 address is in untrust. */
+  /** The zone of any address; every IPv6 address is in untrust. */
   zoneOf(text: string): string {
-    const address = parseIpv4(text)
-    const zone = [...this.#ranges].find(([, ranges]) => address !== undefined && isInRanges(ranges, address))
-    return zone?.[0] ?? UNTRUST
+    return this.names.find(zone => this.has(zone, text)) ?? UNTRUST
   }
 
-  /** Whether the list names an address that this host was addressed from or at; own-address names any of the latter. */
-  names(list: readonly Addresses[] | undefined, text: string): boolean {
+  /** Whether the list holds an address that this host was addressed from or at; own-address names any of the latter. */
+  lists(list: readonly Addresses[] | undefined, text: string): boolean {
     if (list === undefined) return true
     const address = parseIpv4(text)
     return list.some(one => {
@@ -103,5 +105,7 @@ export class Zones {
     })
   }
 }
+
+const NO_POOL = 'expected addresses; no plugin declares a pool'
 
 export const invalid = (text: string) => new BurrowError('POLICY_INVALID', text)

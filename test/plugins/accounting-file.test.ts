@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import {
   appendFileSync,
   chmodSync,
+  existsSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -9,6 +10,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { BurrowError } from '../../core/errors.ts'
@@ -16,9 +18,10 @@ import { SharedResources } from '../../core/plugin/shared.ts'
 import accountingFile from '../../plugins/accounting-file/index.ts'
 import { type Files, type OpenFile, RecordFile } from '../../plugins/accounting-file/record-file.ts'
 import { accountingSinkContract, type KeptRecord } from '../contracts/accounting-sink.ts'
+import { gate } from '../support/gate.ts'
 import { memoryLog } from '../support/log.ts'
 import { aFolder, anEnd, aSession, type Harness, loadPlugin, startPlugin } from '../support/plugin-harness.ts'
-import { VirtualClock } from '../support/virtual-clock.ts'
+import { settle, VirtualClock } from '../support/virtual-clock.ts'
 
 const NAME = 'sessions.jsonl'
 
@@ -104,9 +107,9 @@ test('the file is for its owner alone, and one that others can read is a warning
   const configDir = aFolder(t)
   writeFileSync(join(configDir, NAME), '')
   chmodSync(join(configDir, NAME), 0o644)
-  const open = await startPlugin(t, accountingFile, { options: { file: NAME }, configDir })
+  const wide = await startPlugin(t, accountingFile, { options: { file: NAME }, configDir })
   assert.deepEqual(
-    open.log.map(({ level, fields }) => [level, fields.file]),
+    wide.log.map(({ level, fields }) => [level, fields.file]),
     [['warn', join(configDir, NAME)]],
   )
 })
@@ -207,6 +210,9 @@ for (const [name, options] of [
 class SmallDisk implements Files {
   room = Number.POSITIVE_INFINITY
   syncs = 0
+  closed = 0
+  /** Writes wait for it. */
+  spin: Promise<void> = Promise.resolve()
   #content = Buffer.alloc(0)
 
   async stat() {
@@ -221,6 +227,7 @@ class SmallDisk implements Files {
         return { buffer, bytesRead: length }
       },
       write: async (bytes: Buffer, offset: number) => {
+        await this.spin
         if (this.room === 0) throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
         const some = bytes.subarray(offset, offset + this.room)
         this.room -= some.length
@@ -230,7 +237,9 @@ class SmallDisk implements Files {
       datasync: async () => {
         this.syncs++
       },
-      close: async () => {},
+      close: async () => {
+        this.closed++
+      },
     }
     return file as unknown as OpenFile
   }
@@ -310,6 +319,56 @@ test('what cannot be written before the end is told as lost, and nothing stays a
   assert.deepEqual([logged.at(-1)?.level, logged.at(-1)?.fields.lost], ['error', 2])
   assert.equal(clock.pending, 0)
 })
+
+test('drain waits for a write that is under way', async () => {
+  const { file, disk } = await onSmallDisk()
+  const { opened, open: letWrite } = gate()
+  disk.spin = opened
+  void file.append('a\n')
+  await settle()
+  const drained = file.drain()
+  letWrite()
+  await drained
+  assert.deepEqual(disk.lines, ['a'])
+})
+
+test('close writes what waits at once, says nothing when nothing is lost, and closes the file', async () => {
+  const { file, disk, logged } = await onSmallDisk()
+  disk.room = 0
+  await file.append('a\n')
+  disk.room = Number.POSITIVE_INFINITY
+  await file.close()
+  assert.deepEqual(disk.lines, ['a'])
+  assert.equal(disk.closed, 1)
+  assert.deepEqual(
+    logged.map(({ level }) => level),
+    ['error', 'warn'],
+  )
+})
+
+test('to stop with nothing left to write touches no file', async t => {
+  const configDir = aFolder(t)
+  const plugin = await loadPlugin(accountingFile, { options: { file: NAME }, configDir })
+  await plugin.host.start()
+  rmSync(join(configDir, NAME))
+  await plugin.host.stop()
+  assert.equal(existsSync(join(configDir, NAME)), false)
+  assert.deepEqual(plugin.log, [])
+})
+
+for (const [sync, waits] of [
+  ['each', 1],
+  ['never', 0],
+] as const) {
+  test(`the option sync: ${sync} waits for the disk ${waits} times for a record`, async t => {
+    const { plugin, path } = await start(t, { sync })
+    const handle = await open(path)
+    const datasync = t.mock.method(Object.getPrototypeOf(handle), 'datasync')
+    await handle.close()
+    await plugin.host.hooks.tell('sessionUp', end)
+    assert.equal(datasync.mock.callCount(), waits)
+  })
+}
 
 test('with sync: each a record is on the disk before it is done; many at once share one wait', async () => {
   const { file, disk } = await onSmallDisk({ sync: true, waitingRecords: 1000 })

@@ -177,6 +177,21 @@ test('only so many users are remembered, and none with stickyUsers: 0', async t 
   }
 })
 
+test('who dialled least recently is forgotten first', async t => {
+  const plugin = await start(t, { ...REFERENCE, stickyUsers: 2 })
+  const dialAndEnd = async (user: string) => {
+    const session = aSession()
+    const address = await dial(plugin, { user }, session)
+    await plugin.server.hangUp(session.key)
+    return address
+  }
+  const first = await dialAndEnd('a')
+  await dialAndEnd('b')
+  await dialAndEnd('a')
+  await dialAndEnd('c')
+  assert.equal(await dialAndEnd('a'), first)
+})
+
 test('a user without a name is neither remembered nor taken for the one who had his address', async t => {
   const plugin = await start(t)
   const session = aSession()
@@ -276,6 +291,27 @@ test('a lease is not taken again when its address has left the pool or has becom
   server.own = [lease.value]
   const ours = await start(t, REFERENCE, server)
   assert.equal(await ours.host.resumeLease(lease, session), false)
+})
+
+test('a session that lives on after a restart can be replaced by its user like any other', async t => {
+  const before = await start(t)
+  const session = aSession({ user: HB.user })
+  const lease = await before.assign(session, HB)
+  assert.ok(typeof lease === 'object')
+  const after = await start(t)
+  assert.equal(await after.host.resumeLease(lease, session), true)
+  after.server.book.note(session)
+  after.server.hold(session, lease)
+  assert.equal(await dial(after, HB), HB.address)
+  assert.deepEqual(
+    after.server.ended.map(({ key }) => key),
+    [session.key],
+  )
+})
+
+test('a pool may be as large as a whole /8', async t => {
+  const plugin = await start(t, { pools: { main: { ranges: ['10.0.0.0/8'] } } })
+  assert.equal(await dial(plugin, { user: 'a' }), '10.0.0.1')
 })
 
 test('the pools are declared to the server as prefixes, excluded addresses included', async t => {

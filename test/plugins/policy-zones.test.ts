@@ -173,6 +173,8 @@ test('rules to local choose peers, own addresses and ports, in order', async t =
   assert.equal(await admission(plugin, '1.1.1.129'), 'deny')
   assert.equal(await admission(plugin, '1.2.1.1'), 'deny')
   assert.equal(await admission(plugin, '1.1.1.1', '2.2.2.3'), 'deny')
+  assert.equal(await admission(plugin, '1.1.1.1', '2.2.2.2', 1700), 'pass')
+  assert.equal(await admission(plugin, '1.1.1.1', '2.2.2.2', 1699), 'deny')
   assert.equal(await admission(plugin, '1.1.1.1', '2.2.2.2', 1702), 'deny')
   assert.equal(await admission(plugin, '2001:db8::1'), 'deny')
   assert.equal(await admission(plugin, '192.168.1.7'), 'pass')
@@ -235,7 +237,13 @@ const WRONG: readonly (readonly [name: string, options: object, code: string, pa
   ['an unknown option', inward({ form: 'dmz' }), 'PLUGIN_OPTIONS', 'rules.0.form'],
   // Only the pools tell:
   ['a pool that is not there', inward({ source: 'pool:staff' }), 'POLICY_INVALID', ''],
-  ['a zone of such a pool', { zones: { ...INTRANET, dmz: ['pool:staff'] } }, 'POLICY_INVALID', ''],
+  ['a zone of such a pool', { zones: { ...INTRANET, dmz: ['pool:staff'] }, rules: [] }, 'POLICY_INVALID', ''],
+  [
+    'a zone of such a pool among others',
+    { zones: { dmz: ['pool', 'pool:x'] }, rules: [] },
+    'POLICY_INVALID',
+    '',
+  ],
   ['a source outside its zone', inward({ source: '10.0.0.0/8' }), 'POLICY_INVALID', ''],
   [
     'a destination outside its zone',
@@ -253,13 +261,14 @@ for (const [name, options, code, path] of WRONG) {
     const loaded = loadPlugin(policyZones, { options, server: server() })
     await assert.rejects(loaded, (error: BurrowError) => {
       assert.deepEqual([error.code, error.place.file], [code, `config at ${path}`], error.message)
+      assert.deepEqual(error.also, [])
       return true
     })
   })
 }
 
 test('a zone of pools where no plugin gives out addresses is refused', async () => {
-  const loaded = loadPlugin(policyZones, { options: { zones: INTRANET } })
+  const loaded = loadPlugin(policyZones, { options: { zones: INTRANET, rules: [] } })
   await assert.rejects(loaded, { code: 'POLICY_INVALID' })
 })
 
@@ -270,4 +279,11 @@ test('a default zone of the server that is not here is refused', async () => {
   await assert.rejects(loaded, ({ code, message }: BurrowError) => {
     return code === 'POLICY_INVALID' && message.includes('clients')
   })
+})
+
+test('ports reach from 0 to 65535', async t => {
+  const plugin = await start(t, inward({ protocol: 'tcp', ports: ['0-65535'] }))
+  const policy = await plugin.policy(USER, [ADDRESS])
+  assert.ok(!('kind' in policy))
+  assert.deepEqual(policy.rules[0]?.destinationPorts, [{ from: 0, to: 65_535 }])
 })
