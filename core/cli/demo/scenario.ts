@@ -7,7 +7,7 @@ import { missingFrom, type Rung, readLadder, referenceExchange } from './ladder.
 import { NO_ANSWER, PAGE } from './page.ts'
 import { differs, eventually, type Steps } from './steps.ts'
 import { ADDRESS, type Host, type Program, type World } from './world.ts'
-import { type DemoFiles, POOL, USER, writeConfig } from './write-config.ts'
+import { type DemoFiles, MRU_BYTES, POOL, USER, writeConfig } from './write-config.ts'
 
 export type Method = 'pap' | 'chap'
 export interface CallResult {
@@ -78,6 +78,7 @@ async function playCall(world: World, steps: Steps, files: DemoFiles, method: Me
       'connect',
       ADDRESS.lns,
       ...['--user', USER, '--password-file', files.passwordFile, '--auth', method, '--json'],
+      ...['--mtu', String(MRU_BYTES)],
       ...ROUTES.flatMap(route => ['--route', route]),
     ])
     const up = JSON.parse(await started(client, '"up"', DIAL_MS))

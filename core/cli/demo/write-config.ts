@@ -4,6 +4,8 @@ import { ADDRESS } from './world.ts'
 
 export const USER = 'hb@hb'
 export const PASSWORD = 'admin@123'
+/** Of the reference. Across the Internet 1400 leaves room for what goes around it. */
+export const MRU_BYTES = 1500
 /** The pool of the reference. */
 export const POOL = /^172\.16\.1\.(?:[2-9]|[1-9]\d|100)$/
 
@@ -35,6 +37,7 @@ export function writeConfig(folder: string): DemoFiles {
     `listen: [${ADDRESS.lns}]
 gatewayAddress: ${ADDRESS.gateway}
 manageKernel: true
+ppp: { mruBytes: ${MRU_BYTES} }
 controlSocket: ${files.controlSocket}
 log: { format: json }
 plugins:
