@@ -155,7 +155,7 @@ export class Driver {
     try {
       run()
     } catch (error) {
-      this.#parts.bounded.error('internal error; the datagram, timer or answer that caused it is lost', {
+      this.#parts.bounded.error('internal error; what was being done is lost', {
         error,
       })
     }
@@ -195,7 +195,7 @@ export class Driver {
   #perform(output: Output): void {
     switch (output.kind) {
       case 'transmit':
-        this.#parts.trace?.('out', output.path, output.bytes)
+        this.#trace('out', output.path, output.bytes)
         this.#parts.dataPlane.send(output.path, output.bytes)
         break
       case 'ask':
@@ -214,10 +214,10 @@ export class Driver {
   }
 
   #dataPlaneEvent(event: DataPlaneEvent): void {
-    const { endpoint, log, trace } = this.#parts
+    const { endpoint, log } = this.#parts
     switch (event.kind) {
       case 'datagram':
-        trace?.('in', event.path, event.bytes)
+        this.#trace('in', event.path, event.bytes)
         this.#input(now => endpoint.handleDatagram(now, event.path, event.bytes))
         break
       case 'drop': {
@@ -233,6 +233,10 @@ export class Driver {
           this.#parts.onDataPlaneDown?.(event.reason ?? event.stage)
         }
     }
+  }
+
+  #trace(...told: Parameters<Trace>): void {
+    this.#guard(() => this.#parts.trace?.(...told))
   }
 
   #ask(askId: number, ask: Ask): void {

@@ -1,5 +1,6 @@
 /** Datagrams of the control plane, as they may be shown: without passwords and without what users send. */
 import type { Path } from '../ports.ts'
+import { describeDatagram } from '../wire/describe.ts'
 import { decodeHeader } from '../wire/l2tp-header.ts'
 import { decodePap } from '../wire/ppp-auth.ts'
 import { decodePppFrame, PPP } from '../wire/ppp-frame.ts'
@@ -13,6 +14,8 @@ export interface TraceRecord {
   readonly remote: string
   /** The datagram, a password in it overwritten with `*`. */
   readonly hex: string
+  /** What it says, in a line. */
+  readonly text: string
 }
 
 const MASK = 0x2a
@@ -35,6 +38,7 @@ export function traceRecord(
     local: `${local.address}:${local.port}`,
     remote: `${remote.address}:${remote.port}`,
     hex: Buffer.from(shown.buffer, shown.byteOffset, shown.length).toString('hex'),
+    text: describeDatagram(shown).text,
   }
 }
 

@@ -1,48 +1,20 @@
 /** `burrow serve` and `burrow connect` as processes, in a network namespace. */
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { BURROW } from '../support/burrow.ts'
 import { makeNetns, skipWithoutNetns } from '../support/netns.ts'
 import { run, start } from '../support/processes.ts'
+import { serverFiles } from '../support/server-files.ts'
 
 const START_MS = 20_000
 
-function scene(t: TestContext, { listen = '127.0.0.1', sample = false } = {}) {
-  const folder = mkdtempSync(join(tmpdir(), 'burrow-serve-'))
-  t.after(() => rmSync(folder, { recursive: true }))
+function scene(t: TestContext, options: Parameters<typeof serverFiles>[1] = {}) {
   const netns = makeNetns(t)
-  const socket = join(folder, 'c.sock')
-  const config = join(folder, 'burrow.yaml')
-  const password = join(folder, 'password')
-  const write = (path: string, text: string) => {
-    writeFileSync(path, text)
-    chmodSync(path, 0o600)
-  }
-  write(password, 'admin@123\n')
-  write(
-    config,
-    `listen: [${listen}]
-gatewayAddress: 172.16.1.1
-controlSocket: ${socket}
-log: { format: json }
-plugins:
-  - auth-local: { users: [{ user: hb@hb, password: admin@123${sample ? ', sample: true' : ''} }] }
-  - address-pool: { pools: { main: { ranges: [172.16.1.2-172.16.1.100] } } }
-  - accounting-file: { file: ${join(folder, 'accounting.jsonl')} }
-`,
-  )
+  const { config, controlSocket, passwordFile, records } = serverFiles(t, options)
   const burrow = (...args: readonly string[]) => start([...BURROW, ...args], { netns: netns.name })
   return {
     netns,
-    socket,
-    accounting: () =>
-      readFileSync(join(folder, 'accounting.jsonl'), 'utf8')
-        .trim()
-        .split('\n')
-        .map(line => JSON.parse(line)),
+    records,
     serve: async () => {
       const server = burrow('serve', '-c', config)
       await server.says(
@@ -53,13 +25,14 @@ plugins:
     },
     tryToServe: () => burrow('serve', '-c', config).ended,
     connect: (...args: readonly string[]) =>
-      burrow('connect', '127.0.0.1', '--user', 'hb@hb', '--password-file', password, '--json', ...args),
-    sessions: async (...args: readonly string[]) => run([...BURROW, 'sessions', '--socket', socket, ...args]),
+      burrow('connect', '127.0.0.1', '--user', 'hb@hb', '--password-file', passwordFile, '--json', ...args),
+    sessions: (...args: readonly string[]) =>
+      run([...BURROW, 'sessions', '--socket', controlSocket, ...args]),
   }
 }
 
 test('serve, connect, sessions, hang up, stop', { skip: skipWithoutNetns }, async t => {
-  const { serve, connect, sessions, accounting } = scene(t)
+  const { serve, connect, sessions, records } = scene(t)
   const server = await serve()
   assert.match((await sessions()).stdout, /^nobody is in/)
   const client = connect()
@@ -74,13 +47,13 @@ test('serve, connect, sessions, hang up, stop', { skip: skipWithoutNetns }, asyn
   const stopped = await server.end()
   assert.equal(stopped.code, 0)
   assert.deepEqual(
-    accounting().map(({ event }) => event),
+    records().map(({ event }) => event),
     ['start', 'stop'],
   )
 })
 
 test('a client ends with a code when the server stops', { skip: skipWithoutNetns }, async t => {
-  const { serve, connect, accounting } = scene(t)
+  const { serve, connect, records } = scene(t)
   const server = await serve()
   const client = connect()
   await client.says(/"up"/, START_MS)
@@ -88,7 +61,7 @@ test('a client ends with a code when the server stops', { skip: skipWithoutNetns
   const { code, stderr } = await client.ended
   assert.equal(code, 1)
   assert.match(stderr, /^burrow: DIAL_FAILED/m)
-  assert.equal(accounting().at(-1).cause, 'shutdown')
+  assert.equal(records().at(-1)?.cause, 'shutdown')
 })
 
 test('a wrong password has an exit code of its own', { skip: skipWithoutNetns }, async t => {

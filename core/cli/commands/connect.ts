@@ -11,6 +11,7 @@ import { createLogger } from '../../runtime/node/logger.ts'
 import { requireTunPrivileges } from '../../runtime/node/privileges.ts'
 import { escapeText } from '../../wire/escape.ts'
 import { parseIpv4 } from '../../wire/ip.ts'
+import { surviveFaults } from '../faults.ts'
 import { promptSecret, readSecret } from '../secret.ts'
 import { stopSignal } from '../signals.ts'
 import { thisMachine, traceTo } from '../world.ts'
@@ -83,6 +84,7 @@ async function connect(
   const log = createLogger({ level: command.optsWithGlobals().debug === true ? 'debug' : 'warn' })
   const remote = { address: await resolve(server.host), port: server.port }
 
+  surviveFaults(log)
   const stop = stopSignal()
   const giveUp = new AbortController()
   void stop.signalled.then(() => giveUp.abort())

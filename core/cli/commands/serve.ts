@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { SocketAddress } from '../../ports.ts'
 import { type LoadedConfig, loadConfig } from '../../runtime/config-file.ts'
@@ -6,6 +7,7 @@ import { openControlSocket } from '../../runtime/node/control-socket.ts'
 import { createLogger, type LogLevel } from '../../runtime/node/logger.ts'
 import { requireTunPrivileges } from '../../runtime/node/privileges.ts'
 import { DEFAULT_CONTROL_SOCKET } from '../../runtime/server-config.ts'
+import { surviveFaults } from '../faults.ts'
 import { SAMPLE_CONFIG } from '../package-root.ts'
 import { stopSignal } from '../signals.ts'
 import { thisMachine, traceTo } from '../world.ts'
@@ -34,6 +36,7 @@ async function serve({ config: file, trace }: Options, level: LogLevel | undefin
     level: level ?? logOptions.level,
     ...(logOptions.format === undefined ? {} : { format: logOptions.format }),
   })
+  surviveFaults(log)
   const lns = new Lns(config, thisMachine(log, traceTo(trace)))
   // From here on a signal stops in order; what the boot opens is closed again.
   const stop = stopSignal()
@@ -61,7 +64,7 @@ function greeting(
   const [{ address, port } = { address: '127.0.0.1', port: 1701 }] = listening
   const server = `${address === '0.0.0.0' ? 'ADDRESS' : address}${port === 1701 ? '' : `:${port}`}`
   const socket = controlSocket === DEFAULT_CONTROL_SOCKET ? '' : ` --socket ${controlSocket}`
-  const user = file === SAMPLE_CONFIG ? 'hb@hb   (password admin@123)' : 'USER'
+  const user = resolve(file) === SAMPLE_CONFIG ? 'hb@hb   (password admin@123)' : 'USER'
   return [
     `Burrow listens on ${listening.map(place => `${place.address}:${place.port}/udp`).join(', ')}, as ${file} says.`,
     `  dial it        npx burrow connect ${server} --user ${user}`,

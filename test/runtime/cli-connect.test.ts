@@ -1,0 +1,92 @@
+/** `burrow connect` where it meets a person, and a network. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { type TestContext, test } from 'node:test'
+import { BURROW } from '../support/burrow.ts'
+import { joinByVeth, makeNetns, type Netns, skipWithoutNetns } from '../support/netns.ts'
+import { start, until } from '../support/processes.ts'
+import { serverFiles } from '../support/server-files.ts'
+
+const START_MS = 20_000
+
+async function serve(netns: Netns, config: string) {
+  const server = start([...BURROW, 'serve', '-c', config], { netns: netns.name })
+  await server.says(/Burrow listens/, START_MS)
+  return server
+}
+
+/** Runs a command on a terminal of its own. */
+function onTerminal(t: TestContext, netns: Netns, command: readonly string[]) {
+  const words = ['netns', 'exec', netns.name, 'script', '-qec', command.join(' '), '/dev/null']
+  const child = spawn('ip', words, { stdio: ['pipe', 'pipe', 'inherit'] })
+  t.after(() => child.kill('SIGKILL'))
+  let shown = ''
+  child.stdout.setEncoding('utf8').on('data', chunk => {
+    shown += chunk
+  })
+  const code = new Promise<number | null>(resolve => child.on('close', resolve))
+  return {
+    shown: () => shown,
+    type: (keys: string) => child.stdin.write(keys),
+    shows: (sign: string) =>
+      until(
+        sign,
+        () => (shown.includes(sign) ? true : undefined),
+        START_MS,
+        () => shown,
+      ),
+    code,
+  }
+}
+
+test('the password is asked for on the terminal and not shown there', { skip: skipWithoutNetns }, async t => {
+  const netns = makeNetns(t)
+  const server = await serve(netns, serverFiles(t).config)
+  const terminal = onTerminal(t, netns, [...BURROW, 'connect', '127.0.0.1', '--user', 'hb@hb', '--once'])
+  await terminal.shows('password of hb@hb: ')
+  terminal.type('wrong\u0015admin@12\u007f23\r')
+  await terminal.shows('up: 172.16.1.2')
+  assert.equal(await terminal.code, 0)
+  assert.doesNotMatch(terminal.shown(), /admin|wrong/)
+  await server.end()
+})
+
+test('Ctrl-C at the prompt gives up', { skip: skipWithoutNetns }, async t => {
+  const netns = makeNetns(t)
+  const terminal = onTerminal(t, netns, [...BURROW, 'connect', '127.0.0.1', '--user', 'hb@hb'])
+  await terminal.shows('password of hb@hb: ')
+  terminal.type('adm\u0003')
+  assert.equal(await terminal.code, 2)
+  assert.match(terminal.shown(), /burrow: CREDENTIALS_MISSING/)
+})
+
+test('everything is routed into the tunnel but the tunnel itself, and put back at the end', {
+  skip: skipWithoutNetns,
+}, async t => {
+  const [lns, client] = [makeNetns(t), makeNetns(t)]
+  joinByVeth(
+    { netns: lns, device: 'outside', address: '2.2.2.2/24' },
+    { netns: client, device: 'outside', address: '2.2.2.100/24' },
+  )
+  client.ip('route add default via 2.2.2.1')
+  const before = client.exec('ip', 'route')
+  const { config, passwordFile } = serverFiles(t, { listen: '2.2.2.2' })
+  const server = await serve(lns, config)
+  const words = [
+    'connect',
+    '2.2.2.2',
+    '--user',
+    'hb@hb',
+    '--password-file',
+    passwordFile,
+    '--route',
+    'default',
+  ]
+  const connection = start([...BURROW, ...words], { netns: client.name })
+  await connection.says(/^up: /m, START_MS)
+  assert.match(client.exec('ip', 'route', 'get', '8.8.8.8'), /dev burrow1/)
+  assert.match(client.exec('ip', 'route', 'get', '2.2.2.2'), /dev outside/)
+  assert.equal((await connection.end()).code, 0)
+  assert.equal(client.exec('ip', 'route'), before)
+  await server.end()
+})
