@@ -16,7 +16,7 @@ export interface Peer {
   send(to: SocketAddress, bytes: Uint8Array): void
 }
 
-/** A started data plane that listens on the wildcard, with the kernel's end of its TUN and peers around it. */
+/** A started data plane that listens on two ports of the wildcard, with the kernel's end of its TUN and peers around it. */
 export interface Bench {
   readonly plane: ListeningDataPlane
   readonly events: DataPlaneEvent[]
@@ -34,7 +34,9 @@ export interface BenchMaker {
   open(t: TestContext): Promise<Bench>
 }
 
+/** What it listens on. */
 export const PORT = 1701
+export const OTHER_PORT = 1702
 export const TUN_MTU_BYTES = 1500
 export const MTU_BYTES = 1400
 export const INSIDE = '192.168.1.1'

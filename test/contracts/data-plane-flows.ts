@@ -15,7 +15,6 @@ import {
   INSIDE,
   innerAddress,
   PERMIT_ALL,
-  PORT,
   toInside,
   UNCOMPRESSED,
 } from './data-plane-bench.ts'
@@ -124,7 +123,7 @@ export function flows(behaviour: Behaviour): void {
     const refused = [
       flowOf(-1, path),
       flowOf(1 << 20, path),
-      flowOf(1, { ...path, local: { address: '192.0.2.77', port: PORT + 1 } }),
+      flowOf(1, { ...path, local: { address: '192.0.2.77', port: 9 } }),
       flowOf(1, { ...path, remote: { address: '2001:db8::1', port: 1 } }),
       flowOf(1, path, { prefixes: [{ address: '10.0.0.0', length: 33 }] }),
       flowOf(1, path, { mtuBytes: 60 }),

@@ -13,6 +13,7 @@ import {
   hex,
   INSIDE,
   innerAddress,
+  OTHER_PORT,
   PORT,
   toInside,
   UNCOMPRESSED,
@@ -200,6 +201,23 @@ export function forwarding(behaviour: Behaviour): void {
     plane.send(event.path, control)
     await until('the reply', () => peer.received.length === 1)
     assert.deepEqual(peer.received[0]?.from, other)
+  })
+
+  behaviour('each flow leaves by the port that its peer addressed', async open => {
+    const { plane, path, lns, peer, inject } = await open()
+    const other = { ...lns, port: OTHER_PORT }
+    const every = Array.from({ length: 6 }, (_, n) => n)
+    await plane.upsert(every.map(n => flowOf(n, { ...path, local: n % 3 === 0 ? lns : other })))
+    for (const n of every) inject(fromInside(n))
+    await until('all', () => peer.received.length === every.length)
+    const ports = peer.received.map(({ bytes, from }) => [
+      ((bytes[6] ?? 0) << 8) + (bytes[7] ?? 0) - 4000,
+      from.port,
+    ])
+    assert.deepEqual(
+      ports.sort(([a = 0], [b = 0]) => a - b),
+      every.map(n => [n, n % 3 === 0 ? PORT : OTHER_PORT]),
+    )
   })
 
   behaviour('many flows keep apart', async open => {

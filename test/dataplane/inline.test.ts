@@ -5,7 +5,7 @@ import { PacketBatch } from '../../core/dataplane/ports.ts'
 import { nodeClock } from '../../core/runtime/node/clock.ts'
 import { formatIpv4 } from '../../core/wire/ip.ts'
 import { dataPlaneContract } from '../contracts/data-plane.ts'
-import { type Bench, type Peer, PORT, TUN_MTU_BYTES } from '../contracts/data-plane-bench.ts'
+import { type Bench, OTHER_PORT, type Peer, PORT, TUN_MTU_BYTES } from '../contracts/data-plane-bench.ts'
 
 const ADDRESSES = ['192.0.2.1', '192.0.2.2'] as const
 const PEERS = '192.0.2.100'
@@ -17,7 +17,10 @@ dataPlaneContract({
     const network = createMemoryNetwork()
     const tun = createMemoryTun()
     const plane = createInlineDataPlane(
-      { listen: [{ address: '0.0.0.0', port: PORT }], tun: { name: 'bt0', mtuBytes: TUN_MTU_BYTES } },
+      {
+        listen: [PORT, OTHER_PORT].map(port => ({ address: '0.0.0.0', port })),
+        tun: { name: 'bt0', mtuBytes: TUN_MTU_BYTES },
+      },
       { clock: nodeClock, host: network.host(...ADDRESSES), tun },
     )
     const events: DataPlaneEvent[] = []

@@ -5,7 +5,7 @@ import type { DataPlaneEvent } from '../../core/dataplane/data-plane.ts'
 import { createWorkerDataPlane } from '../../core/dataplane/worker-client.ts'
 import { linuxKernel } from '../../core/runtime/node/linux-kernel.ts'
 import { dataPlaneContract } from '../contracts/data-plane.ts'
-import { type Bench, type Peer, PORT, TUN_MTU_BYTES } from '../contracts/data-plane-bench.ts'
+import { type Bench, OTHER_PORT, type Peer, PORT, TUN_MTU_BYTES } from '../contracts/data-plane-bench.ts'
 import { makeNetns, type Netns, skipWithoutNetns } from '../support/netns.ts'
 import { openPacketSocket } from '../support/packet-socket.ts'
 
@@ -20,7 +20,7 @@ dataPlaneContract({
     const netns = makeNetns(t)
     netns.ip(...[...ADDRESSES, PEERS].map(address => `addr add ${address}/32 dev lo`))
     const plane = createWorkerDataPlane({
-      listen: [{ address: '0.0.0.0', port: PORT }],
+      listen: [PORT, OTHER_PORT].map(port => ({ address: '0.0.0.0', port })),
       tun: { name: TUN, mtuBytes: TUN_MTU_BYTES },
     })
     const events: DataPlaneEvent[] = []
