@@ -5,6 +5,7 @@
 
 import type { AclRule, Flow, FlowCounters } from '../flow.ts'
 import type { Milliseconds, Path } from '../ports.ts'
+import type { ProtocolDrop } from './drops.ts'
 
 /** `${local address}/${local tunnel id}`: ids are only unique below the address that was addressed. */
 export type TunnelKey = string
@@ -228,7 +229,7 @@ export type Event =
       readonly durationMs: Milliseconds
     }
   /** Input that was ignored. `reason` is one of a closed set (core/protocol/drops.ts); counted, logged at a bounded rate. */
-  | { readonly kind: 'drop'; readonly path: Path; readonly reason: string }
+  | { readonly kind: 'drop'; readonly path: Path; readonly reason: ProtocolDrop }
 
 export type Output =
   | { readonly kind: 'transmit'; readonly path: Path; readonly bytes: Uint8Array }

@@ -1,6 +1,6 @@
 import type { Clock, LogFields, Logger, TimerHandle } from '../ports.ts'
 
-type Level = 'warn' | 'error'
+type Level = 'debug' | 'warn' | 'error'
 
 interface Window {
   readonly level: Level
@@ -35,6 +35,10 @@ export class BoundedLog {
   }
 
   /** `kind` is the whole message but for its particulars, which go into `fields`. */
+  debug(kind: string, fields: LogFields): void {
+    this.#line('debug', kind, fields)
+  }
+
   warn(kind: string, fields: LogFields): void {
     this.#line('warn', kind, fields)
   }
@@ -84,9 +88,10 @@ export class BoundedLog {
 
   #summarise(kind: string, { level, suppressed, last }: Window): void {
     if (suppressed === 0) return
+    const { windowMs } = this.#options
     this.#log[level](
       { ...last, times: suppressed },
-      `${kind} (and as often as "times" says in ${this.#options.windowMs / 1000} s)`,
+      `${kind}, ${suppressed} times more in ${windowMs / 1000} s`,
     )
   }
 }

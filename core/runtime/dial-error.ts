@@ -12,6 +12,11 @@ const CODES: Readonly<Partial<Record<EndCause, ErrorCode>>> = {
   'retransmit-exhausted': 'DIAL_TIMEOUT',
 }
 
+const SAID: Readonly<Partial<Record<EndCause, string>>> = {
+  'retransmit-exhausted': 'the peer does not answer',
+  'peer-silent': 'the peer has gone silent',
+}
+
 /** How a call ended: with which of the two messages, and why. */
 export interface CallEnd {
   readonly message: 'CDN' | 'StopCCN'
@@ -28,7 +33,7 @@ export function callEnd(event: Event): CallEnd | undefined {
 
 /** Why a dial did not succeed, in the words of the RFC where there were codes. */
 export function dialError({ message, reason }: CallEnd, peer: string): BurrowError {
-  const { cause, text = cause, resultCode, errorCode } = reason
+  const { cause, text = SAID[cause] ?? cause, resultCode, errorCode } = reason
   const code = CODES[cause] ?? 'DIAL_FAILED'
   if (code !== 'DIAL_REFUSED' || resultCode === undefined) return new BurrowError(code, text, { peer })
   const described = describeResult(message, resultCode, errorCode)

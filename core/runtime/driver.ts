@@ -6,7 +6,7 @@ import type { DataPlane, DataPlaneEvent } from '../dataplane/data-plane.ts'
 import { BurrowError } from '../errors.ts'
 import { NO_COUNTERS } from '../flow.ts'
 import type { SessionDown, SessionUp, SessionUpdate, TunnelDown, TunnelUp } from '../hooks/views.ts'
-import type { Clock, Logger, Milliseconds, Path, TimerHandle } from '../ports.ts'
+import type { Clock, LogFields, Logger, Milliseconds, Path, TimerHandle } from '../ports.ts'
 import type {
   Answer,
   Ask,
@@ -18,7 +18,7 @@ import type {
   Verdict,
 } from '../protocol/outputs.ts'
 import type { BoundedLog } from './bounded-log.ts'
-import { describeDenial, describeEvent } from './event-log.ts'
+import { describeDenial, describeDropped, describeEvent, describeIgnored } from './event-log.ts'
 import { FlowInstaller } from './flow-installer.ts'
 import { SessionBook } from './session-book.ts'
 import { watchSession } from './session-watch.ts'
@@ -222,7 +222,12 @@ export class Driver {
         break
       case 'drop': {
         const { reason, flowId, source, destination } = event
-        this.#parts.bounded.warn(`inner packet dropped: ${reason}`, { flowId, source, destination })
+        const { level, message, fields } = describeDropped(reason, {
+          ...this.#whose(flowId),
+          source,
+          destination,
+        })
+        this.#parts.bounded[level](message, fields)
         break
       }
       case 'stage':
@@ -233,6 +238,13 @@ export class Driver {
           this.#parts.onDataPlaneDown?.(event.reason ?? event.stage)
         }
     }
+  }
+
+  /** The data plane tells of drops at a bounded rate, so that a look at every session is no burden. */
+  #whose(flowId: number | undefined): LogFields {
+    for (const { up } of this.#live.values())
+      if (up.flowId === flowId) return { user: up.grant.user, id: up.session.id }
+    return {}
   }
 
   #trace(...told: Parameters<Trace>): void {
@@ -261,8 +273,8 @@ export class Driver {
     if (event.kind !== 'drop') this.#logEvent(event)
     switch (event.kind) {
       case 'drop': {
-        const { address, port } = event.path.remote
-        this.#parts.bounded.warn(`datagram ignored: ${event.reason}`, { peer: `${address}:${port}` })
+        const { level, message, fields } = describeIgnored(event)
+        this.#parts.bounded[level](message, fields)
         break
       }
       case 'tunnelUp':

@@ -1,5 +1,7 @@
 /** What an operator reads of a call: one line for each thing that happened, told apart by its message. */
+import type { DropReason } from '../flow.ts'
 import type { LogFields, Path } from '../ports.ts'
+import { DROP_REASONS, type ProtocolDrop } from '../protocol/drops.ts'
 import type {
   Ask,
   AskKind,
@@ -98,6 +100,44 @@ export function describeEvent(event: Exclude<Event, { kind: 'drop' }>): Line {
           octetsOut: event.counters.octetsOut,
         },
       }
+  }
+}
+
+export interface DropLine {
+  /** What happens on every healthy network is for those who look closely. */
+  readonly level: 'debug' | 'warn'
+  readonly message: string
+  readonly fields: LogFields
+}
+
+const ORDINARY: ReadonlySet<ProtocolDrop | DropReason> = new Set([
+  'duplicate',
+  'ignored-message',
+  'early-ppp',
+  'closed',
+  'tie-won',
+  'unknown-session',
+  'ppp-phase',
+  'ppp-stale',
+  'no-route',
+  'unknown-flow',
+] as const)
+
+/** A datagram of the control plane that was ignored. */
+export function describeIgnored({ path, reason }: Extract<Event, { kind: 'drop' }>): DropLine {
+  return {
+    level: ORDINARY.has(reason) ? 'debug' : 'warn',
+    message: `datagram ignored: ${DROP_REASONS[reason]}`,
+    fields: { peer: remote(path), reason },
+  }
+}
+
+/** A packet inside a session that was dropped. */
+export function describeDropped(reason: DropReason, where: LogFields): DropLine {
+  return {
+    level: ORDINARY.has(reason) ? 'debug' : 'warn',
+    message: `inner packet dropped: ${reason}`,
+    fields: where,
   }
 }
 

@@ -134,12 +134,14 @@ export class Lns {
     await this.#dataPlane.start()
     this.#opened.push('the data plane', () => this.#dataPlane.stop())
 
+    // Nobody has a session yet who could reach them.
+    await this.#dataPlane.setLocalPrefixes([...this.#own, { address: server.gatewayAddress, length: 32 }])
+
     const { name, mtuBytes = server.ppp.mruBytes } = server.tun
     const routes = [...this.#pools.values()].flat().map(({ address, length }) => `${address}/${length}`)
     await kernel.configureTun(name, { address: server.gatewayAddress, mtuBytes, routes })
     // The gateway address is the host's own from now on.
     await own.refresh()
-    await this.#dataPlane.setLocalPrefixes(this.#own)
     this.#prepareForwarding()
   }
 
