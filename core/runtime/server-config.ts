@@ -3,11 +3,11 @@ import { z } from 'zod'
 import type { Milliseconds, SocketAddress } from '../ports.ts'
 import { DEFAULT_L2TP, type EndpointConfig, type TunnelSecret } from '../protocol/config.ts'
 import { DEFAULT_PPP } from '../protocol/ppp/config.ts'
+import { DEFAULT_CONTROL_SOCKET } from './node/control-socket.ts'
 import { LOG_LEVELS } from './node/logger.ts'
 
 /** RFC 2661 8.1. */
 const L2TP_PORT = 1701
-export const DEFAULT_CONTROL_SOCKET = '/run/burrow/control.sock'
 const L2TP = DEFAULT_L2TP
 const PPP = DEFAULT_PPP.lns
 

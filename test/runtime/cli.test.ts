@@ -129,7 +129,7 @@ test('without the right to make a TUN device, serve and connect say what is miss
   ]) {
     const { code, stderr } = await run(['setpriv', '--bounding-set=-net_admin', ...BURROW, ...args])
     assert.equal(code, 1)
-    assert.match(stderr, /^burrow: NO_ROOT: .*CAP_NET_ADMIN.*burrow check.*\n {2}to mend it: run as root/)
+    assert.match(stderr, /^burrow: NO_ROOT: .*CAP_NET_ADMIN.*sudo npx burrow.*\n {2}to mend it: run as root/)
   }
 })
 

@@ -2,15 +2,13 @@ import type { Command } from 'commander'
 import { stringify } from 'yaml'
 import type { BootReport } from '../../plugin/host.ts'
 import type { LogFields } from '../../ports.ts'
-import { type LoadedConfig, loadConfig } from '../../runtime/config-file.ts'
-import { configJsonSchema } from '../../runtime/config-schema.ts'
-import { Lns } from '../../runtime/lns.ts'
 import { readText } from '../../runtime/node/files.ts'
 import { createLogger } from '../../runtime/node/logger.ts'
 import { pluginEntries } from '../../runtime/plugin-list.ts'
 import { parseYaml } from '../../runtime/yaml-places.ts'
 import { masked } from '../mask.ts'
 import { SAMPLE_CONFIG } from '../package-root.ts'
+import type { LoadedConfig } from '../server.ts'
 import { table } from '../table.ts'
 import { thisMachine } from '../world.ts'
 
@@ -34,13 +32,17 @@ export function addCheck(program: Command): void {
     .option('--schema', 'print the JSON Schema of config files, for editors')
     .option('--json', 'print as JSON')
     .action(async ({ config, schema, json }: Options) => {
-      if (schema === true) return print(asJson(await configJsonSchema()))
+      if (schema === true) {
+        const { configJsonSchema } = await import('../server.ts')
+        return print(asJson(await configJsonSchema()))
+      }
       const checked = await check(config)
       print(json === true ? asJson(asData(checked)) : asText(checked))
     })
 }
 
 async function check(file: string): Promise<Checked> {
+  const { loadConfig, Lns } = await import('../server.ts')
   const config = await loadConfig(file)
   const warnings = [...config.warnings]
   const silent = createLogger({ level: 'silent' })

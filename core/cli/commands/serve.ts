@@ -1,14 +1,12 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { SocketAddress } from '../../ports.ts'
-import { type LoadedConfig, loadConfig } from '../../runtime/config-file.ts'
-import { Lns } from '../../runtime/lns.ts'
-import { openControlSocket } from '../../runtime/node/control-socket.ts'
+import { DEFAULT_CONTROL_SOCKET, openControlSocket } from '../../runtime/node/control-socket.ts'
 import { createLogger, type LogLevel } from '../../runtime/node/logger.ts'
 import { requireTunPrivileges } from '../../runtime/node/privileges.ts'
-import { DEFAULT_CONTROL_SOCKET } from '../../runtime/server-config.ts'
 import { surviveFaults } from '../faults.ts'
 import { SAMPLE_CONFIG } from '../package-root.ts'
+import type { LoadedConfig } from '../server.ts'
 import { stopSignal } from '../signals.ts'
 import { thisMachine, traceTo } from '../world.ts'
 
@@ -29,6 +27,7 @@ export function addServe(program: Command): void {
 }
 
 async function serve({ config: file, trace }: Options, level: LogLevel | undefined): Promise<void> {
+  const { loadConfig, Lns } = await import('../server.ts')
   const config = await loadConfig(file)
   requireTunPrivileges('serve')
   const { log: logOptions, controlSocket } = config.server

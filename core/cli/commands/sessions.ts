@@ -1,7 +1,5 @@
 import type { Command } from 'commander'
-import { loadConfig } from '../../runtime/config-file.ts'
-import { askControlSocket } from '../../runtime/node/control-socket.ts'
-import { DEFAULT_CONTROL_SOCKET } from '../../runtime/server-config.ts'
+import { askControlSocket, DEFAULT_CONTROL_SOCKET } from '../../runtime/node/control-socket.ts'
 import type { SessionRow } from '../../runtime/session-rows.ts'
 import { table } from '../table.ts'
 
@@ -19,12 +17,15 @@ export function addSessions(program: Command): void {
     .option('--socket <path>', 'its control socket')
     .option('--json', 'print as JSON')
     .action(async ({ config, socket, json }: Options) => {
-      const path =
-        socket ??
-        (config === undefined ? DEFAULT_CONTROL_SOCKET : (await loadConfig(config)).server.controlSocket)
+      const path = socket ?? (config === undefined ? DEFAULT_CONTROL_SOCKET : await controlSocketOf(config))
       const rows = (await askControlSocket(path, 'sessions')) as readonly SessionRow[]
       process.stdout.write(json === true ? `${JSON.stringify(rows, null, 2)}\n` : describe(rows))
     })
+}
+
+async function controlSocketOf(config: string): Promise<string> {
+  const { loadConfig } = await import('../server.ts')
+  return (await loadConfig(config)).server.controlSocket
 }
 
 const HEADS = [

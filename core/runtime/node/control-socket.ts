@@ -7,6 +7,8 @@ import { connect, createServer, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { BurrowError } from '../../errors.ts'
 
+export const DEFAULT_CONTROL_SOCKET = '/run/burrow/control.sock'
+
 const LONGEST_REQUEST_CHARS = 4096
 const LONGEST_REPLY_CHARS = 256 * 1024 * 1024
 const MOST_CLIENTS = 16

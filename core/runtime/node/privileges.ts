@@ -18,7 +18,7 @@ export function requireTunPrivileges(command: string): void {
     throw new BurrowError(
       'NO_ROOT',
       `\`burrow ${command}\` makes a TUN device and routes, for which it needs CAP_NET_ADMIN; user id ${process.geteuid?.()} runs it without. ` +
-        '`burrow check` works without it',
+        `Go on with \`sudo npx burrow ${command}\`; \`npx burrow check\` needs no rights`,
     )
   }
   const device = '/dev/net/tun'
