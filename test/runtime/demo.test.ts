@@ -43,7 +43,7 @@ test('an exchange that lacks a message, or has it out of its place, is not the r
       name,
       direction,
       details:
-        'tunnel 0 session 0 Ns 0 Nr 0, assigned tunnel 1, assigned session 81, user hb@hb, IP-Address 172.16.1.51',
+        'tunnel 0 session 0 Ns 0 Nr 0, assigned tunnel 1, assigned session 81, user hb@hb, MRU 1500, IP-Address 172.16.1.51',
       fields: { kind: 'unreadable', fault: 'bad-length', octets: 0 },
     }),
   )
