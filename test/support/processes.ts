@@ -1,8 +1,10 @@
 /**
  * Processes of tests: started in a network namespace if one is named, their output kept, ended by their own id, and
- * dead with the test process however that ends (the kernel kills them, so a SIGKILL of the test leaves nothing).
+ * dead with the test process however that ends (the kernel kills them, so a SIGKILL of the test leaves nothing). One
+ * that nobody waits for does not keep the test process alive.
  */
 import { spawn } from 'node:child_process'
+import type { Socket } from 'node:net'
 import { constants } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -60,6 +62,8 @@ export function start(command: readonly string[], options: ProgramOptions = {}):
   })
   // It may end before it has read everything.
   child.stdin?.on('error', () => {}).end(options.input)
+  const handles = [child, child.stdout as Socket, child.stderr as Socket]
+  for (const handle of handles) handle.unref()
   let running = true
   const ended = new Promise<Exit>(resolve => {
     const done = (code: number) => {
@@ -77,7 +81,10 @@ export function start(command: readonly string[], options: ProgramOptions = {}):
     stdout: () => stdout,
     stderr: () => stderr,
     running: () => running,
-    ended,
+    get ended() {
+      for (const handle of handles) handle.ref()
+      return ended
+    },
     says: (pattern, deadlineMs) =>
       until(
         `${command.join(' ')} to say ${pattern}`,

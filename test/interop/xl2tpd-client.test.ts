@@ -1,0 +1,183 @@
+/** A real client, xl2tpd and pppd on a Linux kernel, dials Burrow and reaches the intranet server. */
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { skipWithoutPeers } from '../setup/peers.ts'
+import { burrow } from '../support/burrow.ts'
+import { type Program, until } from '../support/processes.ts'
+import { ADDRESS, PAGE, startLab } from './lab.ts'
+
+const USER = { user: 'hb@hb', password: 'admin@123' } as const
+const STATIC = { user: 'desk@hb', password: 'admin@123', address: '172.16.1.77' } as const
+const SECRET = 'tunnel-secret'
+const GATEWAY = '172.16.1.1'
+const POOL = /^172\.16\.1\.([2-9]|[1-9]\d|100)$/
+
+interface Record {
+  readonly event: 'start' | 'stop'
+  readonly session: string
+  readonly user: string
+  readonly address: string
+  readonly octetsIn: number
+  readonly octetsOut: number
+  readonly cause: string
+}
+
+test('xl2tpd as the client of burrow serve', { skip: skipWithoutPeers() }, async t => {
+  const lab = await startLab(t, 1)
+  const client = lab.guest(0)
+  const accounting = join(lab.folder, 'accounting.jsonl')
+  let lns = await serve('')
+
+  const call = { lns: ADDRESS.host, ...USER }
+  for (const [method, options] of [
+    ['pap', ['refuse-chap']],
+    ['chap', ['refuse-pap']],
+  ] as const) {
+    await t.test(`dials with ${method}, pings and fetches the page, and hangs up with StopCCN`, async () => {
+      const before = records().length
+      await client.dial({ ...call, options })
+      const { own } = await entered()
+      await reachesTheServer(own)
+      await client.end()
+      const stop = await stopOf(before, own)
+      assert.equal(stop.cause, 'tunnel-closed')
+      assert.ok(stop.octetsIn > 300 && stop.octetsOut > 300, JSON.stringify(stop))
+    })
+  }
+
+  await t.test('hangs up with an LCP Terminate-Request', async () => {
+    const before = records().length
+    await client.dial(call)
+    const { own } = await entered()
+    await client.run('kill $(pidof pppd)')
+    assert.equal((await stopOf(before, own)).cause, 'peer-hangup')
+    await client.gone()
+  })
+
+  await t.test('gets its own address again after a crash, and the dead session is ended', async () => {
+    const before = records().length
+    await client.dial({ ...call, ...STATIC })
+    assert.equal((await entered()).own, STATIC.address)
+    await client.end('KILL')
+    await client.dial({ ...call, ...STATIC })
+    assert.equal((await entered()).own, STATIC.address)
+    assert.equal((await stopOf(before, STATIC.address)).cause, 'replaced')
+    await reachesTheServer(STATIC.address)
+    await client.end()
+    await stopOf(before + 2, STATIC.address)
+  })
+
+  await t.test('is refused with a wrong password, and let in with the right one', async () => {
+    const before = records().length
+    await client.dial({ ...call, password: 'looking-glass' })
+    await until('pppd to be refused', async () => {
+      const { code } = await client.run('grep -q "CHAP authentication failed" /run/lab/pppd.log')
+      return code === 0 ? true : undefined
+    })
+    await client.gone()
+    assert.equal(records().length, before, 'no session, no record')
+    assert.doesNotMatch(lns.stdout() + lns.stderr(), /looking-glass/)
+
+    await client.dial(call)
+    await entered()
+  })
+
+  await t.test('is told when the LNS shuts down', async () => {
+    const before = records().length - 1
+    const { own } = await client.addressed()
+    const { code, stderr } = await lns.end('SIGTERM', 20_000)
+    assert.equal(code, 0, stderr)
+    assert.equal((await stopOf(before, own)).cause, 'shutdown')
+    await client.gone()
+    assert.match((await client.run('cat /run/lab/xl2tpd.log')).output, /Stop-Control-Connection-Notification/)
+  })
+
+  await t.test('is let in with the tunnel secret only', async () => {
+    lns = await serve(`secrets: [{ name: lab, secret: ${SECRET} }]`)
+    await client.dial({ ...call, secret: 'another-secret' })
+    await until('the tunnel to be refused', async () => {
+      const { output } = await client.run('cat /run/lab/xl2tpd.log')
+      return /Connection closed|challenge/i.test(output) ? true : undefined
+    })
+    await client.gone()
+    await client.dial({ ...call, secret: SECRET })
+    await reachesTheServer((await entered()).own)
+  })
+
+  await t.test('notices that the LNS started anew, and gets in again', async () => {
+    const options = ['lcp-echo-interval 1', 'lcp-echo-failure 3']
+    await client.dial({ ...call, secret: SECRET, options })
+    await entered()
+    await lns.end('SIGKILL')
+    lns = await serve(`secrets: [{ name: lab, secret: ${SECRET} }]`)
+    await client.gone()
+    await client.dial({ ...call, secret: SECRET, options })
+    await reachesTheServer((await entered()).own)
+  })
+
+  async function serve(more: string): Promise<Program> {
+    const config = join(lab.folder, 'burrow.yaml')
+    const users = [USER, STATIC].map(user => JSON.stringify(user)).join(', ')
+    writeFileSync(
+      config,
+      `listen: [${ADDRESS.host}]
+gatewayAddress: ${GATEWAY}
+manageKernel: true
+controlSocket: ${join(lab.folder, 'control.sock')}
+${more}
+plugins:
+  - auth-local: { users: [${users}] }
+  - address-pool: { pools: { main: { ranges: [172.16.1.2-172.16.1.100] } } }
+  - policy-zones:
+  - accounting-file: { file: ${accounting} }
+`,
+      { mode: 0o600 },
+    )
+    const program = burrow(['serve', '-c', config], { netns: lab.host.name })
+    await program.says(/Burrow listens/)
+    return program
+  }
+
+  /** The client's address, once it has one. */
+  async function entered(): Promise<{ readonly own: string }> {
+    const { own, peer } = await client.addressed()
+    assert.match(own, POOL)
+    assert.equal(peer, GATEWAY)
+    return { own }
+  }
+
+  async function reachesTheServer(own: string): Promise<void> {
+    const { code, output } = await client.run(
+      `ip route add ${ADDRESS.web} dev ppp0
+      ping -n -c 2 -i 0.2 -w 5 ${ADDRESS.web} && printf 'GET / HTTP/1.0\\r\\n\\r\\n' | socat -t 5 - TCP:${ADDRESS.web}:80`,
+    )
+    assert.equal(code, 0, output)
+    assert.match(output, new RegExp(PAGE))
+    assert.equal(lab.visitors.at(-1), own, 'the server saw the address that was assigned')
+  }
+
+  function records(): readonly Record[] {
+    if (!existsSync(accounting)) return []
+    return readFileSync(accounting, 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map(line => JSON.parse(line))
+  }
+
+  /** The Stop of the only session since there were `before` records: one Start, one Stop, of one session. */
+  async function stopOf(before: number, address: string): Promise<Record> {
+    const [start, stop] = await until(
+      'a Stop record',
+      () => (records().length >= before + 2 ? records().slice(before) : undefined),
+      20_000,
+      () => `\n${JSON.stringify(records().slice(before))}\n${lns.stderr()}`,
+    )
+    assert.deepEqual([start?.event, stop?.event], ['start', 'stop'])
+    assert.equal(start?.session, stop?.session)
+    assert.equal(start?.address, address)
+    assert.ok(stop !== undefined)
+    return stop
+  }
+})
