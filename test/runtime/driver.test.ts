@@ -1,7 +1,7 @@
 /** How the driver moves inputs in and outputs out. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FLOW, PATH, SESSION, scene, transmit } from '../support/driver-scene.ts'
+import { FLOW, PATH, SESSION, scene, transmit, UP } from '../support/driver-scene.ts'
 import { settle } from '../support/virtual-clock.ts'
 
 test('outputs are performed in the order in which the core put them out', async () => {
@@ -94,4 +94,30 @@ test('what every healthy network does is no warning', () => {
     lines.map(({ level }) => level),
     ['debug'],
   )
+})
+
+test('a dropped packet is logged with the user whose session it came from', () => {
+  const { lines, emit, hear } = scene()
+  emit(UP)
+  hear({ kind: 'drop', reason: 'spoofed-source', flowId: FLOW.id, source: '10.0.0.9' })
+  const { level, fields } = lines.at(-1) ?? {}
+  assert.deepEqual([level, fields?.user, fields?.source], ['warn', 'hb@hb', '10.0.0.9'])
+})
+
+test('a data plane that fails is told to whoever can stop the server', () => {
+  const { told, hear } = scene()
+  hear({ kind: 'stage', stage: 'worker', state: 'up' })
+  hear({ kind: 'stage', stage: 'worker', state: 'down', reason: 'out of memory' })
+  assert.deepEqual(told, ['data plane down: out of memory'])
+})
+
+test('a trace that fails loses the trace only', () => {
+  const { told, put, script, datagram } = scene({
+    trace: () => {
+      throw new Error('disk full')
+    },
+  })
+  script.onDatagram = () => put(transmit(1))
+  datagram(0)
+  assert.deepEqual(told, ['send 1'])
 })

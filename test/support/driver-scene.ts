@@ -4,7 +4,7 @@ import type { Flow, FlowCounters } from '../../core/flow.ts'
 import type { Path } from '../../core/ports.ts'
 import type { Answer, Event, Lease, Output, SessionInfo, Verdict } from '../../core/protocol/outputs.ts'
 import { BoundedLog } from '../../core/runtime/bounded-log.ts'
-import type { Decisions, DrivenEndpoint, Observed } from '../../core/runtime/driver.ts'
+import type { Decisions, DrivenEndpoint, Observed, Trace } from '../../core/runtime/driver.ts'
 import { Driver } from '../../core/runtime/driver.ts'
 import { memoryLog } from './log.ts'
 import { VirtualClock } from './virtual-clock.ts'
@@ -66,7 +66,13 @@ export const DOWN: Extract<Event, { kind: 'sessionDown' }> = {
 }
 
 /** An endpoint, a data plane and decisions that do what a test tells them, and write down what they are told. */
-export function scene({ interimIntervalS = 0 } = {}) {
+export function scene({
+  interimIntervalS = 0,
+  trace = () => {},
+}: {
+  interimIntervalS?: number
+  trace?: Trace
+} = {}) {
   const told: string[] = []
   const outputs: Output[] = []
   const clock = new VirtualClock()
@@ -142,7 +148,18 @@ export function scene({ interimIntervalS = 0 } = {}) {
     },
   }
   const bounded = new BoundedLog(log, clock)
-  const driver = new Driver({ endpoint, dataPlane, decisions, clock, log, bounded, interimIntervalS })
+  const onDataPlaneDown = (reason: string) => void told.push(`data plane down: ${reason}`)
+  const driver = new Driver({
+    endpoint,
+    dataPlane,
+    decisions,
+    clock,
+    log,
+    bounded,
+    interimIntervalS,
+    onDataPlaneDown,
+    trace,
+  })
   return {
     told,
     lines,
@@ -151,6 +168,7 @@ export function scene({ interimIntervalS = 0 } = {}) {
     driver,
     bounded,
     answers,
+    hear: (event: DataPlaneEvent) => listener(event),
     datagram: (...bytes: number[]) =>
       listener({ kind: 'datagram', path: PATH, bytes: Uint8Array.of(...bytes) }),
     put: (...more: Output[]) => outputs.push(...more),

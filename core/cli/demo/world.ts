@@ -1,6 +1,6 @@
 /** The reference scenario's hosts as network namespaces of this run's own. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BurrowError } from '../../errors.ts'
@@ -33,6 +33,7 @@ export class World {
 
   /** Each host with its addresses, linked client -- lns -- server. */
   build(): void {
+    sweep()
     this.#built = true
     for (const host of HOSTS) ip(`netns add ${this.netns(host)}`)
     const [client, lns, server] = HOSTS.map(host => this.netns(host))
@@ -40,17 +41,19 @@ export class World {
       `link add outside netns ${client} type veth peer name outside netns ${lns}`,
       `link add inside netns ${lns} type veth peer name inside netns ${server}`,
     )
-    this.#configure('client', `addr add ${ADDRESS.client}/24 dev outside`, 'link set outside up')
-    this.#configure(
+    this.ip('client', LOOPBACK, `addr add ${ADDRESS.client}/24 dev outside`, 'link set outside up')
+    this.ip(
       'lns',
+      LOOPBACK,
       `addr add ${ADDRESS.lns}/24 dev outside`,
       `addr add ${ADDRESS.lnsInside}/24 dev inside`,
       'link set outside up',
       'link set inside up',
       `route add 10.99.0.0/24 via ${ADDRESS.server}`,
     )
-    this.#configure(
+    this.ip(
       'server',
+      LOOPBACK,
       `addr add ${ADDRESS.server}/24 dev inside`,
       `addr add ${ADDRESS.elsewhere}/32 dev lo`,
       'link set inside up',
@@ -67,21 +70,10 @@ export class World {
     batch(['-n', this.netns(host)], commands)
   }
 
-  #configure(host: Host, ...commands: readonly string[]): void {
-    this.ip(host, 'link set lo up', ...commands)
-  }
-
-  /** Starts a program in a host. It dies with this world. */
-  start(host: Host, command: readonly string[], environment: NodeJS.ProcessEnv = {}): Program {
-    // It dies with this process, however that ends.
-    const child = spawn(
-      'setpriv',
-      ['--pdeathsig', 'KILL', 'ip', 'netns', 'exec', this.netns(host), ...command],
-      {
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, ...environment },
-      },
-    )
+  /** Starts a program in a host. The kernel kills it when this process ends, however that happens. */
+  start(host: Host, command: readonly string[]): Program {
+    const words = ['--pdeathsig', 'KILL', 'ip', 'netns', 'exec', this.netns(host), ...command]
+    const child = spawn('setpriv', words, { stdio: ['ignore', 'pipe', 'pipe'] })
     this.#programs.add(child)
     let stdout = ''
     let stderr = ''
@@ -129,6 +121,15 @@ export class World {
 
 /** Namespaces are files here. */
 const NAMESPACES = '/run/netns'
+const LOOPBACK = 'link set lo up'
+
+/** Removes what a demo left that was killed outright. */
+function sweep(): void {
+  for (const name of existsSync(NAMESPACES) ? readdirSync(NAMESPACES) : []) {
+    const pid = /^burrow-(\d+)-(?:client|lns|server)$/.exec(name)?.[1]
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) spawnSync('ip', ['netns', 'del', name])
+  }
+}
 
 const ip = (...commands: readonly string[]) => batch([], commands)
 
