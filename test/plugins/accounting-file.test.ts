@@ -309,6 +309,9 @@ test('beyond waitingRecords the oldest are lost, and the log says how many', asy
   await clock.advance(1000)
   assert.deepEqual(disk.lines, ['c', 'd'])
   assert.deepEqual([logged.at(-1)?.level, logged.at(-1)?.fields.lost], ['warn', 2])
+  disk.room = 0
+  await file.append('e\n')
+  assert.equal(logged.at(-1)?.fields.lost, 0, 'counted anew')
 })
 
 test('what cannot be written before the end is told as lost, and nothing stays armed', async () => {
@@ -333,11 +336,12 @@ test('drain waits for a write that is under way', async () => {
 })
 
 test('close writes what waits at once, says nothing when nothing is lost, and closes the file', async () => {
-  const { file, disk, logged } = await onSmallDisk()
+  const { file, disk, clock, logged } = await onSmallDisk()
   disk.room = 0
   await file.append('a\n')
   disk.room = Number.POSITIVE_INFINITY
   await file.close()
+  assert.equal(clock.pending, 0)
   assert.deepEqual(disk.lines, ['a'])
   assert.equal(disk.closed, 1)
   assert.deepEqual(

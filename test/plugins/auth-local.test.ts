@@ -9,8 +9,11 @@ import type { BurrowError } from '../../core/errors.ts'
 import { Inquiry } from '../../core/hooks/guard.ts'
 import authLocal from '../../plugins/auth-local/index.ts'
 import { hashPassword, parsePasswordHash } from '../../plugins/auth-local/password-hash.ts'
+import { Slots } from '../../plugins/auth-local/slots.ts'
 import { authenticatorContract, workOf } from '../contracts/authenticator.ts'
+import { gate } from '../support/gate.ts'
 import { aFolder, chap, FakeServer, loadPlugin, pap, startPlugin } from '../support/plugin-harness.ts'
+import { settle } from '../support/virtual-clock.ts'
 
 /** The weakest cost that is accepted: a millisecond. */
 const CHEAP = { ln: 10, r: 1, p: 1, keyBytes: 32 }
@@ -219,6 +222,33 @@ test('logins wait for a hash in turn; beyond the limit the plugin says that it i
   const verdicts = (await Promise.all(logins)).map(({ verdict }) => verdict?.kind)
   assert.deepEqual(verdicts, ['accept', 'unavailable', 'accept', 'unavailable'])
   assert.equal((await login()).verdict?.kind, 'accept')
+})
+
+test('slots run so many jobs at once in order, and never the job of one who left the queue', async () => {
+  const slots = new Slots(2, 3)
+  const gates = [gate(), gate(), gate(), gate(), gate()]
+  const started: number[] = []
+  const leaver = new AbortController()
+  const results = gates.map(({ opened }, index) => {
+    const signal = index === 3 ? leaver.signal : new AbortController().signal
+    return slots.run(signal, async () => {
+      started.push(index)
+      await opened
+      return index
+    })
+  })
+  await settle()
+  assert.deepEqual(started, [0, 1])
+  assert.equal(await slots.run(new AbortController().signal, async () => 'one too many'), 'full')
+  leaver.abort()
+  assert.equal(await results[3], 'aborted')
+  gates[1]?.open()
+  await settle()
+  assert.deepEqual(started, [0, 1, 2])
+  for (const { open } of gates) open()
+  assert.deepEqual(await Promise.all(results), [0, 1, 2, 'aborted', 4])
+  assert.equal(await slots.run(leaver.signal, async () => 'late'), 'aborted')
+  assert.equal(await slots.run(new AbortController().signal, async () => 'next'), 'next')
 })
 
 test('hash-password prints a hash of the default cost, and nothing without a password', () => {
