@@ -32,6 +32,7 @@ const START_DEADLINE_MS = 60_000
 const COMMAND_DEADLINE_MS = 30_000
 const MEMORY = '192M'
 const SHELL_PORT = 2323
+const LOGS = 'cat /run/lab/xl2tpd.log /run/lab/pppd.log'
 
 export interface Lab {
   readonly host: Netns
@@ -57,8 +58,8 @@ export interface Guest {
   gone(deadlineMs?: number): Promise<void>
   /** Ends xl2tpd, which hangs up first; `KILL` gives it no time for that. Returns when it and its pppd are gone. */
   end(signal?: 'TERM' | 'KILL'): Promise<void>
-  /** What xl2tpd and pppd logged: for messages of failed assertions. */
-  logs(): Promise<string>
+  /** Waits until xl2tpd or pppd has logged it. */
+  says(pattern: RegExp, deadlineMs?: number): Promise<void>
 }
 
 export interface Call {
@@ -66,6 +67,8 @@ export interface Call {
   readonly user: string
   readonly password: string
   readonly secret?: string
+  /** Whether the LNS must prove that it knows the secret; it must, where there is one. */
+  readonly challenge?: boolean
   /** Lines of pppd's options, such as `refuse-chap`. */
   readonly options?: readonly string[]
 }
@@ -189,23 +192,32 @@ function guestAt(netns: string, index: number): Guest {
   const guest: Guest = {
     address,
     run: exec,
-    async dial({ lns, user, password, secret = '', options = [] }) {
+    async dial({ lns, user, password, secret = '', challenge = secret !== '', options = [] }) {
       await guest.end()
-      await must(['./dial', lns, user, password, secret, ...options].map(quote).join(' '))
+      const words = ['./dial', lns, user, password, secret, challenge ? 'yes' : 'no', ...options]
+      await must(words.map(quote).join(' '))
     },
     async serve(auth, secret = '') {
       await guest.end()
       await must(`./serve ${auth} ${quote(secret)}`)
     },
     async addressed(deadlineMs = COMMAND_DEADLINE_MS) {
+      let said = ''
       const probe = async () => {
-        const { output } = await exec('ip -4 -o addr show ppp0')
+        const { output } = await exec(`ip -4 -o addr show ppp0; ${LOGS}`)
+        said = output
         const [, own, peer] = /inet ([\d.]+) peer ([\d.]+)/.exec(output) ?? []
         return own !== undefined && peer !== undefined ? { own, peer } : undefined
       }
-      return until(`guest ${index} to get its address`, probe, deadlineMs).catch(async error => {
-        throw new Error(`${error.message}\n${await guest.logs()}`)
-      })
+      return until(`guest ${index} to get its address`, probe, deadlineMs, () => `\n${said}`)
+    },
+    async says(pattern, deadlineMs = COMMAND_DEADLINE_MS) {
+      let said = ''
+      const probe = async () => {
+        said = (await exec(LOGS)).output
+        return pattern.test(said) ? true : undefined
+      }
+      await until(`guest ${index} to log ${pattern}`, probe, deadlineMs, () => `\n${said}`)
     },
     async gone(deadlineMs = COMMAND_DEADLINE_MS) {
       const probe = async () => ((await exec('[ ! -e /sys/class/net/ppp0 ]')).code === 0 ? true : undefined)
@@ -218,7 +230,6 @@ function guestAt(netns: string, index: number): Guest {
         for _ in $(seq 200); do pidof -q xl2tpd pppd || exit 0; sleep 0.05; done; pidof xl2tpd pppd; exit 1`,
       )
     },
-    logs: async () => (await exec('tail -n 40 /run/lab/xl2tpd.log /run/lab/pppd.log')).output,
   }
   return guest
 }
