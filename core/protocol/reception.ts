@@ -97,7 +97,9 @@ function receiveWithoutTunnel(
   if (peerTunnelId === undefined || peerTunnelId === 0) return core.drop(path, 'bad-avp')
   const known = core.state.byPeer.get(peerKey({ path, peerTunnelId }))
   const tunnel = known === undefined ? undefined : core.state.tunnels.get(known)
-  if (tunnel !== undefined && (message.type === 'StopCCN' || mayBeRepeated(tunnel)))
+  // A peer that was in the tunnel knows our id of it; without it anybody could end somebody else's.
+  const unmet = tunnel?.wasUp === false
+  if (unmet && (message.type === 'StopCCN' || mayBeRepeated(tunnel)))
     return receiveControl(core, tunnel, header, payload, octets)
   if (message.type === 'StopCCN') return core.drop(path, 'unknown-tunnel')
   const facts = {
