@@ -32,6 +32,8 @@ test('a fresh clone serves with npm start, is dialled with burrow connect, and s
   const { name: netns } = makeNetns(t)
   const trace = join(folder, 'trace.jsonl')
   const server = start(['npm', 'start', '--', '--trace', trace], { netns, cwd: clone })
+  // npm hands the signal on; without it the server would outlive a test that fails.
+  t.after(() => server.end('SIGTERM', BUILD_MS))
   const [, address = '', user = '', password = ''] = await server.says(
     /npx burrow connect (\S+) --user (\S+) +\(password (\S+)\)/,
     BUILD_MS,
