@@ -24,10 +24,13 @@ export interface L2tpConfig {
   readonly helloIdleMs: Milliseconds
   /** From the first message to an established tunnel, and from ICRQ to ICCN. */
   readonly setupTimeoutMs: Milliseconds
+  /** Tunnels, and those of them that have not proved their address, in all and of one source. */
   readonly maxTunnels: number
-  /** Tunnels that have not proved their address, in all and of one source. */
+  readonly maxTunnelsPerSource: number
   readonly maxHalfOpen: number
   readonly maxHalfOpenPerSource: number
+  readonly maxSessions: number
+  readonly maxSessionsPerSource: number
   readonly maxSessionsPerTunnel: number
   /** Octets that we send to an address that has not proved itself, per octet received from it. */
   readonly amplificationLimit: number
@@ -67,8 +70,12 @@ export const DEFAULT_L2TP: L2tpConfig = {
   helloIdleMs: 60_000,
   setupTimeoutMs: 60_000,
   maxTunnels: 60_000,
+  // An address may be that of a network: many phones have one between them, an access concentrator dials for thousands.
+  maxTunnelsPerSource: 4096,
   maxHalfOpen: 4096,
   maxHalfOpenPerSource: 64,
+  maxSessions: 65_536,
+  maxSessionsPerSource: 32_768,
   maxSessionsPerTunnel: 1024,
   amplificationLimit: 3,
   dataLength: true,

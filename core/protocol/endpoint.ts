@@ -24,9 +24,10 @@ import { flowRemoved, sessionInfo } from './session-link.ts'
 import type { SessionPhase } from './session-table.ts'
 import { deliverSignals, findCall } from './signals.ts'
 import { fromJson, type Json, toJson } from './snapshot.ts'
+import { createSources } from './sources.ts'
 import type { Core, EndpointState, SessionState, TunnelState } from './state.ts'
 import { Timers, type TimersState } from './timers.ts'
-import { stepTunnel, tunnelTimeout, tunnelVerdict } from './tunnel.ts'
+import { removeTunnel, stepTunnel, tunnelTimeout, tunnelVerdict } from './tunnel.ts'
 import { channelEnv, settleAck, type TunnelTimer, tunnelInfo } from './tunnel-io.ts'
 
 export interface SessionSummary {
@@ -61,8 +62,7 @@ export class Endpoint {
     this.#state = {
       tunnels: new Map(),
       byPeer: new Map(),
-      halfOpen: new Map(),
-      halfOpenTotal: 0,
+      sources: createSources(),
       dialling: [],
       challenges: new Map(),
       asks: new Map(),
@@ -126,9 +126,9 @@ export class Endpoint {
 
   /** Holds nothing: no tunnel (and so no session or lease), no flow, no deadline, no pending ask. */
   isIdle(): boolean {
-    const { tunnels, byPeer, halfOpen, halfOpenTotal, dialling, challenges, asks, flows } = this.#state
-    const held = [tunnels, byPeer, halfOpen, challenges, asks, this.#timers]
-    return held.every(({ size }) => size === 0) && halfOpenTotal + dialling.length + flows.taken === 0
+    const { tunnels, byPeer, sources, dialling, challenges, asks, flows } = this.#state
+    const held = [tunnels, byPeer, sources.byAddress, sources.halfOpen, challenges, asks, this.#timers]
+    return held.every(({ size }) => size === 0) && sources.sessions + dialling.length + flows.taken === 0
   }
 
   /** Nothing is under way: what is left only acknowledges the repetitions of peers that have closed their tunnels. */
@@ -189,7 +189,7 @@ export class Endpoint {
       })
       const session = tunnel && placeCall(core, tunnel)
       if (tunnel === undefined || session === undefined) {
-        if (tunnel !== undefined) core.state.tunnels.delete(tunnel.key)
+        if (tunnel !== undefined) removeTunnel(core, tunnel)
         throw new RangeError('no tunnel or session id is free')
       }
       stepTunnel(core, tunnel, 'dial')

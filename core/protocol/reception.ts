@@ -7,6 +7,7 @@ import type { TunnelKey } from './outputs.ts'
 import { acknowledge, arrive, createChannel } from './reliable-channel.ts'
 import { badMessage, callFrame, callMessage, refuseCall } from './session.ts'
 import { deliverSignals } from './signals.ts'
+import { crowdBefore, enterHalfOpen, enterTunnel, heldBy } from './sources.ts'
 import { type Core, freeId, type TunnelState } from './state.ts'
 import {
   forgetIfDone,
@@ -119,9 +120,7 @@ function acceptTunnel(
 ): void {
   const { l2tp } = core.config
   const source = path.remote.address
-  const fromSource = core.state.halfOpen.get(source) ?? 0
-  if (core.state.halfOpenTotal >= l2tp.maxHalfOpen || fromSource >= l2tp.maxHalfOpenPerSource)
-    return core.drop(path, 'half-open-limit')
+  if (!makeRoom(core, source)) return core.drop(path, 'half-open-limit')
   if (!breakTie(core, path, message.avps.tieBreaker)) return core.drop(path, 'tie-won')
   const tunnel = newTunnel(core, path, {
     role: 'lns',
@@ -130,19 +129,36 @@ function acceptTunnel(
     ...facts,
   })
   if (tunnel === undefined) return core.drop(path, 'half-open-limit')
-  core.state.halfOpen.set(source, fromSource + 1)
-  core.state.halfOpenTotal++
+  enterHalfOpen(core.state.sources, source, tunnel.key, core.now)
   core.state.byPeer.set(peerKey({ path, peerTunnelId: tunnel.peerId }), tunnel.key)
   arrive(tunnel.channel, l2tp.receiveWindow, header.ns, header.sessionId, payload)
-  const refusal = meetPeer(core, tunnel, message) ?? fullHouse(core)
+  const refusal = meetPeer(core, tunnel, message) ?? fullHouse(core, source)
   stepTunnel(core, tunnel, refusal === undefined ? 'sccrq' : 'sccrq-refused', refusal)
   deliverSignals(core)
   settleAck(core, tunnel)
 }
 
-function fullHouse(core: Core) {
-  const { tunnels, shuttingDown } = core.state
-  if (!shuttingDown && tunnels.size <= core.config.l2tp.maxTunnels) return undefined
+/**
+ * Room for one more half-open tunnel. A peer that is there answers at once: where there is no room, the oldest that had
+ * time to answer goes, so that a flood from forged addresses does not lock out those who do answer.
+ */
+function makeRoom(core: Core, source: string): boolean {
+  const { l2tp } = core.config
+  const crowd = crowdBefore(core.state.sources, source, l2tp)
+  if (crowd === undefined) return true
+  const [[key, at] = []] = crowd
+  const oldest = core.state.tunnels.get(key ?? '')
+  if (oldest === undefined || at === undefined || core.now - at < l2tp.retransmitInitialMs) return false
+  const reason = { cause: 'no-resources', text: 'it had not answered when others wanted its place' } as const
+  stepTunnel(core, oldest, 'silent', { reason })
+  return true
+}
+
+function fullHouse(core: Core, source: string) {
+  const { tunnels, sources, shuttingDown } = core.state
+  const { maxTunnels, maxTunnelsPerSource } = core.config.l2tp
+  const full = tunnels.size > maxTunnels || heldBy(sources, source).tunnels > maxTunnelsPerSource
+  if (!shuttingDown && !full) return undefined
   const text = shuttingDown ? 'shutting down' : 'too many tunnels'
   const error = shuttingDown ? ERROR.tryAnother : ERROR.noResources
   return {
@@ -222,6 +238,7 @@ export function newTunnel(
     ...facts,
   }
   core.state.tunnels.set(tunnel.key, tunnel)
+  enterTunnel(core.state.sources, path.remote.address)
   return tunnel
 }
 

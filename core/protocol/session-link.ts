@@ -6,6 +6,7 @@ import { releaseFlowSlot, takeFlowSlot } from './flow-slots.ts'
 import type { Ask, EndReason, SessionInfo } from './outputs.ts'
 import { linkLost } from './ppp/link.ts'
 import type { LinkEnv, LinkTimer, LinkUp } from './ppp/link-env.ts'
+import { countSession } from './sources.ts'
 import { addCounters, type Core, type SessionState, type TunnelState } from './state.ts'
 import { sendData, tunnelInfo } from './tunnel-io.ts'
 
@@ -171,6 +172,7 @@ export function endSession(core: Core, tunnel: TunnelState, session: SessionStat
 
 function finish(core: Core, tunnel: TunnelState, session: SessionState, reason: EndReason): void {
   tunnel.sessions.delete(session.localId)
+  countSession(core.state.sources, tunnel.path.remote.address, -1)
   const { link, wasUp, counters } = session
   core.emit({
     kind: 'event',

@@ -9,6 +9,7 @@ import type { LinkTimer } from './ppp/link-env.ts'
 import { type DisconnectCodes, disconnectCodes } from './session-codes.ts'
 import { endSession, linkEnv, sessionInfo, sessionTimer, setSessionTimer } from './session-link.ts'
 import { callCell, type SessionAction, type SessionEvent } from './session-table.ts'
+import { countSession, heldBy } from './sources.ts'
 import { type Core, freeId, type SessionState, type TunnelState } from './state.ts'
 import { forPeer, sendControl } from './tunnel-io.ts'
 
@@ -193,7 +194,7 @@ function newSession(
   role: SessionState['role'],
   facts: Pick<SessionState, 'peerId' | 'callSerialNumber'> & Partial<SessionState>,
 ): SessionState | undefined {
-  if (tunnel.sessions.size >= core.config.l2tp.maxSessionsPerTunnel) return undefined
+  if (!hasRoom(core, tunnel)) return undefined
   const localId = freeId(core.random, id => tunnel.sessions.has(id))
   if (localId === undefined) return undefined
   const session: SessionState = {
@@ -210,7 +211,15 @@ function newSession(
     ...facts,
   }
   tunnel.sessions.set(localId, session)
+  countSession(core.state.sources, tunnel.path.remote.address, 1)
   return session
+}
+
+function hasRoom(core: Core, tunnel: TunnelState): boolean {
+  const { maxSessions, maxSessionsPerSource, maxSessionsPerTunnel } = core.config.l2tp
+  const { sources } = core.state
+  if (tunnel.sessions.size >= maxSessionsPerTunnel || sources.sessions >= maxSessions) return false
+  return heldBy(sources, tunnel.path.remote.address).sessions < maxSessionsPerSource
 }
 
 /** A peer calls (5.2.1). */

@@ -9,6 +9,7 @@ import type { LinkState } from './ppp/link.ts'
 import type { LinkUp } from './ppp/link-env.ts'
 import type { ChannelState } from './reliable-channel.ts'
 import type { SessionPhase } from './session-table.ts'
+import type { SourcesState } from './sources.ts'
 import type { Timers } from './timers.ts'
 import type { TunnelEvent, TunnelPhase } from './tunnel-table.ts'
 
@@ -89,9 +90,7 @@ export interface EndpointState {
   readonly tunnels: Map<TunnelKey, TunnelState>
   /** `${local address}|${remote address}|${remote port}|${peer's tunnel id}` -> key, for a repeated SCCRQ. */
   readonly byPeer: Map<string, TunnelKey>
-  /** Half-open tunnels of each source address. */
-  readonly halfOpen: Map<string, number>
-  halfOpenTotal: number
+  readonly sources: SourcesState
   /** Tunnels that wait for the answer to our SCCRQ. */
   dialling: TunnelKey[]
   /** Our challenges that await an answer, in hex. */

@@ -6,6 +6,7 @@ import { retransmissionCycleMs } from './config.ts'
 import type { EndReason, TunnelInfo, Verdicts } from './outputs.ts'
 import { setPeerWindow, silence } from './reliable-channel.ts'
 import { stepCall } from './session.ts'
+import { leaveHalfOpen, leaveTunnel } from './sources.ts'
 import type { Core, TunnelDetail, TunnelState } from './state.ts'
 import {
   answerChallenge,
@@ -328,9 +329,14 @@ export function forgetIfDone(core: Core, tunnel: TunnelState): void {
       : core.timers.has(tunnelTimer(tunnel, 'linger'))
   if (waits) return
   for (const name of TIMERS) clearTunnelTimer(core, tunnel, name)
-  leaveHalfOpen(core, tunnel)
-  core.state.tunnels.delete(tunnel.key)
+  leaveSetup(core, tunnel)
+  removeTunnel(core, tunnel)
   leavePeer(core, tunnel)
+}
+
+/** Frees the id of a tunnel that nothing else speaks of. */
+export function removeTunnel(core: Core, { key, path }: TunnelState): void {
+  if (core.state.tunnels.delete(key)) leaveTunnel(core.state.sources, path.remote.address)
 }
 
 function leavePeer(core: Core, tunnel: TunnelState): void {
@@ -359,19 +365,13 @@ export function callGone(core: Core, tunnel: TunnelState): void {
 
 /** The peer has shown that it receives at its address: no more limit on what we send there. */
 function proveAddress(core: Core, tunnel: TunnelState): void {
-  leaveHalfOpen(core, tunnel)
+  leaveSetup(core, tunnel)
   delete tunnel.unproven
 }
 
-function leaveHalfOpen(core: Core, tunnel: TunnelState): void {
-  core.state.dialling = core.state.dialling.filter(key => key !== tunnel.key)
-  if (tunnel.unproven === undefined) return
-  const { halfOpen } = core.state
-  core.state.halfOpenTotal--
-  const { address } = tunnel.path.remote
-  const left = (halfOpen.get(address) ?? 1) - 1
-  if (left === 0) halfOpen.delete(address)
-  else halfOpen.set(address, left)
+function leaveSetup(core: Core, { key, path }: TunnelState): void {
+  core.state.dialling = core.state.dialling.filter(dialling => dialling !== key)
+  leaveHalfOpen(core.state.sources, path.remote.address, key)
 }
 
 /** How a repeated SCCRQ finds its tunnel: ids are only unique for each address and port of a peer. */

@@ -64,6 +64,12 @@ const Tunnel = z.strictObject({
   helloIdleMs: span(L2TP.helloIdleMs, 1000, 3_600_000, 'A keepalive after this much silence of the peer.'),
   setupTimeoutMs: span(L2TP.setupTimeoutMs, 1000, 600_000, 'How long a tunnel or call may take to come up.'),
   maxTunnels: count(L2TP.maxTunnels, 1, 65_535, 'At the same time.'),
+  maxTunnelsPerSource: count(
+    L2TP.maxTunnelsPerSource,
+    1,
+    65_535,
+    'Of one address, which may be that of a whole network.',
+  ),
   maxHalfOpen: count(L2TP.maxHalfOpen, 1, 65_535, 'Tunnels that are being set up, in all.'),
   maxHalfOpenPerSource: count(
     L2TP.maxHalfOpenPerSource,
@@ -71,6 +77,8 @@ const Tunnel = z.strictObject({
     65_535,
     'Tunnels that are being set up, of one address.',
   ),
+  maxSessions: count(L2TP.maxSessions, 1, 65_536, 'Calls, in all.'),
+  maxSessionsPerSource: count(L2TP.maxSessionsPerSource, 1, 65_536, 'Calls of one address.'),
   maxSessionsPerTunnel: count(L2TP.maxSessionsPerTunnel, 1, 65_535, 'Calls in one tunnel.'),
 })
 

@@ -160,8 +160,9 @@ function check({ pair, calls, wrongPassword, undisturbed, loss }: Scenario): voi
 
 function checkSide({ name, endpoint, open, life, ...side }: Side): void {
   const { state } = endpoint.snapshot() as unknown as { state: Record<string, unknown> }
-  const { halfOpenTotal, dialling, challenges, asks } = state
-  assert.deepEqual([halfOpenTotal, dialling], [0, []], `${name}: nothing is half open`)
+  const { sources, dialling, challenges, asks } = state
+  const { halfOpen } = sources as { halfOpen: unknown }
+  assert.deepEqual([halfOpen, dialling], [{ $map: [] }, []], `${name}: nothing is half open`)
   assert.deepEqual([challenges, asks], [{ $map: [] }, { $map: [] }], `${name}: no answer is awaited`)
   assert.equal(open.size, 0, `${name}: no ask is pending`)
   if (endpoint.tunnels().length === 0) assert.ok(endpoint.isIdle(), `${name}: holds nothing`)

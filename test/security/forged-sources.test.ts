@@ -31,3 +31,63 @@ test('a StopCCN without our tunnel id ends a tunnel that is half open, and is ac
   bench.advance(CYCLE_MS)
   assert.ok(bench.endpoint.isIdle())
 })
+
+/** SCCRQs from sources that never answer, a new one each time, `perSecond` of them. */
+function flood(bench: Bench, seconds: number, perSecond: number, address: (n: number) => string): void {
+  const count = seconds * perSecond
+  for (let n = 0; n < count; n++) {
+    bench.peer({ address: address(n), port: 1701 }, 1 + (n % 60_000)).sccrq()
+    bench.advance(1000 / perSecond)
+  }
+}
+
+const forged = (n: number) => `10.${(n >> 16) & 0xff}.${(n >> 8) & 0xff}.${n & 0xff}`
+const LIMITS = { maxHalfOpen: 100, maxHalfOpenPerSource: 10 }
+
+test('while forged SCCRQs hold every half-open place, whoever answers gets in; what gave way is told and gone', () => {
+  const bench = new Bench({ l2tp: LIMITS })
+  flood(bench, 10, 50, forged)
+  assert.equal(bench.endpoint.tunnels().length, LIMITS.maxHalfOpen)
+  const honest = bench.peer({ address: '198.51.100.7', port: 1701 }, 5)
+  honest.sccrq()
+  honest.expect('SCCRP')
+  flood(bench, 1, 50, n => forged(n + 10_000))
+  honest.send({ type: 'SCCCN', avps: {} })
+  const [up] = bench.eventsOf('tunnelUp')
+  assert.equal(up?.tunnel.path.remote.address, '198.51.100.7')
+  const gone = bench.eventsOf('tunnelDown')
+  assert.ok(gone.length > 400 && gone.every(({ reason }) => reason.cause === 'no-resources'))
+  bench.advance(DEFAULT_L2TP.setupTimeoutMs + CYCLE_MS)
+  honest.send(STOP)
+  bench.advance(CYCLE_MS)
+  assert.ok(bench.endpoint.isIdle())
+})
+
+test('while somebody forges the address of a network, its own users still get in', () => {
+  const bench = new Bench({ l2tp: LIMITS })
+  flood(bench, 20, 5, () => '198.51.100.7')
+  const honest = bench.peer({ address: '198.51.100.7', port: 4000 }, 5)
+  honest.sccrq()
+  honest.expect('SCCRP')
+  honest.send({ type: 'SCCCN', avps: {} })
+  assert.equal(bench.eventsOf('tunnelUp').length, 1)
+})
+
+test('a half-open tunnel that had no time to answer does not give way: the newcomer asks again', () => {
+  const bench = new Bench({ l2tp: LIMITS })
+  const places = Array.from({ length: LIMITS.maxHalfOpen + 20 }, (_, n) =>
+    bench.peer({ address: forged(n), port: 1701 }),
+  )
+  for (const peer of places) peer.sccrq()
+  assert.deepEqual(bench.drops(), Array(20).fill('half-open-limit'))
+  assert.equal(bench.eventsOf('tunnelDown').length, 0)
+})
+
+test('a hook that is asked about a half-open tunnel is told when that gives way', () => {
+  const bench = new Bench({ l2tp: { maxHalfOpen: 1 }, decide: () => undefined })
+  bench.peer({ address: forged(1), port: 1701 }).sccrq()
+  bench.advance(1000)
+  bench.peer({ address: forged(2), port: 1701 }).sccrq()
+  assert.deepEqual(bench.withdrawn, [1])
+  assert.equal(bench.endpoint.pendingAsks().length, 1)
+})
