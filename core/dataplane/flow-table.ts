@@ -90,6 +90,8 @@ export class FlowTable {
     const { id, generation } = flow
     if (!Number.isInteger(id) || id < 0 || id >= this.maxFlows)
       throw new BurrowError('FLOW_REFUSED', `flow id ${id} is not below ${this.maxFlows}`)
+    if (!Number.isSafeInteger(generation) || generation < 0)
+      throw new BurrowError('FLOW_REFUSED', `${generation} is no generation`)
     if (flow.mtuBytes < LEAST_MTU_BYTES || flow.mtuBytes > MOST_MTU_BYTES)
       throw new BurrowError('FLOW_REFUSED', `an MTU of ${flow.mtuBytes} octets cannot carry IPv4`)
     const addresses = {

@@ -128,11 +128,12 @@ function run({ port, maxFlows, mtuBytes, counterMemory, taken, sockets, tunFd, w
   port.close()
 }
 
+/** A command that fails is refused, whatever is wrong with it: the other flows go on. */
 function perform(engine: Engine, { seq, command }: Extract<ToWorker, { kind: 'command' }>): FromWorker {
   try {
     return { kind: 'done', seq, counters: engine.apply(command) }
   } catch (error) {
-    if (!(error instanceof BurrowError)) throw error
-    return { kind: 'refused', seq, code: error.code, message: error.message }
+    const code = error instanceof BurrowError ? error.code : 'INTERNAL'
+    return { kind: 'refused', seq, code, message: error instanceof Error ? error.message : String(error) }
   }
 }

@@ -70,6 +70,7 @@ export function flows(behaviour: Behaviour): void {
     await plane.setFlowPolicy(0, 2, [])
     peer.send(lns, encodeDataDatagram(header, frame))
     await packetsOut(3)
+    assert.equal((await plane.remove([{ id: 0, generation: 3 }]))[0]?.packetsIn, 2n)
   })
 
   behaviour('without rules nothing passes; rules count at once; a flow’s own beat its zone’s', async open => {
@@ -127,8 +128,10 @@ export function flows(behaviour: Behaviour): void {
       flowOf(1, { ...path, remote: { address: '2001:db8::1', port: 1 } }),
       flowOf(1, path, { prefixes: [{ address: '10.0.0.0', length: 33 }] }),
       flowOf(1, path, { mtuBytes: 60 }),
+      flowOf(1, path, { generation: Number.NaN }),
     ]
     for (const flow of refused) await assert.rejects(plane.upsert([flow]), { code: 'FLOW_REFUSED' })
+    await assert.rejects(plane.setPolicy('dmz', [null as never]), 'even what no caller that compiles can ask')
     await plane.upsert([flowOf(1, path)])
     peer.send(lns, fromSession(1, toInside(1)))
     await packetsOut(1)

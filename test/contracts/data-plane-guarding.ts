@@ -137,8 +137,10 @@ export function guarding(behaviour: Behaviour): void {
     await packetsOut(3)
     const [answer = assert.fail()] = out
     assert.equal(counters(plane, 0).drops['too-big'], 5n)
-    for (const packet of out)
+    for (const packet of out) {
+      assert.deepEqual([...packet.subarray(0, 4)], [0x45, 0, 0, packet.length])
       assert.equal(sum16(packet.subarray(0, 20)) + sum16(packet.subarray(20)), 0, 'both checksums')
+    }
     assert.equal(hex(answer.subarray(20, 22)), '0304')
     assert.equal(hex(answer.subarray(24, 28)), `0000${MTU_BYTES.toString(16).padStart(4, '0')}`)
     assert.equal(hex(answer.subarray(12, 20)), hex(Uint8Array.from([10, 0, 0, 0, 192, 168, 1, 1])))

@@ -9,6 +9,7 @@ import { PrefixTable } from '../../core/dataplane/prefix-table.ts'
 import type { AclRule, Flow, Prefix } from '../../core/flow.ts'
 import type { Path } from '../../core/ports.ts'
 import { formatIpv4, ipv4Mask, parseIpv4 } from '../../core/wire/ip.ts'
+import { flowOf, fromInside, PERMIT_ALL } from '../contracts/data-plane-bench.ts'
 import { ipv4, tcp, tcpChecksumHolds, udp } from '../support/ip-packets.ts'
 import { fromNetwork, fromTun, type Outcome, type World } from './reference.ts'
 
@@ -201,6 +202,15 @@ function datagramTo(tunnels: fc.Arbitrary<number>, sessions: fc.Arbitrary<number
   )
 }
 
+/** Headers that end anywhere, whatever their length field says. */
+const stub = fc
+  .tuple(
+    fc.constantFrom(0x00, 0x40, 0x48, 0x4a, 0x0a, 0x02, 0xc8),
+    fc.nat(20),
+    fc.uint8Array({ maxLength: 16 }),
+  )
+  .map(([flags, told, rest]) => Uint8Array.from([flags, 2, 0, told, ...rest]))
+
 interface Arrival {
   readonly world: World
   readonly way: Path
@@ -209,7 +219,11 @@ interface Arrival {
 
 /** From anybody to anything, or from the peer of one of the flows. */
 const arrival: fc.Arbitrary<Arrival> = world.chain(given => {
-  const stranger = fc.record({ world: fc.constant(given), way: path, bytes: datagramTo(id, id) })
+  const stranger = fc.record({
+    world: fc.constant(given),
+    way: path,
+    bytes: fc.oneof(stub, datagramTo(id, id)),
+  })
   const peers = given.flows.map(({ flow: { path: way, localTunnelId, localSessionId } }) =>
     fc.record({
       world: fc.constant(given),
@@ -340,4 +354,19 @@ test('what comes from the TUN fares as the slow evaluator says', () => {
     'too-big',
   ])
     assert.ok(seen.has(name), `reached: ${name}`)
+})
+
+test('no datagram is longer than UDP carries, whatever the MTU', () => {
+  const path = { local: { address: '192.0.2.1', port: 1701 }, remote: { address: '192.0.2.2', port: 1701 } }
+  const flow = flowOf(0, path, { mtuBytes: 65_535 })
+  const fastPath = makeFastPath({ flows: [{ flow, rules: PERMIT_ALL }], localPrefixes: [] })
+  const verdict = (length: number) => {
+    const bytes = fromInside(0, { payload: new Uint8Array(length - 20) })
+    const { view, at } = PLACES[0]?.(bytes) ?? assert.fail()
+    return fastPath.fromTun(view, at, length)
+  }
+  assert.equal(verdict(65_507 - 12), VERDICT.toPeer)
+  assert.equal(fastPath.length, 65_507)
+  assert.equal(verdict(65_507 - 11), VERDICT.drop)
+  assert.equal(fastPath.reason, 'too-big')
 })
