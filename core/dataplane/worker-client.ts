@@ -16,7 +16,7 @@ const EFD_CLOEXEC = 0x80000
 
 /**
  * Sockets and TUN are opened by `start`, in the calling thread before its first await; it fails with PORT_IN_USE,
- * ADDRESS_NOT_LOCAL, NO_TUN, NO_ROOT or NETWORK_SETUP. `entry` is the worker's module.
+ * ADDRESS_NOT_LOCAL, NO_TUN, NO_ROOT, TUN_IN_USE or NETWORK_SETUP. `entry` is the worker's module.
  */
 export function createWorkerDataPlane(
   options: DataPlaneOptions,

@@ -74,12 +74,11 @@ test('a device that another program has, or that no device can be called, is ref
   const netns = makeNetns(t)
   const tun = netns.inside(() => TunDevice.open(TUN.name))
   t.after(() => tun.close())
-  for (const name of [TUN.name, 'a/b', 'sixteen-letters-', '', 'bt%d'])
-    await assert.rejects(
-      netns.inside(() => createWorkerDataPlane({ listen: [LOOPBACK], tun: { ...TUN, name } }).start()),
-      { code: 'NETWORK_SETUP' },
-      name,
-    )
+  const start = (name: string) =>
+    netns.inside(() => createWorkerDataPlane({ listen: [LOOPBACK], tun: { ...TUN, name } }).start())
+  await assert.rejects(start(TUN.name), { code: 'TUN_IN_USE' })
+  for (const name of ['a/b', 'sixteen-letters-', '', 'bt%d'])
+    await assert.rejects(start(name), { code: 'NETWORK_SETUP' }, name)
 })
 
 test('without root it is NO_ROOT, without /dev/net/tun NO_TUN', { skip }, () => {

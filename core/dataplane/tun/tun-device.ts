@@ -22,7 +22,7 @@ export class TunDevice implements TunPort {
     this.fd = fd
   }
 
-  /** Makes the device; it goes away when it is closed. Throws NO_TUN, NO_ROOT or NETWORK_SETUP. */
+  /** Makes the device; it goes away when it is closed. Throws NO_TUN, NO_ROOT, TUN_IN_USE or NETWORK_SETUP. */
   static open(name: string): TunDevice {
     if (!/^[^\s/%:]+$/.test(name) || name.length > LONGEST_NAME)
       throw new BurrowError('NETWORK_SETUP', `${JSON.stringify(name)} is no name for a network device`)
@@ -75,6 +75,6 @@ function openError(code: number): BurrowError {
 function attachError(code: number, name: string): BurrowError {
   if (code === ERRNO.EPERM)
     return new BurrowError('NO_ROOT', `this process may not make the TUN device ${name}`)
-  const why = code === ERRNO.EBUSY ? 'another program has it' : errnoName(code)
-  return new BurrowError('NETWORK_SETUP', `no TUN device ${name}: ${why}`)
+  if (code === ERRNO.EBUSY) return new BurrowError('TUN_IN_USE', `another program has the TUN device ${name}`)
+  return new BurrowError('NETWORK_SETUP', `no TUN device ${name}: ${errnoName(code)}`)
 }
