@@ -7,7 +7,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { declined, type Lack, lackFor, mustHavePeers, NEEDS } from './setup/peers.ts'
+import { declined, type Kind, kindsOf, type Lack, lackOf, mustHave, NEEDS } from './setup/peers.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** The last resort against a hang; each wait within a test has its own, shorter deadline. */
@@ -22,8 +22,10 @@ const files = testFiles().filter(path => words.length === 0 || words.some(word =
 if (files.length === 0) end(`no test file matches ${words.join(' ')}`, 1)
 
 if (words.length === 0) await must('node_modules/.bin/biome', ['check', '--error-on-warnings', '.'])
-const lack = declined ? undefined : await prepare(files)
-if (lack !== undefined && mustHavePeers) end(`${lack.reason}: ${lack.remedy} (CI=true asks for all peers)`, 1)
+const kinds = kindsOf(files).filter(kind => !(kind === 'peers' && declined))
+const lack = await prepare(kinds)
+if (lack !== undefined && kinds.some(mustHave))
+  end(`${lack.reason}; to mend it: ${lack.remedy} (CI=true: no test may be skipped for this)`, 1)
 
 const status = await run(process.execPath, [
   '--enable-source-maps',
@@ -35,7 +37,7 @@ const status = await run(process.execPath, [
   ...files.map(path => join('dist', path.replace(/\.ts$/, '.js'))),
 ])
 if (declined) say('the tests with real peers were skipped: BURROW_TEST_PEERS=skip')
-if (lack !== undefined) say(`some tests were skipped: ${lack.reason}\nburrow: to run them: ${lack.remedy}`)
+if (lack !== undefined) say(`tests were skipped: ${lack.reason}; to run them: ${lack.remedy}`)
 process.exit(status)
 
 function testFiles(): string[] {
@@ -45,21 +47,19 @@ function testFiles(): string[] {
     .sort()
 }
 
-/** Installs what the files need and the machine lacks, where that is possible; what is still missing afterwards. */
-async function prepare(paths: readonly string[]): Promise<Lack | undefined> {
-  const found = lackFor(paths)
+/** Installs what the tests need and the machine lacks, where that is possible; what is still missing afterwards. */
+async function prepare(kinds: readonly Kind[]): Promise<Lack | undefined> {
+  const found = lackOf(kinds)
   if (found === undefined || found.packages.length === 0) return found
+  if (!existsSync('/etc/debian_version')) return { ...found, remedy: `on Debian: ${found.remedy}` }
   if (process.geteuid?.() !== 0) return { ...found, remedy: `as root: ${found.remedy}` }
-  if (!existsSync('/etc/debian_version'))
-    return { ...found, remedy: `this is not Debian, where it would be: ${found.remedy}` }
-  say(
-    'installing Debian packages that the tests need (BURROW_TEST_PEERS=skip declines); no daemon is started',
-  )
+  say('installing Debian packages that the tests need; no daemon is started')
   for (const need of NEEDS.filter(need => found.packages.includes(need.package)))
     say(`  ${need.package.padEnd(16)} ${need.why}`)
+  if (kinds.includes('peers')) say('BURROW_TEST_PEERS=skip leaves the real peers out')
   const code = await run('test/setup/install.sh', found.packages)
   if (code !== 0) say(`installing failed with status ${code}`)
-  return lackFor(paths)
+  return lackOf(kinds)
 }
 
 async function must(command: string, args: readonly string[]): Promise<void> {

@@ -11,7 +11,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { lackFor } from '../setup/peers.ts'
+import { lackOf } from '../setup/peers.ts'
 import { ROOT } from '../support/imports.ts'
 import { joinByVeth, makeNetns, type Netns } from '../support/netns.ts'
 import { type Program, run, start, until } from '../support/processes.ts'
@@ -79,7 +79,7 @@ interface Cleanup {
 
 /** Starts a lab with that many guests, some four seconds; `t.after` ends it. */
 export async function startLab(t: Cleanup, guests: number): Promise<Lab> {
-  const lack = lackFor(['test/interop/'])
+  const lack = lackOf(['network', 'peers'])
   if (lack !== undefined) throw new Error(`${lack.reason}: ${lack.remedy}`)
 
   const folder = mkdtempSync(join(tmpdir(), 'burrow-lab-'))

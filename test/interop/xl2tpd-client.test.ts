@@ -3,13 +3,15 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { skipWithoutPeers } from '../setup/peers.ts'
+import { skipWithout } from '../setup/peers.ts'
 import { burrow } from '../support/burrow.ts'
 import { type Program, until } from '../support/processes.ts'
 import { ADDRESS, PAGE, startLab } from './lab.ts'
 
 const USER = { user: 'hb@hb', password: 'admin@123' } as const
 const STATIC = { user: 'desk@hb', password: 'admin@123', address: '172.16.1.77' } as const
+/** Its sessions last no longer than this. */
+const BRIEF = { user: 'brief@hb', password: 'admin@123', sessionTimeoutS: 2 } as const
 const SECRET = 'tunnel-secret'
 const GATEWAY = '172.16.1.1'
 const POOL = /^172\.16\.1\.([2-9]|[1-9]\d|100)$/
@@ -24,7 +26,7 @@ interface Record {
   readonly cause: string
 }
 
-test('xl2tpd as the client of burrow serve', { skip: skipWithoutPeers() }, async t => {
+test('xl2tpd as the client of burrow serve', { skip: skipWithout('peers') }, async t => {
   const lab = await startLab(t, 1)
   const client = lab.guest(0)
   const accounting = join(lab.folder, 'accounting.jsonl')
@@ -56,12 +58,21 @@ test('xl2tpd as the client of burrow serve', { skip: skipWithoutPeers() }, async
     await client.gone()
   })
 
+  await t.test('is hung up on when the time of its user is over', async () => {
+    const before = records().length
+    await client.dial({ ...call, user: BRIEF.user })
+    const { own } = await entered()
+    assert.equal((await stopOf(before, own)).cause, 'session-timeout')
+    await client.gone()
+    await client.says(/Call-Disconnect-Notify/)
+  })
+
   await t.test('gets its own address again after a crash, and the dead session is ended', async () => {
     const before = records().length
-    await client.dial({ ...call, ...STATIC })
+    await client.dial({ ...call, user: STATIC.user })
     assert.equal((await entered()).own, STATIC.address)
     await client.end('KILL')
-    await client.dial({ ...call, ...STATIC })
+    await client.dial({ ...call, user: STATIC.user })
     assert.equal((await entered()).own, STATIC.address)
     assert.equal((await stopOf(before, STATIC.address)).cause, 'replaced')
     await reachesTheServer(STATIC.address)
@@ -113,7 +124,7 @@ test('xl2tpd as the client of burrow serve', { skip: skipWithoutPeers() }, async
 
   async function serve(more: string): Promise<Program> {
     const config = join(lab.folder, 'burrow.yaml')
-    const users = [USER, STATIC].map(user => JSON.stringify(user)).join(', ')
+    const users = [USER, STATIC, BRIEF].map(user => JSON.stringify(user)).join(', ')
     writeFileSync(
       config,
       `listen: [${ADDRESS.host}]

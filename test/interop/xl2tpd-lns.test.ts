@@ -1,7 +1,7 @@
 /** Burrow's client dials a real LNS: xl2tpd and pppd on a Linux kernel. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { skipWithoutPeers } from '../setup/peers.ts'
+import { skipWithout } from '../setup/peers.ts'
 import { burrow } from '../support/burrow.ts'
 import { type Program, run } from '../support/processes.ts'
 import { ADDRESS, startLab, XL2TPD_USER } from './lab.ts'
@@ -12,7 +12,7 @@ const SECRET = 'tunnel-secret'
 const UP = /^\{"event":"up".*\}$/m
 const DOWN = /^\{"event":"down".*\}$/m
 
-test('burrow connect and xl2tpd as the LNS', { skip: skipWithoutPeers() }, async t => {
+test('burrow connect and xl2tpd as the LNS', { skip: skipWithout('peers') }, async t => {
   const lab = await startLab(t, 1)
   const lns = lab.guest(0)
   const netns = lab.host.name

@@ -2,67 +2,74 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { join } from 'node:path'
 
+/** `network`: namespaces and TUN devices. `peers`: real L2TP clients and servers in them. */
+export type Kind = 'network' | 'peers'
+
 export interface Need {
   readonly package: string
   /** Found on the PATH when it is there, from whatever source. */
   readonly program: string
   readonly why: string
-  /** The test files that need it: their paths start so. */
-  readonly by: string
+  readonly kind: Kind
 }
 
 export const NEEDS: readonly Need[] = [
-  { package: 'iproute2', program: 'ip', why: 'network namespaces and devices', by: 'test/' },
-  { package: 'iputils-ping', program: 'ping', why: 'the first packet through a session', by: 'test/' },
-  {
-    package: 'user-mode-linux',
-    program: 'linux.uml',
-    why: 'a Linux kernel with PPP and L2TP that runs as a process',
-    by: 'test/interop/',
-  },
-  { package: 'kmod', program: 'modprobe', why: 'loads the modules of that kernel', by: 'test/interop/' },
-  { package: 'socat', program: 'socat', why: 'carries commands into it', by: 'test/interop/' },
-  {
-    package: 'xl2tpd',
-    program: 'xl2tpd',
-    why: 'a real L2TP client and a real LNS to talk with',
-    by: 'test/interop/',
-  },
-  { package: 'ppp', program: 'pppd', why: 'the PPP of that client and LNS', by: 'test/interop/' },
+  { kind: 'network', package: 'iproute2', program: 'ip', why: 'network namespaces and devices' },
+  { kind: 'network', package: 'iputils-ping', program: 'ping', why: 'the first packet through a session' },
+  { kind: 'peers', package: 'user-mode-linux', program: 'linux.uml', why: 'a Linux kernel as a process' },
+  { kind: 'peers', package: 'kmod', program: 'modprobe', why: 'loads PPP and L2TP into that kernel' },
+  { kind: 'peers', package: 'socat', program: 'socat', why: 'carries commands to that kernel' },
+  { kind: 'peers', package: 'xl2tpd', program: 'xl2tpd', why: 'a real L2TP client, and a real LNS' },
+  { kind: 'peers', package: 'ppp', program: 'pppd', why: 'the PPP of that client and LNS' },
 ]
 
-/** Why real peers cannot be had, and the command that helps. */
+/** Where the tests are that need it; a path that starts so. */
+const USERS: Readonly<Record<Kind, readonly string[]>> = {
+  network: ['test/dataplane/', 'test/runtime/', 'test/interop/'],
+  peers: ['test/interop/'],
+}
+
 export interface Lack {
   readonly reason: string
+  /** The command that helps. */
   readonly remedy: string
-  /** Packages to install; empty when installing would not help. */
+  /** To install; empty when that would not help. */
   readonly packages: readonly string[]
 }
 
-/** What is missing for tests of these paths; undefined when all is there. */
-export function lackFor(paths: readonly string[]): Lack | undefined {
-  const needs = NEEDS.filter(({ by }) => paths.some(path => path.startsWith(by)))
-  if (needs.length === 0) return undefined
-  const missing = needs.filter(({ program }) => !onPath(program)).map(need => need.package)
-  const install = `apt-get install --no-install-recommends ${missing.join(' ')}`
-  if (missing.length > 0)
-    return { reason: `not installed: ${missing.join(', ')}`, remedy: install, packages: missing }
-  if (process.geteuid?.() !== 0) return { reason: 'not root', remedy: 'run the tests as root', packages: [] }
-  if (!existsSync('/dev/net/tun')) return { reason: 'no /dev/net/tun', remedy: 'modprobe tun', packages: [] }
+export function kindsOf(paths: readonly string[]): readonly Kind[] {
+  const kinds = Object.entries(USERS) as [Kind, readonly string[]][]
+  return kinds
+    .filter(([, users]) => paths.some(path => users.some(user => path.startsWith(user))))
+    .map(([kind]) => kind)
+}
+
+/** What is missing; undefined when all is there. */
+export function lackOf(kinds: readonly Kind[]): Lack | undefined {
+  if (kinds.length === 0) return undefined
+  const needs = NEEDS.filter(({ kind }) => kinds.includes(kind))
+  const packages = needs.filter(({ program }) => !onPath(program)).map(need => need.package)
+  if (packages.length > 0) {
+    const list = packages.join(' ')
+    const remedy = `apt-get install --no-install-recommends ${list}`
+    return { reason: `not installed: ${list}`, remedy, packages }
+  }
+  if (process.geteuid?.() !== 0) return { reason: 'not root', remedy: 'run the tests as root', packages }
+  if (!existsSync('/dev/net/tun')) return { reason: 'no /dev/net/tun', remedy: 'modprobe tun', packages }
   return undefined
 }
 
 /** `BURROW_TEST_PEERS=skip` leaves the real peers out, in CI as well: somebody asked for it. */
 export const declined = process.env.BURROW_TEST_PEERS === 'skip'
 
-/** In CI a peer that is missing is a failure, never a skipped test. */
-export const mustHavePeers = process.env.CI === 'true' && !declined
+/** In CI what is missing is a failure, never a skipped test. */
+export const mustHave = (kind: Kind): boolean => process.env.CI === 'true' && !(kind === 'peers' && declined)
 
-/** The `skip` option of a test with real peers: in CI it runs, and its lab says what is missing. */
-export function skipWithoutPeers(): string | false {
-  if (declined) return 'declined by BURROW_TEST_PEERS=skip'
-  const lack = lackFor(['test/interop/'])
-  return lack === undefined || mustHavePeers ? false : `${lack.reason}: ${lack.remedy}`
+/** The `skip` option of a test. In CI the test runs, and fails for what is missing. */
+export function skipWithout(kind: Kind): string | false {
+  if (kind === 'peers' && declined) return 'BURROW_TEST_PEERS=skip'
+  const lack = lackOf(['network', kind])
+  return lack === undefined || mustHave(kind) ? false : `${lack.reason} (${lack.remedy})`
 }
 
 function onPath(program: string): boolean {

@@ -6,24 +6,14 @@ import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:
 import { randomBytes } from 'node:crypto'
 import { closeSync, existsSync, openSync, readdirSync } from 'node:fs'
 import koffi from 'koffi'
+import { skipWithout } from '../setup/peers.ts'
 
 const FOLDER = '/run/netns'
 const PREFIX = 'bwt'
 const CLONE_NEWNET = 0x40000000
 const setns = koffi.load('libc.so.6').func('int setns(int fd, int kind)')
 
-export const skipWithoutNetns: string | false = reasonToSkip()
-
-function reasonToSkip(): string | false {
-  if (process.geteuid?.() !== 0) return 'needs root for network namespaces'
-  if (!existsSync('/dev/net/tun')) return 'needs /dev/net/tun'
-  try {
-    execFileSync('ip', ['-V'], { stdio: 'ignore' })
-  } catch {
-    return 'needs the `ip` program (package iproute2)'
-  }
-  return false
-}
+export const skipWithoutNetns: string | false = skipWithout('network')
 
 export interface Netns {
   readonly name: string

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { ROOT } from '../support/imports.ts'
+import { run } from '../support/processes.ts'
+import { kindsOf, NEEDS } from './peers.ts'
+
+/** What `skipWithout` says of each kind on a machine with this environment and no program at all. */
+async function skips(env: NodeJS.ProcessEnv): Promise<{ network: string | false; peers: string | false }> {
+  const module = JSON.stringify(join(ROOT, 'dist/test/setup/peers.js'))
+  const script = `const { skipWithout } = await import(${module})
+    process.env.PATH = '/nowhere'
+    console.log(JSON.stringify({ network: skipWithout('network'), peers: skipWithout('peers') }))`
+  const clean = { CI: '', BURROW_TEST_PEERS: '', ...env }
+  const { stdout, stderr } = await run([process.execPath, '--input-type=module', '-e', script], {
+    env: clean,
+  })
+  assert.notEqual(stdout, '', stderr)
+  return JSON.parse(stdout)
+}
+
+test('what is missing skips a test and says what to install', async () => {
+  const { network, peers } = await skips({})
+  assert.match(String(network), /iproute2/)
+  assert.doesNotMatch(String(network), /xl2tpd/)
+  for (const need of NEEDS) assert.match(String(peers), new RegExp(`apt-get install .*${need.package}`))
+})
+
+test('in CI nothing is skipped for what is missing', async () => {
+  assert.deepEqual(await skips({ CI: 'true' }), { network: false, peers: false })
+})
+
+test('who declines the real peers still has the rest', async () => {
+  const { network, peers } = await skips({ CI: 'true', BURROW_TEST_PEERS: 'skip' })
+  assert.equal(network, false)
+  assert.equal(peers, 'BURROW_TEST_PEERS=skip')
+})
+
+test('test files get what they need, and no more', () => {
+  const kinds = (folder: string) => kindsOf(readdirSync(join(ROOT, folder)).map(name => join(folder, name)))
+  assert.deepEqual(kinds('test/wire'), [])
+  assert.deepEqual(kinds('test/runtime'), ['network'])
+  assert.deepEqual(kinds('test/interop'), ['network', 'peers'])
+})
