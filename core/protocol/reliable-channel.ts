@@ -51,8 +51,10 @@ export interface ChannelEnv {
   exhausted(): void
 }
 
-/** Half the number space, less room for what is in flight. More waiting than this is a peer that does not read. */
+/** Half the number space, less room for what is in flight. */
 const LONGEST_OUTBOX = 16_384
+/** What may wait beside the messages of calls. */
+const TUNNEL_MESSAGES = 64
 /** A longer message is not kept for its turn: the peer repeats it. */
 const LONGEST_EARLY_BYTES = 1500
 /** Appendix A. The peer's own default where it tells none is 4 (4.4.3). */
@@ -88,7 +90,7 @@ export function sendReliably(
   sessionId: number,
   body: Uint8Array,
 ): boolean {
-  if (channel.outbox.length >= LONGEST_OUTBOX) return false
+  if (channel.outbox.length >= longestOutbox(env.config)) return false
   channel.outbox.push({ ns: channel.nextNs, sessionId, body })
   channel.nextNs = add16(channel.nextNs, 1)
   pump(channel, env)
@@ -178,7 +180,14 @@ export function silence(channel: ChannelState, env: ChannelEnv): void {
   channel.outbox = []
   channel.flight = 0
   channel.early = []
+  // What was never sent used up no numbers, so that nothing can acknowledge it.
+  channel.nextNs = channel.sentEnd
   env.clearRetransmitTimer()
+}
+
+/** An answer and an end for each call. More waiting than this is a peer that does not read. */
+function longestOutbox({ maxSessionsPerTunnel }: L2tpConfig): number {
+  return Math.min(LONGEST_OUTBOX, 2 * maxSessionsPerTunnel + TUNNEL_MESSAGES)
 }
 
 function pump(channel: ChannelState, env: ChannelEnv): void {

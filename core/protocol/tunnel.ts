@@ -28,6 +28,8 @@ import {
 import { TUNNEL_TABLE, type TunnelAction, type TunnelEvent } from './tunnel-table.ts'
 
 const PROTOCOL_VERSION = { version: 1, revision: 0 } as const
+/** How many retransmission cycles a peer has to acknowledge the end of all of its calls and then of the tunnel. */
+const FAREWELL_CYCLES = 4
 const ALL_FRAMING = { async: true, sync: true } as const
 
 /** Assigns the state first, then acts. */
@@ -116,6 +118,7 @@ const ACTIONS: Readonly<
     }
     const { result, error, message } = stop ?? ORDERLY[reason.cause] ?? { result: STOPCCN.clear }
     tunnel.farewell = 'sent'
+    setTunnelTimer(core, tunnel, 'linger', FAREWELL_CYCLES * retransmissionCycleMs(core.config.l2tp))
     sendControl(core, tunnel, 0, {
       type: 'StopCCN',
       avps: {
@@ -136,13 +139,15 @@ const ACTIONS: Readonly<
 
   'clean-up'(core, tunnel, { reason = { cause: 'peer-hangup' } }) {
     silence(tunnel.channel, channelEnv(core, tunnel))
+    if (tunnel.farewell !== 'received')
+      setTunnelTimer(core, tunnel, 'linger', retransmissionCycleMs(core.config.l2tp))
     tunnel.farewell = 'received'
-    setTunnelTimer(core, tunnel, 'linger', retransmissionCycleMs(core.config.l2tp))
     endTunnel(core, tunnel, reason)
   },
 
   forget(core, tunnel, { reason = { cause: 'peer-silent' } }) {
     silence(tunnel.channel, channelEnv(core, tunnel))
+    clearTunnelTimer(core, tunnel, 'linger')
     tunnel.farewell = 'none'
     endTunnel(core, tunnel, reason)
   },
@@ -291,7 +296,7 @@ export function tunnelTimeout(
       )
     }
     case 'linger':
-      return forgetIfDone(core, tunnel)
+      return stepTunnel(core, tunnel, 'silent')
   }
 }
 

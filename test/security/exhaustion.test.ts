@@ -47,3 +47,54 @@ test('calls are limited in all and of one source, over all of its tunnels, and a
   two.send(STOP)
   one.call(5)
 })
+
+/** A peer with `calls` that nobody admitted yet, and a window of one. */
+function slowPeer(calls: number) {
+  const bench = new Bench({ decide: ({ kind }) => (kind === 'admitTunnel' ? { kind: 'accept' } : undefined) })
+  const peer = bench.peer().establish({ receiveWindowSize: 1 })
+  for (let id = 1; id <= calls; id++) peer.icrq(id)
+  peer.heard()
+  return { bench, peer }
+}
+
+test('a peer that acknowledges the end of its calls as slowly as it may is forgotten all the same', () => {
+  const { bench, peer } = slowPeer(200)
+  bench.act((endpoint, now) => endpoint.shutdown(now))
+  for (let passed = 0; passed < 5 * CYCLE_MS; passed += 30_000) {
+    bench.advance(30_000)
+    peer.zlb()
+  }
+  assert.ok(bench.endpoint.isIdle())
+  assert.ok(peer.types().includes('CDN'))
+})
+
+test('a peer that says goodbye again and again keeps no tunnel for it', () => {
+  const bench = new Bench()
+  const peer = bench.peer().establish()
+  for (let passed = 0; passed <= CYCLE_MS; passed += 10_000) {
+    peer.send(STOP)
+    bench.advance(10_000)
+  }
+  assert.ok(bench.endpoint.isIdle())
+})
+
+test('a peer that lets our answers pile up is given up when they are more than its calls explain', () => {
+  const { bench, peer } = slowPeer(0)
+  // Each is refused by a message that has to be delivered.
+  const refused = { assignedSessionId: 0, callSerialNumber: 1 }
+  let sent = 0
+  for (; sent < 20_000 && bench.endpoint.tunnels().length > 0; sent++)
+    peer.send({ type: 'ICRQ', avps: refused }, { nr: 1 })
+  assert.ok(sent <= 3 * DEFAULT_L2TP.maxSessionsPerTunnel, `${sent}`)
+  assert.ok(bench.endpoint.isIdle())
+})
+
+test('after the end an Nr from nowhere acknowledges nothing', () => {
+  const { bench, peer } = slowPeer(0)
+  for (let id = 0; id < 5; id++)
+    peer.send({ type: 'ICRQ', avps: { assignedSessionId: 0, callSerialNumber: 1 } }, { nr: 1 })
+  peer.send(STOP, { nr: 1 })
+  bench.drops()
+  peer.zlb({ nr: 0x7000 })
+  assert.deepEqual(bench.drops(), ['bad-ack'])
+})

@@ -91,3 +91,15 @@ test('a hook that is asked about a half-open tunnel is told when that gives way'
   assert.deepEqual(bench.withdrawn, [1])
   assert.equal(bench.endpoint.pendingAsks().length, 1)
 })
+
+test('half-open tunnels that already said goodbye give way too', () => {
+  const bench = new Bench({ l2tp: LIMITS })
+  for (let n = 0; n < 3 * LIMITS.maxHalfOpen; n++) {
+    const peer = bench.peer({ address: forged(n), port: 1701 })
+    peer.sccrq()
+    peer.send(STOP, { tunnelId: 0 })
+    bench.advance(20)
+  }
+  const { state } = bench.endpoint.snapshot() as { state: { tunnels: { $map: unknown[] } } }
+  assert.equal(state.tunnels.$map.length, LIMITS.maxHalfOpen)
+})
