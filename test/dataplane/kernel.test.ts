@@ -31,7 +31,8 @@ const routes = (host: Netns) =>
   host
     .exec('ip', '-4', 'route')
     .split('\n')
-    .map(line => line.trim())
+    // The kernel tells of a carrier a moment after it is there.
+    .map(line => line.replace(' linkdown', '').trim())
     .filter(line => line !== '')
 
 /** Node's thread pool would read another namespace's /proc: everything here is done on this thread or by a child. */
