@@ -1,9 +1,12 @@
 /** Datagrams of the control plane, as they may be shown: without passwords and without what users send. */
 import type { Path } from '../ports.ts'
+import { decodeAvpList } from '../wire/avp.ts'
+import { AVPS } from '../wire/avp-dictionary.ts'
 import { describeDatagram } from '../wire/describe.ts'
 import { decodeHeader } from '../wire/l2tp-header.ts'
 import { decodePap } from '../wire/ppp-auth.ts'
 import { decodePppFrame, PPP } from '../wire/ppp-frame.ts'
+import { CP_CODE } from '../wire/ppp-options.ts'
 
 export interface TraceRecord {
   /** Wall time. */
@@ -12,7 +15,7 @@ export interface TraceRecord {
   /** `address:port` */
   readonly local: string
   readonly remote: string
-  /** The datagram, a password in it overwritten with `*`. */
+  /** The datagram, passwords in it overwritten with `*`. */
   readonly hex: string
   /** What it says, in a line. */
   readonly text: string
@@ -21,6 +24,10 @@ export interface TraceRecord {
 const MASK = 0x2a
 /** Code, identifier and length of a PAP packet (RFC 1334 2.2). */
 const PAP_HEADER_BYTES = 4
+/** Code, identifier, length and the protocol that was rejected. */
+const REJECT_HEADER_BYTES = 6
+/** Flags, length and ids. */
+const DATA_HEADER_BYTES = 8
 const FIRST_CONTROL_PROTOCOL = 0x8000
 
 /** Undefined for what carries a user's own packets. */
@@ -45,13 +52,44 @@ export function traceRecord(
 function showable(bytes: Uint8Array): Uint8Array | undefined {
   const copy = bytes.slice()
   const datagram = decodeHeader(copy)
-  if (datagram.kind !== 'data') return copy
-  const frame = decodePppFrame(datagram.payload)
-  if (frame === undefined) return copy
-  if (frame.protocol < FIRST_CONTROL_PROTOCOL) return undefined
-  if (frame.protocol !== PPP.PAP) return copy
-  const packet = decodePap(frame.payload)
-  if (packet === undefined) frame.payload.subarray(PAP_HEADER_BYTES).fill(MASK)
-  else if (packet.kind === 'request') packet.password.fill(MASK)
+  if (datagram.kind === 'control') maskProxyPassword(datagram.payload)
+  else if (datagram.kind === 'data') return showableData(copy, datagram.payload)
+  else if (isData(copy)) copy.subarray(DATA_HEADER_BYTES).fill(MASK)
   return copy
+}
+
+/** `payload` is a view into `copy`; what stands behind it belongs to nothing. */
+function showableData(copy: Uint8Array, payload: Uint8Array): Uint8Array | undefined {
+  copy.subarray(payload.byteOffset - copy.byteOffset + payload.length).fill(MASK)
+  return maskFrame(payload) ? copy : undefined
+}
+
+function isData([flags = 0x80]: Uint8Array): boolean {
+  return (flags & 0x80) === 0
+}
+
+/** RFC 2661 4.4.5: what the user answered, the password itself where that was PAP. */
+function maskProxyPassword(body: Uint8Array): void {
+  for (const { type, vendorId, value } of decodeAvpList(body).avps)
+    if (vendorId === 0 && type === AVPS.proxyAuthenResponse.type) value.fill(MASK)
+}
+
+/** False for a user's own packets. */
+function maskFrame(bytes: Uint8Array): boolean {
+  const frame = decodePppFrame(bytes)
+  if (frame === undefined) bytes.fill(MASK)
+  else if (frame.protocol === PPP.PAP) maskPap(frame.payload)
+  else if (frame.protocol === PPP.LCP) maskRejected(frame.payload)
+  return frame === undefined || frame.protocol >= FIRST_CONTROL_PROTOCOL
+}
+
+function maskPap(payload: Uint8Array): void {
+  const packet = decodePap(payload)
+  if (packet === undefined) payload.subarray(PAP_HEADER_BYTES).fill(MASK)
+  else if (packet.kind === 'request') packet.password.fill(MASK)
+}
+
+/** A Protocol-Reject brings back what was rejected (RFC 1661 5.7): a login, or a user's packet. */
+function maskRejected(payload: Uint8Array): void {
+  if (payload[0] === CP_CODE.PROTOCOL_REJECT) payload.subarray(REJECT_HEADER_BYTES).fill(MASK)
 }
