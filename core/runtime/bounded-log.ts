@@ -1,6 +1,6 @@
 import type { Clock, LogFields, Logger, TimerHandle } from '../ports.ts'
 
-type Level = 'debug' | 'warn' | 'error'
+type Level = 'debug' | 'info' | 'warn' | 'error'
 
 interface Window {
   readonly level: Level
@@ -37,6 +37,10 @@ export class BoundedLog {
   /** `kind` is the whole message but for its particulars, which go into `fields`. */
   debug(kind: string, fields: LogFields): void {
     this.#line('debug', kind, fields)
+  }
+
+  info(kind: string, fields: LogFields): void {
+    this.#line('info', kind, fields)
   }
 
   warn(kind: string, fields: LogFields): void {

@@ -293,9 +293,11 @@ export class Driver {
 
   #logEvent(event: Exclude<Event, { kind: 'drop' }>): void {
     const { level, message, fields } = describeEvent(event)
-    // What never came up costs its peer next to nothing, so its lines are bounded.
-    if ('wasUp' in event && !event.wasUp) this.#parts.bounded.warn(message, fields)
-    else this.#parts.log[level](fields, message)
+    const { bounded, log } = this.#parts
+    // What never came up costs its peer next to nothing, a tunnel without a secret a few datagrams: their lines are bounded.
+    if ('wasUp' in event && !event.wasUp) bounded.warn(message, fields)
+    else if ('tunnel' in event && event.tunnel.secretName === undefined) bounded[level](message, fields)
+    else log[level](fields, message)
   }
 
   #sessionUp(event: SessionUpEvent): void {

@@ -1,6 +1,7 @@
 /** How the driver moves inputs in and outputs out. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { TunnelInfo } from '../../core/protocol/outputs.ts'
 import { FLOW, PATH, SESSION, scene, transmit, UP } from '../support/driver-scene.ts'
 import { settle } from '../support/virtual-clock.ts'
 
@@ -85,6 +86,24 @@ test('a flood of refused input becomes a few lines and a count', async () => {
   assert.equal(lines.length, 6)
   assert.equal(lines[5]?.fields.times, 995)
   assert.deepEqual([...bounded.counts().values()], [1000])
+})
+
+test('a peer that opens and closes tunnels fills no log, unless it knows a tunnel secret', async () => {
+  const { lines, clock, emit } = scene()
+  const cycle = (tunnel: TunnelInfo) => {
+    emit({ kind: 'tunnelUp', tunnel })
+    emit({ kind: 'tunnelDown', tunnel, wasUp: true, reason: { cause: 'peer-hangup' } })
+  }
+  for (let i = 0; i < 1000; i++) cycle(SESSION.tunnel)
+  assert.equal(lines.length, 10)
+  assert.ok(lines.every(({ level }) => level === 'info'))
+  await clock.advance(10_000)
+  assert.deepEqual(
+    lines.slice(10).map(({ fields }) => fields.times),
+    [995, 995],
+  )
+  for (let i = 0; i < 20; i++) cycle({ ...SESSION.tunnel, secretName: 'corporate' })
+  assert.equal(lines.length, 12 + 40)
 })
 
 test('what every healthy network does is no warning', () => {
