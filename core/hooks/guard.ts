@@ -1,7 +1,7 @@
 /** Around every tap: its deadline, its name, its abort signal, its faults and its line in the trail. */
 import type { Clock, Milliseconds } from '../ports.ts'
 import { attempt, type Outcome } from './attempt.ts'
-import type { HookName, HookSpec } from './hooks.ts'
+import { FIELDS, type HookName, type HookSpec } from './hooks.ts'
 import { readOnly } from './read-only.ts'
 
 /** How a plugin's taps are told apart and treated. */
@@ -186,7 +186,16 @@ function isAnswer({ verdicts, value: carries }: HookSpec, value: unknown): boole
   if (typeof value !== 'object' || value === null) return false
   const kind = kindOf(value)
   const texts = kind === undefined ? carries : Object.hasOwn(verdicts, kind) ? verdicts[kind] : undefined
-  return texts?.every(key => typeof (value as Record<string, unknown>)[key] === 'string') ?? false
+  const says = value as Record<string, unknown>
+  const complete = texts?.every(key => typeof says[key] === 'string') ?? false
+  const { grant = {} } = says
+  return complete && typeof grant === 'object' && isWellFormed(says) && isWellFormed({ ...grant })
+}
+
+const FIELD_CHECKS = Object.entries(FIELDS)
+
+function isWellFormed(fields: Readonly<Record<string, unknown>>): boolean {
+  return FIELD_CHECKS.every(([name, is]) => fields[name] === undefined || is(fields[name]))
 }
 
 function kindOf(value: unknown): string | undefined {

@@ -80,6 +80,27 @@ export const HOOKS = {
   sessionDown: OBSERVE,
 } as const satisfies Readonly<Record<keyof Hooks, HookSpec>>
 
+const isText = (value: unknown) => typeof value === 'string'
+const isTexts = (value: unknown) => Array.isArray(value) && value.every(isText)
+const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0
+
+/** What a field must be where an answer, or the grant in it, has it: the types of a plugin bind nobody at run time. */
+export const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
+  message: isText,
+  errorCode: value => isCount(value) && Number(value) <= 0xffff,
+  pool: isText,
+  address: isText,
+  dns: isTexts,
+  nbns: isTexts,
+  zone: isText,
+  routes: isTexts,
+  mtuBytes: isCount,
+  sessionTimeoutS: isCount,
+  idleTimeoutS: isCount,
+  interimIntervalS: isCount,
+  rules: Array.isArray,
+}
+
 /** Taps are asked in the order of the config file until one answers; `undefined` is "not mine". `name` is shown in trails. */
 export interface FirstAnswerHook<Call, Verdict> {
   tap(name: string, decide: (call: Call) => Verdict | undefined): void

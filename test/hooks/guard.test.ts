@@ -64,6 +64,16 @@ const DECISIONS: readonly {
   },
 ]
 
+/** An answer of each decision hook to which nothing is wrong. */
+const WHOLE: Readonly<Partial<Record<HookName, object>>> = {
+  admitTunnel: { kind: 'accept' },
+  admitSession: { kind: 'deny', reason: 'r', message: 'm', errorCode: 4 },
+  authenticate: { kind: 'accept', user: 'hb@hb', grant: { dns: ['192.0.2.53'], sessionTimeoutS: 60 } },
+  authorize: { user: 'hb@hb', routes: ['10.0.0.0/8'], mtuBytes: 1400 },
+  assignAddress: { kind: 'lease', value: '172.16.1.51', id: '1' },
+  decidePolicy: { zone: 'dmz', rules: [] },
+}
+
 test('the table of faults above covers every decision hook', () => {
   const decisions = Object.entries(HOOKS).filter(([, { kind }]) => kind !== 'observer')
   assert.deepEqual(
@@ -132,6 +142,14 @@ for (const { hook, fault, ask } of DECISIONS) {
     })
   }
 
+  for (const field of [{ message: 42 }, { errorCode: 70_000 }, { errorCode: 0.5 }, { grant: 'all' }]) {
+    test(`${hook} takes a verdict with ${JSON.stringify(field)} for none`, async () => {
+      const { faults, hooks, inquiry } = scene()
+      expectFault(inquiry, await ask(hooks, inquiry, async () => ({ ...WHOLE[hook], ...field }) as never))
+      assert.equal(faults[0]?.kind, 'nonsense')
+    })
+  }
+
   test(`${hook} survives answers that throw when they are looked at`, async () => {
     const trap = new Proxy(
       {},
@@ -178,6 +196,37 @@ for (const { hook, fault, ask } of DECISIONS) {
     assert.equal(((await verdict) as { kind: string }).kind, fault)
     assert.deepEqual(faults, [])
     assert.equal(clock.pending, 0)
+  })
+}
+
+for (const [hook, { ask }] of DECISIONS.map(decision => [decision.hook, decision] as const)) {
+  test(`${hook} hands on an answer with which nothing is wrong`, async () => {
+    const { hooks, inquiry } = scene()
+    assert.deepEqual(await ask(hooks, inquiry, async () => WHOLE[hook] as never), WHOLE[hook])
+  })
+}
+
+for (const wrong of [
+  { dns: '192.0.2.53' },
+  { nbns: [1] },
+  { routes: '10.0.0.0/8' },
+  { routes: [null] },
+  { mtuBytes: Number.NaN },
+  { sessionTimeoutS: Number.POSITIVE_INFINITY },
+  { interimIntervalS: 0.001 },
+  { idleTimeoutS: -1 },
+  { zone: 7 },
+  { pool: {} },
+]) {
+  const text = JSON.stringify(wrong)
+  test(`a grant with ${text} is none, whether an authenticator or authorize gives it`, async () => {
+    const { faults, hooks, inquiry, by } = scene()
+    by('a').authenticate.tap('a', () => ({ kind: 'accept', user: 'u', grant: wrong as never }))
+    by('b').authorize.tap('b', grant => ({ ...grant, ...(wrong as object) }))
+    const login = await hooks.ask('authenticate', inquiry, LOGIN)
+    const grant = await hooks.refine('authorize', inquiry, GRANT, { session: SESSION })
+    assert.deepEqual([login?.kind, 'kind' in grant && grant.kind], ['unavailable', 'deny'])
+    assert.equal(faults.length, 2)
   })
 }
 
