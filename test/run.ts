@@ -50,13 +50,12 @@ function testFiles(): string[] {
 /** Installs what the tests need and the machine lacks, where that is possible; what is still missing afterwards. */
 async function prepare(kinds: readonly Kind[]): Promise<Lack | undefined> {
   const found = lackOf(kinds)
-  if (found === undefined || found.packages.length === 0) return found
+  if (found === undefined || found.packages.length === 0 || declined) return found
   if (!existsSync('/etc/debian_version')) return { ...found, remedy: `on Debian: ${found.remedy}` }
   if (process.geteuid?.() !== 0) return { ...found, remedy: `as root: ${found.remedy}` }
-  say('installing Debian packages that the tests need; no daemon is started')
+  say('installing Debian packages that the tests need (BURROW_TEST_PEERS=skip: none); no daemon is started')
   for (const need of NEEDS.filter(need => found.packages.includes(need.package)))
     say(`  ${need.package.padEnd(16)} ${need.why}`)
-  if (kinds.includes('peers')) say('BURROW_TEST_PEERS=skip leaves the real peers out')
   const code = await run('test/setup/install.sh', found.packages)
   if (code !== 0) say(`installing failed with status ${code}`)
   return lackOf(kinds)

@@ -15,7 +15,7 @@ export interface Need {
 
 export const NEEDS: readonly Need[] = [
   { kind: 'network', package: 'iproute2', program: 'ip', why: 'network namespaces and devices' },
-  { kind: 'network', package: 'iputils-ping', program: 'ping', why: 'the first packet through a session' },
+  { kind: 'peers', package: 'iputils-ping', program: 'ping', why: 'the first packet through a session' },
   { kind: 'peers', package: 'user-mode-linux', program: 'linux.uml', why: 'a Linux kernel as a process' },
   { kind: 'peers', package: 'kmod', program: 'modprobe', why: 'loads PPP and L2TP into that kernel' },
   { kind: 'peers', package: 'socat', program: 'socat', why: 'carries commands to that kernel' },
@@ -59,7 +59,7 @@ export function lackOf(kinds: readonly Kind[]): Lack | undefined {
   return undefined
 }
 
-/** `BURROW_TEST_PEERS=skip` leaves the real peers out, in CI as well: somebody asked for it. */
+/** `BURROW_TEST_PEERS=skip` installs nothing and leaves the real peers out, in CI as well: somebody asked for it. */
 export const declined = process.env.BURROW_TEST_PEERS === 'skip'
 
 /** In CI what is missing is a failure, never a skipped test. */
