@@ -14,7 +14,8 @@ import { join } from 'node:path'
 import { lackOf } from '../setup/peers.ts'
 import { ROOT } from '../support/imports.ts'
 import { joinByVeth, makeNetns, type Netns } from '../support/netns.ts'
-import { type Program, run, start, until } from '../support/processes.ts'
+import { type Program, run, start } from '../support/processes.ts'
+import { until } from '../support/until.ts'
 
 export const ADDRESS = {
   host: '10.9.0.1',
@@ -122,7 +123,7 @@ export async function startLab(t: Cleanup, guests: number): Promise<Lab> {
   await Promise.all(kernels.map(kernel => kernel.says(/LAB-READY/, START_DEADLINE_MS)))
   const started = indexes.map(index => guestAt(host.name, index))
   for (const guest of started) {
-    const answer = async () => ((await guest.run('true', 1_000)).code === 0 ? true : undefined)
+    const answer = async () => (await guest.run('true', 1_000)).code === 0
     await until(`the shell of guest ${guest.address}`, answer)
   }
   return {
@@ -207,7 +208,7 @@ function guestAt(netns: string, index: number): Guest {
         const { output } = await exec(`ip -4 -o addr show ppp0; ${LOGS}`)
         said = output
         const [, own, peer] = /inet ([\d.]+) peer ([\d.]+)/.exec(output) ?? []
-        return own !== undefined && peer !== undefined ? { own, peer } : undefined
+        return own !== undefined && peer !== undefined && { own, peer }
       }
       return until(`guest ${index} to get its address`, probe, deadlineMs, () => `\n${said}`)
     },
@@ -215,12 +216,12 @@ function guestAt(netns: string, index: number): Guest {
       let said = ''
       const probe = async () => {
         said = (await exec(LOGS)).output
-        return pattern.test(said) ? true : undefined
+        return pattern.test(said)
       }
       await until(`guest ${index} to log ${pattern}`, probe, deadlineMs, () => `\n${said}`)
     },
     async gone(deadlineMs = COMMAND_DEADLINE_MS) {
-      const probe = async () => ((await exec('[ ! -e /sys/class/net/ppp0 ]')).code === 0 ? true : undefined)
+      const probe = async () => (await exec('[ ! -e /sys/class/net/ppp0 ]')).code === 0
       await until(`ppp0 of guest ${index} to go`, probe, deadlineMs)
     },
     async end(signal = 'TERM') {

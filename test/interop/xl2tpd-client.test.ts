@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { skipWithout } from '../setup/peers.ts'
 import { burrow } from '../support/burrow.ts'
-import { type Program, until } from '../support/processes.ts'
+import type { Program } from '../support/processes.ts'
+import { until } from '../support/until.ts'
 import { ADDRESS, PAGE, startLab } from './lab.ts'
 
 const USER = { user: 'hb@hb', password: 'admin@123' } as const
@@ -175,7 +176,7 @@ plugins:
   async function stopOf(before: number, address: string): Promise<Record> {
     const [start, stop] = await until(
       'a Stop record',
-      () => (records().length >= before + 2 ? records().slice(before) : undefined),
+      () => records().length >= before + 2 && records().slice(before),
       20_000,
       () => `\n${JSON.stringify(records().slice(before))}\n${lns.stderr()}`,
     )

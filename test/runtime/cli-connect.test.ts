@@ -4,8 +4,9 @@ import { spawn } from 'node:child_process'
 import { type TestContext, test } from 'node:test'
 import { BURROW } from '../support/burrow.ts'
 import { joinByVeth, makeNetns, type Netns, skipWithoutNetns } from '../support/netns.ts'
-import { start, until } from '../support/processes.ts'
+import { start } from '../support/processes.ts'
 import { serverFiles } from '../support/server-files.ts'
+import { until } from '../support/until.ts'
 
 const START_MS = 20_000
 
@@ -31,7 +32,7 @@ function onTerminal(t: TestContext, netns: Netns, command: readonly string[]) {
     shows: (sign: string) =>
       until(
         sign,
-        () => (shown.includes(sign) ? true : undefined),
+        () => shown.includes(sign),
         START_MS,
         () => shown,
       ),

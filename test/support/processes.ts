@@ -6,9 +6,8 @@
 import { spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { constants } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { until } from './until.ts'
 
-const POLL_MS = 25
 const DEFAULT_DEADLINE_MS = 10_000
 
 export interface ProgramOptions {
@@ -64,11 +63,11 @@ export function start(command: readonly string[], options: ProgramOptions = {}):
   child.stdin?.on('error', () => {}).end(options.input)
   const handles = [child, child.stdout as Socket, child.stderr as Socket]
   for (const handle of handles) handle.unref()
-  let running = true
+  let exit: Exit | undefined
   const ended = new Promise<Exit>(resolve => {
     const done = (code: number) => {
-      running = false
-      resolve({ code, stdout, stderr })
+      exit = { code, stdout, stderr }
+      resolve(exit)
     }
     child.on('error', error => {
       stderr += error.message
@@ -80,7 +79,7 @@ export function start(command: readonly string[], options: ProgramOptions = {}):
     pid: child.pid ?? 0,
     stdout: () => stdout,
     stderr: () => stderr,
-    running: () => running,
+    running: () => exit === undefined,
     get ended() {
       for (const handle of handles) handle.ref()
       return ended
@@ -91,17 +90,17 @@ export function start(command: readonly string[], options: ProgramOptions = {}):
         () => {
           const said = `${stdout}\n${stderr}`
           const match = said.match(pattern)
-          if (match === null && !running) throw new Error(`it ended and said:\n${said}`)
+          if (match === null && exit !== undefined) throw new Error(`it ended and said:\n${said}`)
           return match ?? undefined
         },
         deadlineMs,
         () => `\n${stdout}\n${stderr}`,
       ),
     async end(signal = 'SIGTERM', deadlineMs = DEFAULT_DEADLINE_MS) {
-      if (running) child.kill(signal)
+      if (exit === undefined) child.kill(signal)
       return until(
         `the end of ${command.join(' ')} after ${signal}`,
-        () => (running ? undefined : ended),
+        () => exit,
         deadlineMs,
         () => `\n${stdout}\n${stderr}`,
       )
@@ -120,20 +119,4 @@ export async function run(
   const exit = await program.ended
   clearTimeout(overdue)
   return exit
-}
-
-/** Polls `probe` until it gives something; fails with `what`, and what `state` tells, when the deadline passes. */
-export async function until<T>(
-  what: string,
-  probe: () => T | undefined | Promise<T | undefined>,
-  deadlineMs = DEFAULT_DEADLINE_MS,
-  state: () => string = () => '',
-): Promise<T> {
-  const deadline = performance.now() + deadlineMs
-  for (;;) {
-    const found = await probe()
-    if (found !== undefined) return found
-    if (performance.now() > deadline) throw new Error(`waited ${deadlineMs} ms for ${what}${state()}`)
-    await sleep(POLL_MS)
-  }
 }
