@@ -1,6 +1,6 @@
 /**
  * A pair of endpoints in virtual time under loss, duplication, reordering, delay, late verdicts, denials, hang-ups, crashes
- * and restarts, over many seeds. BURROW_SEEDS sets how many; BURROW_SEED runs one.
+ * and restarts, over many seeds. BURROW_SEEDS sets how many; BURROW_SEED runs one; BURROW_RESTORED_EVERY=1 restores in all of them.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -12,7 +12,7 @@ import { SeededRandom } from '../support/random.ts'
 const SEEDS = Number(process.env.BURROW_SEEDS ?? 10_000)
 const ONLY = process.env.BURROW_SEED
 /** Of these, every so many are run again with each endpoint restored from JSON at every step. */
-const RESTORED_EVERY = 8
+const RESTORED_EVERY = Number(process.env.BURROW_RESTORED_EVERY ?? 8)
 const CHAOS_MS = 60_000
 /** Longer than any deadline that follows another: echo failures or HELLO and its repetitions, then the end and lingering. */
 const CALM_MS = 400_000
