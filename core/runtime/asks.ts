@@ -105,7 +105,7 @@ export class Asks implements Decisions {
     if (turn === 'withdrawn') return deny('the call ended')
     if (turn === 'full') {
       inquiry.trail.push(throttled('deny', waitedMs))
-      return deny('too many failed authentications of this source')
+      return deny('too many logins of this source wait for their turn')
     }
     if (waitedMs > 0) inquiry.trail.push(throttled('delay', waitedMs))
     const verdict = await this.#hooks.ask('authenticate', inquiry, {

@@ -20,7 +20,8 @@ export const DEFAULT_THROTTLE: ThrottleOptions = {
   // An access concentrator dials for many users from one address.
   source: { free: 5, firstDelayMs: 250, longestDelayMs: 2000, forgetMs: 15_000, mostKeys: 16_384 },
   atOnce: 16,
-  mostWaiting: 64,
+  // As many calls as a tunnel has by default; each waits no longer than its authentication may take.
+  mostWaiting: 1024,
 }
 
 /** Leave to verify once. `done` must be called: with what was found, or undefined when nothing was. */

@@ -152,6 +152,21 @@ test('a burst from a fresh source is verified a few at a time, so that it cannot
   assert.equal(turns.length, 1)
 })
 
+test('an access concentrator whose users all log in at once, with right passwords, gets every one in', async () => {
+  const { clock, enter } = scene()
+  let verified = 0
+  const logins = Array.from({ length: 1000 }, async (_, n) => {
+    const turn = await enter('198.51.100.7', `user-${n}`)
+    assert.ok(typeof turn === 'object', `${turn}`)
+    await new Promise<void>(resolve => clock.setTimer(50, resolve))
+    turn.done(true)
+    verified++
+  })
+  await clock.until('all are in', () => verified === logins.length)
+  assert.ok(clock.now() <= (1000 / DEFAULT_THROTTLE.atOnce + 1) * 50, `${clock.now()} ms`)
+  await Promise.all(logins)
+})
+
 test('beyond its queue a source is refused, and no other source notices', async () => {
   const { enter, attempt } = scene()
   const { atOnce, mostWaiting } = DEFAULT_THROTTLE
