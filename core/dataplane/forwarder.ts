@@ -83,13 +83,13 @@ export class Forwarder {
         this.#toTun(batch, i)
         break
       case VERDICT.upControl:
-        this.#up('control', this.#budget.take('control'), batch, i, localPort)
+        this.#up('control', this.#budget.takeForSource('control', remoteAddress), batch, i, localPort)
         break
       case VERDICT.upFlow:
         this.#up('flow', this.#budget.takeForFlow(fastPath.flow), batch, i, localPort)
         break
       case VERDICT.upUnknown:
-        this.#up('unknown', this.#budget.takeForSource(remoteAddress), batch, i, localPort)
+        this.#up('unknown', this.#budget.takeForSource('unknown', remoteAddress), batch, i, localPort)
         break
       default:
         this.#drop(batch)

@@ -28,7 +28,10 @@ export class UpBudget {
   #left: Record<keyof typeof SHARE, number> = { ...SHARE }
   readonly #flowWindow: Uint32Array
   readonly #flowCount: Uint8Array
-  readonly #sourceCount = new Uint16Array(SOURCE_BUCKETS)
+  readonly #sourceCount = {
+    control: new Uint16Array(SOURCE_BUCKETS),
+    unknown: new Uint16Array(SOURCE_BUCKETS),
+  }
 
   constructor(maxFlows: number) {
     this.#flowWindow = new Uint32Array(maxFlows)
@@ -40,7 +43,8 @@ export class UpBudget {
     if (window === this.#window) return
     this.#window = window
     Object.assign(this.#left, SHARE)
-    this.#sourceCount.fill(0)
+    this.#sourceCount.control.fill(0)
+    this.#sourceCount.unknown.fill(0)
   }
 
   take(kind: keyof typeof SHARE): boolean {
@@ -61,11 +65,12 @@ export class UpBudget {
     return true
   }
 
-  takeForSource(address: number): boolean {
+  takeForSource(kind: 'control' | 'unknown', address: number): boolean {
+    const counts = this.#sourceCount[kind]
     const bucket = Math.imul(address, 0x9e3779b1) >>> 24
-    const count = this.#sourceCount[bucket] ?? 0
-    if (count === MOST_PER_SOURCE || !this.take('unknown')) return false
-    this.#sourceCount[bucket] = count + 1
+    const count = counts[bucket] ?? 0
+    if (count === MOST_PER_SOURCE || !this.take(kind)) return false
+    counts[bucket] = count + 1
     return true
   }
 }

@@ -33,19 +33,31 @@ test('a flow that floods has 32 in a window, and leaves the others theirs', () =
 test('a source that floods has half of what strangers have', () => {
   const budget = new UpBudget(1)
   assert.equal(
-    allowed(5000, () => budget.takeForSource(0x0a000001)),
+    allowed(5000, () => budget.takeForSource('unknown', 0x0a000001)),
     1024,
   )
   assert.equal(
-    allowed(5000, () => budget.takeForSource(0x0a000002)),
+    allowed(5000, () => budget.takeForSource('unknown', 0x0a000002)),
     1024,
   )
-  assert.equal(budget.takeForSource(0x0a000003), false)
+  assert.equal(budget.takeForSource('unknown', 0x0a000003), false)
   budget.tick(100)
   assert.equal(
-    allowed(5000, () => budget.takeForSource(0x0a000001)),
+    allowed(5000, () => budget.takeForSource('unknown', 0x0a000001)),
     1024,
   )
+})
+
+test('a source that floods with control messages, junk or not, leaves the others theirs', () => {
+  const budget = new UpBudget(1)
+  const flooded = allowed(100_000, () => budget.takeForSource('control', 0x0a000001))
+  assert.equal(flooded, 1024)
+  for (const source of [2, 3, 4])
+    assert.equal(
+      allowed(1000, () => budget.takeForSource('control', 0x0a000000 + source)),
+      1000,
+    )
+  assert.ok(budget.takeForSource('unknown', 0x0a000001), 'what it sends beside has a share of its own')
 })
 
 test('no kind takes of the share of another', () => {
