@@ -11,7 +11,7 @@ export const ERRORS = {
   SAMPLE_USERS_EXPOSED:
     'copy the sample users file, change its passwords, and name the copy; or listen on 127.0.0.1 only',
   // plugins
-  PLUGIN_UNKNOWN: 'use one of the names listed, or a path to a module that exports a plugin',
+  PLUGIN_UNKNOWN: 'use one of the names listed',
   PLUGIN_OPTIONS: 'change the option at the line named to what was expected',
   PLUGIN_REQUIRES: 'put a plugin that provides it earlier in the list',
   PLUGIN_ORDER: 'move the provider above the plugin that requires it',

@@ -16,7 +16,7 @@ export const EXIT_HELP = `
 Exit codes:
   0  done          1  failed (network, permissions, a fault)   2  wrong usage
   3  wrong config  4  the peer refused the call or the user    5  a step of the demo differed
-  130  interrupted by a second signal`
+  130  interrupted by a signal: the demo by the first, others by the second`
 
 const EXIT_OF: Readonly<Partial<Record<BurrowError['code'], number>>> = {
   USAGE: EXIT.usage,

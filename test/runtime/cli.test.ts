@@ -1,10 +1,11 @@
 /** The command line as a person or a script meets it: the real program, its exit status and its streams. */
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { BURROW } from '../support/burrow.ts'
+import { ROOT } from '../support/imports.ts'
 import { run } from '../support/processes.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'burrow-cli-'))
@@ -151,4 +152,19 @@ test('sessions says when no server answers', async () => {
   const { code, stderr } = await burrow('sessions', '--socket', join(folder, 'none.sock'))
   assert.equal(code, 1)
   assert.match(stderr, /^burrow: CONTROL_SOCKET/)
+})
+
+test('the command of a source tree that is not built says how to build it', async t => {
+  const tree = mkdtempSync(join(tmpdir(), 'burrow-unbuilt-'))
+  t.after(() => rmSync(tree, { recursive: true }))
+  cpSync(join(ROOT, 'bin'), join(tree, 'bin'), { recursive: true })
+  const { code, stderr } = await run([join(tree, 'bin', 'burrow.mjs'), 'check'])
+  assert.equal(code, 1)
+  assert.match(stderr, /npm run prepare:dist/)
+})
+
+test('the command of the package is the built one', async () => {
+  const { code, stdout } = await run([join(ROOT, 'bin', 'burrow.mjs'), '--version'])
+  assert.equal(code, 0)
+  assert.equal(stdout.trim(), JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version)
 })

@@ -38,7 +38,7 @@ const METHODS: Readonly<Record<string, AuthMethod>> = { chap: 'chap-md5', 'chap-
 export function addConnect(program: Command): void {
   program
     .command('connect')
-    .description('dial an LNS and keep the call up until SIGINT or SIGTERM')
+    .description('dial an LNS and keep the call up until SIGINT, SIGTERM or SIGHUP')
     .argument('<address[:port]>', 'the LNS, by IPv4 address or name', parseServer)
     .requiredOption('-u, --user <name>', 'who we are')
     .option('--password-file <file>', 'a file whose first line is the password')

@@ -18,7 +18,7 @@ interface Options {
 export function addServe(program: Command): void {
   program
     .command('serve')
-    .description('serve as an LNS until SIGTERM or SIGINT; a second one ends at once')
+    .description('serve as an LNS until SIGTERM, SIGINT or SIGHUP; a second one ends at once')
     .option('-c, --config <file>', 'config file; without it the sample of the package', SAMPLE_CONFIG)
     .option('--trace <file>', 'append each control datagram to a file, passwords masked')
     .action(async (options: Options, command: Command) => {
