@@ -68,7 +68,8 @@ export function promptSecret(what: string): Promise<string> {
         else typed += key
       }
     }
-    stderr.write(`${what}: `)
+    // Without echo first: somebody types as soon as there is a prompt.
     stdin.setEncoding('utf8').setRawMode(true).resume().on('data', onData)
+    stderr.write(`${what}: `)
   })
 }
