@@ -2,7 +2,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { BurrowError } from '../errors.ts'
 
-export interface SecretSource {
+interface SecretSource {
   /** The first line counts. */
   readonly file?: string | undefined
   readonly env?: string | undefined

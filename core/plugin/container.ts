@@ -5,7 +5,7 @@ import type { Capability } from './capability.ts'
 type AnyCapability = Capability<unknown>
 
 /** One plugin as the container sees it: what it asks for, and how it is made of that. */
-export interface Wiring<T> {
+interface Wiring<T> {
   readonly requires: readonly AnyCapability[]
   make(provide: (capability: AnyCapability, value: unknown) => void, values: readonly unknown[]): T
 }

@@ -11,7 +11,7 @@ import { planProblems } from './plan.ts'
 import type { AnyPlugin, PluginContext, PluginInstance, ServerView } from './plugin.ts'
 import { SharedResources } from './shared.ts'
 
-export interface HostParts {
+interface HostParts {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger

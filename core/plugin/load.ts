@@ -21,7 +21,7 @@ export interface LoadedPlugin {
   readonly place: ErrorPlace
 }
 
-export interface LoadResult {
+interface LoadResult {
   readonly plugins: readonly LoadedPlugin[]
   readonly problems: readonly BurrowError[]
 }

@@ -2,6 +2,7 @@
 import { type ZodError, type ZodType, z } from 'zod'
 import { BurrowError, ERRORS, type ErrorCode, type ErrorPlace } from '../errors.ts'
 import { nearest } from './nearest.ts'
+import { isSecretKey } from './secret-key.ts'
 
 export type ValuePath = readonly PropertyKey[]
 
@@ -65,9 +66,6 @@ const pathText = (path: ValuePath) => {
   return text === '' ? 'the value' : text.replace(/^\./, '')
 }
 
-const SECRET = /secret|passw|token|credential/i
-/** Whether what stands under this key may be a secret. */
-export const isSecretKey = (key: PropertyKey): boolean => SECRET.test(String(key))
 const LONGEST_VALUE = 80
 
 /** The value as the file has it; secrets, and what may hold one, are only named. */

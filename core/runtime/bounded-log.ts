@@ -10,7 +10,7 @@ interface Window {
   readonly timer: TimerHandle
 }
 
-export interface BoundedLogOptions {
+interface BoundedLogOptions {
   readonly windowMs: number
   /** Lines of one kind that a window lets through before it only counts. */
   readonly linesPerWindow: number

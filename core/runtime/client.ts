@@ -1,7 +1,6 @@
 /** A client: one call to an LNS, its TUN device and its routes, and the way back from all of it. */
 import type { DataPlaneOptions, ListeningDataPlane } from '../dataplane/data-plane.ts'
 import { BurrowError } from '../errors.ts'
-import type { FlowCounters } from '../flow.ts'
 import type { Clock, Logger, Milliseconds, Path, Random, SocketAddress } from '../ports.ts'
 import { DEFAULT_L2TP, type DialRequest, type EndpointConfig } from '../protocol/config.ts'
 import { Endpoint } from '../protocol/endpoint.ts'
@@ -30,7 +29,7 @@ export interface ClientOptions {
   readonly dialTimeoutMs: Milliseconds
 }
 
-export interface ClientWorld {
+interface ClientWorld {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -46,7 +45,6 @@ export interface Connection {
   readonly tunName: string
   /** Resolves when the call is over, whoever ended it. */
   readonly ended: Promise<EndReason>
-  counters(): FlowCounters | undefined
   /** Hangs up if need be and puts everything back. Idempotent. */
   close(): Promise<void>
 }
@@ -136,7 +134,6 @@ async function dial(
     path,
     tunName,
     ended: call.ended.then(({ reason }) => reason),
-    counters: () => dataPlane.readCounters(up.flowId, 1)[0],
     close: () => opened.unwind(),
   }
 }

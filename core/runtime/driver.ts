@@ -54,7 +54,7 @@ export interface Decisions {
 
 export type Trace = (direction: 'in' | 'out', path: Path, bytes: Uint8Array) => void
 
-export interface DriverParts {
+interface DriverParts {
   readonly endpoint: DrivenEndpoint
   readonly dataPlane: DataPlane
   readonly decisions: Decisions

@@ -20,7 +20,7 @@ export interface Line {
 
 const remote = ({ remote: { address, port } }: Path) => `${address}:${port}`
 
-export function tunnelFields(tunnel: TunnelInfo): LogFields {
+function tunnelFields(tunnel: TunnelInfo): LogFields {
   return {
     peer: remote(tunnel.path),
     ...(tunnel.peerHostName === '' ? {} : { host: tunnel.peerHostName }),
@@ -28,7 +28,7 @@ export function tunnelFields(tunnel: TunnelInfo): LogFields {
   }
 }
 
-export function sessionFields(session: SessionInfo): LogFields {
+function sessionFields(session: SessionInfo): LogFields {
   return {
     ...(session.user === undefined ? {} : { user: session.user }),
     ...tunnelFields(session.tunnel),
@@ -103,7 +103,7 @@ export function describeEvent(event: Exclude<Event, { kind: 'drop' }>): Line {
   }
 }
 
-export interface DropLine {
+interface DropLine {
   /** What happens on every healthy network is for those who look closely. */
   readonly level: 'debug' | 'warn'
   readonly message: string

@@ -3,7 +3,7 @@ import { type Flow, type FlowCounters, NO_COUNTERS } from '../flow.ts'
 import type { Logger } from '../ports.ts'
 import type { Answer, SessionKey, SessionPolicy } from '../protocol/outputs.ts'
 
-export interface FlowInstallerParts {
+interface FlowInstallerParts {
   readonly dataPlane: DataPlane
   readonly log: Logger
   /** The session cannot be forwarded. */

@@ -18,7 +18,7 @@ import { tapFaultsTo } from './tap-faults.ts'
 import { UndoStack } from './undo-stack.ts'
 
 /** What a server needs of the machine that it runs on. */
-export interface LnsWorld {
+interface LnsWorld {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -109,10 +109,6 @@ export class Lns {
   /** What is listened on, with the ports that were taken. */
   get listening(): readonly SocketAddress[] {
     return this.#dataPlane.bound
-  }
-
-  get stages(): readonly string[] {
-    return this.#dataPlane.caps.stages
   }
 
   sessions(): readonly SessionRow[] {

@@ -5,7 +5,7 @@ import type { PlacedYaml } from './yaml-places.ts'
 
 type Locate = PlacedYaml['locate']
 
-export interface PluginList {
+interface PluginList {
   readonly entries: readonly PluginEntry[]
   readonly problems: readonly BurrowError[]
 }

@@ -1,12 +1,12 @@
 /** Tunnel secrets from where the config says that they are. */
 import { BurrowError } from '../errors.ts'
-import { isSecretKey } from '../plugin/schema-problems.ts'
+import { isSecretKey } from '../plugin/secret-key.ts'
 import type { TunnelSecret } from '../protocol/config.ts'
 import { besides, isReadableByOthers, readText, variable } from './node/files.ts'
 import type { ServerConfig } from './server-config.ts'
 import type { PlacedYaml } from './yaml-places.ts'
 
-export interface SecretsRead {
+interface SecretsRead {
   readonly secrets: readonly TunnelSecret[]
   readonly warnings: readonly string[]
   readonly problems: readonly BurrowError[]
@@ -66,9 +66,9 @@ function firstLine(file: string): string | undefined {
   }
 }
 
-/** References to a file or a variable are no secrets. */
 function holdsSecret(value: unknown, key = ''): boolean {
-  if (typeof value !== 'object' || value === null) return isSecretKey(key) && !/(File|Env)$/.test(key)
+  if (Array.isArray(value)) return value.some(item => holdsSecret(item, key))
+  if (typeof value !== 'object' || value === null) return isSecretKey(key)
   return Object.entries(value).some(([inner, item]) => holdsSecret(item, inner))
 }
 

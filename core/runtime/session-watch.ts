@@ -2,7 +2,7 @@ import type { FlowCounters } from '../flow.ts'
 import type { Clock, Milliseconds, TimerHandle } from '../ports.ts'
 import type { EndCause, Grant } from '../protocol/outputs.ts'
 
-export interface WatchedSession {
+interface WatchedSession {
   readonly clock: Clock
   readonly grant: Grant
   /** Where the grant does not say; 0: no updates. */

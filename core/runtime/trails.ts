@@ -1,6 +1,6 @@
 import type { TrailEntry } from '../hooks/guard.ts'
 
-export interface TrailLimits {
+interface TrailLimits {
   /** Tunnels and calls, refused ones included; beyond it the one decided on least recently is forgotten. */
   readonly mostSubjects: number
   /** Entries of one subject; beyond it the oldest goes. */

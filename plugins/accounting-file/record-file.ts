@@ -16,7 +16,7 @@ interface FileIdentity {
   readonly ino: number
 }
 
-export interface RecordFileParts {
+interface RecordFileParts {
   readonly path: string
   readonly sync: boolean
   readonly waitingRecords: number

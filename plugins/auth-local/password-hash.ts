@@ -15,7 +15,7 @@ export interface PasswordHash extends HashCost {
 }
 
 /** 32 MiB and about 100 ms. */
-export const DEFAULT_COST: HashCost = { ln: 15, r: 8, p: 1, keyBytes: 32 }
+const DEFAULT_COST: HashCost = { ln: 15, r: 8, p: 1, keyBytes: 32 }
 const SALT_BYTES = 16
 /** Beyond this a handful of logins would take the memory of the host. */
 const MOST_MEMORY_BYTES = 256 * 2 ** 20

@@ -17,7 +17,7 @@ export interface Directory {
   readonly costs: readonly HashCost[]
 }
 
-export interface UserSources {
+interface UserSources {
   /** Absolute. */
   readonly file: string | undefined
   readonly inline: readonly User[]

@@ -14,7 +14,7 @@ import {
 } from 'burrow'
 import { type Addresses, UNTRUST } from './config.ts'
 
-export type Pools = ReadonlyMap<string, readonly Prefix[]>
+type Pools = ReadonlyMap<string, readonly Prefix[]>
 type Ranges = readonly Ipv4Range[]
 
 export class Zones {

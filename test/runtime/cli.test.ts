@@ -105,6 +105,7 @@ test('check --json says the same as data, and no secret', async () => {
     ['auth-local', 'address-pool'],
   )
   assert.deepEqual(server.listen, [{ address: '127.0.0.1', port: 1701 }])
+  assert.deepEqual(server.secrets, [{ name: 'shared', secret: '***' }])
   assert.doesNotMatch(stdout, /admin@123|between us/)
 })
 

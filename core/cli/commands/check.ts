@@ -77,10 +77,10 @@ const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 function asData({ config, report, warnings }: Checked): object {
-  const { plugins: _, ...server } = config.server
+  const { plugins: _, secrets, ...server } = config.server
   return {
     file: config.file,
-    server: masked(server),
+    server: { ...(masked(server) as object), secrets: masked(secrets) },
     plugins: report.plugins.map(plugin => ({ ...plugin, options: optionsOf(config, plugin.name) })),
     hooks: report.hooks,
     warnings,

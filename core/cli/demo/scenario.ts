@@ -9,7 +9,7 @@ import { differs, eventually, type Steps } from './steps.ts'
 import { ADDRESS, type Host, type Program, type World } from './world.ts'
 import { type DemoFiles, MRU_BYTES, POOL, USER, writeConfig } from './write-config.ts'
 
-export type Method = 'pap' | 'chap'
+type Method = 'pap' | 'chap'
 export interface CallResult {
   readonly method: Method
   readonly ladder: readonly Rung[]

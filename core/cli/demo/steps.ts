@@ -1,6 +1,6 @@
 import { BurrowError } from '../../errors.ts'
 
-export interface StepResult {
+interface StepResult {
   readonly step: string
   readonly ok: boolean
   readonly saw: string

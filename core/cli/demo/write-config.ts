@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { ADDRESS } from './world.ts'
 
 export const USER = 'hb@hb'
-export const PASSWORD = 'admin@123'
+const PASSWORD = 'admin@123'
 /** Of the reference. Across the Internet 1400 leaves room for what goes around it. */
 export const MRU_BYTES = 1500
 /** The pool of the reference. */

@@ -14,7 +14,7 @@ const LONGEST_REPLY_CHARS = 256 * 1024 * 1024
 const MOST_CLIENTS = 16
 const CLIENT_TIMEOUT_MS = 5000
 
-export interface ControlSocket {
+interface ControlSocket {
   close(): Promise<void>
 }
 

@@ -15,12 +15,11 @@ export async function ipShow(...command: readonly string[]): Promise<readonly Ip
 }
 
 /** Of the routes that `ip -json` shows, what is read here. */
-export interface IpEntry {
+interface IpEntry {
   readonly type?: string
   readonly dst?: string
   readonly gateway?: string
   readonly dev?: string
-  readonly prefsrc?: string
 }
 
 /** Host bits must be zero. Nothing else than this may be built into a command. */

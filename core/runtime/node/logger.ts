@@ -7,7 +7,7 @@ import { escapeValue } from '../escape.ts'
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
-export interface LoggerOptions {
+interface LoggerOptions {
   readonly level?: LogLevel
   /** `pretty` is for people, `json` for collectors. Default: pretty on a terminal. */
   readonly format?: 'pretty' | 'json'

@@ -1,0 +1,4 @@
+const SECRET = /(?:secret|password|passwordhash|passwd|passphrase|credential|token|key)s?$/i
+
+/** Whether a secret may stand under this key of a config: its last word tells. `secretFile` and `passwordEnv` only say where one is. */
+export const isSecretKey = (key: PropertyKey): boolean => SECRET.test(String(key))
