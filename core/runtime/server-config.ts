@@ -25,13 +25,13 @@ const Listen = z
       context.issues.push({
         code: 'custom',
         input: text,
-        message: 'expected an address, an address and a port (192.0.2.1:1701), or [IPv6 address]:port',
+        message: 'expected an IPv4 address, or one with a port (192.0.2.1:1701); IPv6 is not carried yet',
       })
       return z.NEVER
     }
     return address
   })
-  .describe('Address, or address:port; the port is 1701 where there is none. 0.0.0.0 is every address.')
+  .describe('IPv4 address, or address:port; the port is 1701 where there is none. 0.0.0.0 is every address.')
 
 const Secret = z
   .strictObject({
@@ -168,13 +168,13 @@ export function endpointConfig(config: ServerConfig, secrets: readonly TunnelSec
 
 /** Whether other hosts can reach what we listen on. */
 export function isExposed(listen: readonly SocketAddress[]): boolean {
-  return listen.some(({ address }) => !(address.startsWith('127.') || address === '::1'))
+  return listen.some(({ address }) => !address.startsWith('127.'))
 }
 
 function parseListen(text: string): SocketAddress | undefined {
-  const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([\d.]+))(?::(\d{1,5}))?$/.exec(text) ?? []
-  const address = bracketed ?? plain ?? text
-  const known = plain === undefined ? z.ipv6().safeParse(address) : ipv4.safeParse(address)
+  const [, address, digits] = /^([\d.]+)(?::(\d{1,5}))?$/.exec(text) ?? []
   const port = digits === undefined ? L2TP_PORT : Number(digits)
-  return known.success && port < 65_536 ? { address, port } : undefined
+  return address !== undefined && ipv4.safeParse(address).success && port < 65_536
+    ? { address, port }
+    : undefined
 }

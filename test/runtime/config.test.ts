@@ -96,8 +96,6 @@ for (const [text, address, port] of [
   ['192.0.2.1', '192.0.2.1', 1701],
   ['192.0.2.1:1702', '192.0.2.1', 1702],
   ['0.0.0.0', '0.0.0.0', 1701],
-  ['::1', '::1', 1701],
-  ['[2001:db8::1]:1702', '2001:db8::1', 1702],
   ['127.0.0.1:0', '127.0.0.1', 0],
 ] as const) {
   test(`listen takes ${text}`, async () => {
@@ -106,7 +104,15 @@ for (const [text, address, port] of [
   })
 }
 
-for (const text of ['localhost', '192.0.2.256', '192.0.2.1:65536', '192.0.2.1:', '::1:::', '[::1', '']) {
+for (const text of [
+  'localhost',
+  '192.0.2.256',
+  '192.0.2.1:65536',
+  '192.0.2.1:',
+  '::1',
+  '[2001:db8::1]:1702',
+  '',
+]) {
   test(`listen refuses "${text}" and names it with its line`, async () => {
     const [error, ...more] = await problems(`${LEAST}listen:\n  - 127.0.0.1\n  - '${text}'`)
     assert.deepEqual(brief([error, ...more].filter(one => one !== undefined)), ['CONFIG_INVALID 4'])
@@ -119,12 +125,11 @@ test('other hosts reach everything but loopback', () => {
   assert.deepEqual(
     [
       exposed('127.0.0.1'),
-      exposed('::1', '127.1.2.3'),
+      exposed('127.0.0.1', '127.1.2.3'),
       exposed('0.0.0.0'),
       exposed('127.0.0.1', '192.0.2.1'),
-      exposed('::'),
     ],
-    [false, false, true, true, true],
+    [false, false, true, true],
   )
 })
 
