@@ -5,7 +5,8 @@ import type { Core, SessionState, TunnelState } from './state.ts'
 import { callGone, stepTunnel } from './tunnel.ts'
 
 export function deliverSignals(core: Core): void {
-  for (let signal = core.signals.shift(); signal !== undefined; signal = core.signals.shift()) {
+  // What these deliveries report in turn is appended, and delivered too.
+  for (const signal of core.signals) {
     const tunnel = core.state.tunnels.get(signal.tunnelKey)
     if (tunnel === undefined) continue
     if (signal.kind === 'tunnel-event') stepTunnel(core, tunnel, signal.event, signal.detail)
@@ -15,6 +16,7 @@ export function deliverSignals(core: Core): void {
       if (session !== undefined) stepCall(core, tunnel, session, 'close', { reason: signal.reason })
     }
   }
+  core.signals.length = 0
 }
 
 export function findCall(
