@@ -31,7 +31,7 @@ export const ERRORS = {
   NO_TUN: 'load the tun module (modprobe tun) and make /dev/net/tun readable and writable',
   PORT_IN_USE: 'stop the other program on that port, or choose another port in `listen`',
   ADDRESS_NOT_LOCAL: 'listen on an address of this host',
-  KERNEL_SETTING: 'set it yourself as the message says, or set `manageKernel: true`',
+  KERNEL_SETTING: 'set it yourself as the message says, and leave out `manageKernel`',
   FLOW_REFUSED: 'see what the data plane said of the flow: it holds no more, or cannot carry this one',
   DATA_PLANE_DOWN: 'see why the data plane failed, and start again',
   NETWORK_SETUP: 'mend what the kernel or the `ip` command refused, as the message says',
@@ -44,7 +44,8 @@ export const ERRORS = {
   DIAL_TIMEOUT: 'check address, port and firewalls: the peer did not answer',
   DIAL_AUTH: 'check user, password and tunnel secret: one side refused the other',
   DIAL_FAILED: 'see the reason; the call came up and then failed',
-  CREDENTIALS_MISSING: 'give the password at the prompt, with --password-file or --password-env',
+  CREDENTIALS_MISSING:
+    'give it with its -file or -env option, see `burrow connect --help`; a password also at the prompt',
   SESSION_STUCK: 'see why the session does not end: its peer is silent, or an observer or a lease hangs',
   // program
   USAGE: 'see --help',

@@ -1,6 +1,6 @@
 /** Secrets come from a prompt, a file or the environment, never from argv, which every user of the host can read. */
-import { readFileSync, statSync } from 'node:fs'
 import { BurrowError } from '../errors.ts'
+import { firstLineOf, isReadableByOthers } from '../runtime/node/files.ts'
 
 interface SecretSource {
   /** The first line counts. */
@@ -29,8 +29,8 @@ export function readSecret(
 
 function fromFile(file: string, warn: (text: string) => void): string | undefined {
   try {
-    if ((statSync(file).mode & 0o077) !== 0) warn(`${file} can be read by other users: chmod 600 ${file}`)
-    return readFileSync(file, 'utf8').split(/\r?\n/, 1)[0]
+    if (isReadableByOthers(file)) warn(`${file} can be read by other users: chmod 600 ${file}`)
+    return firstLineOf(file)
   } catch (cause) {
     throw new BurrowError('CREDENTIALS_MISSING', (cause as Error).message, { file }, { cause })
   }

@@ -2,7 +2,7 @@
 import { BurrowError } from '../errors.ts'
 import { isSecretKey } from '../plugin/secret-key.ts'
 import type { TunnelSecret } from '../protocol/config.ts'
-import { besides, isReadableByOthers, readText, variable } from './node/files.ts'
+import { besides, firstLineOf, isReadableByOthers, variable } from './node/files.ts'
 import type { ServerConfig } from './server-config.ts'
 import type { PlacedYaml } from './yaml-places.ts'
 
@@ -60,7 +60,7 @@ function sourceOf(
 
 function firstLine(file: string): string | undefined {
   try {
-    return readText(file).split(/\r?\n/, 1)[0]
+    return firstLineOf(file)
   } catch {
     return undefined
   }

@@ -101,7 +101,8 @@ const Tun = z.strictObject({
   name: z
     .string()
     .regex(/^[\w.-]{1,15}$/, 'expected an interface name of at most 15 characters')
-    .default('burrow0'),
+    .default('burrow0')
+    .describe('What the kernel calls it.'),
   mtuBytes: z.number().int().min(576).max(65_535).optional().describe('Default: ppp.mruBytes.'),
   clampMss: z
     .boolean()
@@ -110,7 +111,7 @@ const Tun = z.strictObject({
 })
 
 const Log = z.strictObject({
-  level: z.enum(LOG_LEVELS).default('info'),
+  level: z.enum(LOG_LEVELS).default('info').describe('The least that is written.'),
   format: z.enum(['pretty', 'json']).optional().describe('Default: pretty on a terminal, json elsewhere.'),
 })
 

@@ -16,7 +16,7 @@ export class Steps {
     this.#tell = tell
   }
 
-  /** `run` returns what was seen; it throws `Differs`, or any other error, when that is not as it should be. */
+  /** `run` returns what was seen; it throws, by `differs` or otherwise, when that is not as it should be. */
   async step(step: string, run: () => string | Promise<string>): Promise<void> {
     const startedAt = performance.now()
     const { ok, saw } = await attempt(run)

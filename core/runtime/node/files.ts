@@ -4,6 +4,9 @@ import { dirname, resolve } from 'node:path'
 
 export const readText = (file: string): string => readFileSync(file, 'utf8')
 
+/** How a file holds a secret; what follows is for people. */
+export const firstLineOf = (file: string): string | undefined => readText(file).split(/\r?\n/, 1)[0]
+
 /** A way to a file that is relative to the folder of another one. */
 export const besides = (file: string, path: string): string => resolve(dirname(file), path)
 
