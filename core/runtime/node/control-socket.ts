@@ -2,7 +2,7 @@
  * How `burrow sessions` asks a running server: a Unix socket that only its owner may open, one JSON object a
  * line each way. `{"get":"sessions"}` is answered by `{"ok":true,"value":...}` or `{"ok":false,"error":"..."}`.
  */
-import { chmodSync, mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { BurrowError } from '../../errors.ts'
@@ -42,9 +42,11 @@ export async function openControlSocket(
     rmSync(path, { force: true })
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
+      // Ours alone from the start; a chmod afterwards would come a moment late.
+      const umask = process.umask(0o177)
       server.listen(path, resolve)
+      process.umask(umask)
     })
-    chmodSync(path, 0o600)
   } catch (cause) {
     server.close()
     throw new BurrowError(
