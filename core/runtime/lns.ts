@@ -13,6 +13,7 @@ import type { LoadedConfig } from './config-file.ts'
 import { Driver, type Trace } from './driver.ts'
 import type { Kernel } from './node/kernel.ts'
 import { endpointConfig, isExposed } from './server-config.ts'
+import { SessionRoutes } from './session-routes.ts'
 import { type SessionRow, sessionRows } from './session-rows.ts'
 import { tapFaultsTo } from './tap-faults.ts'
 import { UndoStack } from './undo-stack.ts'
@@ -39,6 +40,7 @@ export class Lns {
   readonly #dataPlane: ListeningDataPlane
   readonly #driver: Driver
   readonly #host: PluginHost
+  readonly #routes: SessionRoutes
   readonly #pools = new Map<string, readonly Prefix[]>()
   #own: readonly Prefix[] = []
   #stopping: Promise<void> | undefined
@@ -65,6 +67,12 @@ export class Lns {
     })
     const { name, mtuBytes = server.ppp.mruBytes } = server.tun
     this.#dataPlane = world.createDataPlane({ listen: server.listen, tun: { name, mtuBytes } })
+    this.#routes = new SessionRoutes({
+      kernel: world.kernel,
+      tunName: name,
+      pools: () => [...this.#pools.values()].flat(),
+      log,
+    })
     let onDataPlaneDown: (reason: string) => void = () => {}
     this.failed = new Promise(resolve => {
       onDataPlaneDown = reason => resolve(new BurrowError('DATA_PLANE_DOWN', reason))
@@ -80,7 +88,10 @@ export class Lns {
       interimIntervalS: server.interimIntervalS,
       onDataPlaneDown,
       ...(trace === undefined ? {} : { trace }),
-      ...(onEvent === undefined ? {} : { onEvent }),
+      onEvent: event => {
+        this.#routes.take(event)
+        onEvent?.(event)
+      },
     })
   }
 
@@ -163,6 +174,7 @@ export class Lns {
         { waitedMs: STOP_MS },
         'stopped before every peer had acknowledged, or every session was closed',
       )
+    await this.#routes.settled()
     await this.#opened.unwind()
     log.info({}, 'stopped')
   }

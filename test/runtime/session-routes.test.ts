@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { BurrowError, definePlugin, z } from '../../core/index.ts'
+import { SessionRoutes } from '../../core/runtime/session-routes.ts'
+import { auth, pool } from '../support/little-plugins.ts'
+import { memoryLog } from '../support/log.ts'
+import { memoryKernel, memoryWorld } from '../support/memory-world.ts'
+import { SESSION } from '../support/session.ts'
+
+const lease = (value: string) => ({ owner: 'p', kind: 'ipv4', value, id: value }) as const
+const network = { localAddress: '172.16.1.1', peerAddress: '10.9.0.7', dns: [], nbns: [], mtuBytes: 1400 }
+const counters = { packetsIn: 0n, octetsIn: 0n, packetsOut: 0n, octetsOut: 0n, drops: {} }
+
+function scene() {
+  const { kernel, done } = memoryKernel('2.2.2.2')
+  const { log } = memoryLog()
+  const parts = { kernel, tunName: 't', pools: () => [{ address: '172.16.1.0', length: 24 }], log }
+  return { routes: new SessionRoutes(parts), done }
+}
+
+function events(address: string, grantRoutes?: readonly string[]) {
+  const grant = { user: 'u', ...(grantRoutes === undefined ? {} : { routes: grantRoutes }) }
+  const held = { session: SESSION, grant, leases: [lease(address)] }
+  return {
+    up: { kind: 'sessionUp', ...held, network, flowId: 0 },
+    down: {
+      kind: 'sessionDown',
+      ...held,
+      wasUp: true,
+      reason: { cause: 'peer-hangup' },
+      counters,
+      durationMs: 1,
+    },
+  } as const
+}
+
+test('an address of a pool needs no route of its own', async () => {
+  const { routes, done } = scene()
+  const { up, down } = events('172.16.1.51')
+  for (const event of [up, down]) routes.take(event)
+  await routes.settled()
+  assert.deepEqual(done, [])
+})
+
+test('an address outside of every pool, and what the grant routes, are routed while the session lasts', async () => {
+  const { routes, done } = scene()
+  const { up, down } = events('10.9.0.7', ['10.20.0.0/16'])
+  routes.take(up)
+  await routes.settled()
+  assert.deepEqual(done, ['add routes t 10.9.0.7/32,10.20.0.0/16'])
+  routes.take({ ...down, wasUp: false })
+  await routes.settled()
+  assert.equal(done.length, 1, 'a session that never came up had none')
+  routes.take(down)
+  await routes.settled()
+  assert.equal(done.at(-1), 'delete routes t 10.9.0.7/32,10.20.0.0/16')
+})
+
+test('what the kernel refuses is logged, and the next change is made all the same', async () => {
+  const { kernel, done } = memoryKernel('2.2.2.2')
+  const { log, lines } = memoryLog()
+  const refusing = {
+    ...kernel,
+    addRoutes: () => Promise.reject(new BurrowError('NETWORK_SETUP', 'ip route add: File exists')),
+  }
+  const routes = new SessionRoutes({ kernel: refusing, tunName: 't', pools: () => [], log })
+  const { up, down } = events('10.9.0.7')
+  routes.take(up)
+  routes.take(down)
+  await routes.settled()
+  assert.deepEqual(
+    lines.map(({ level, fields }) => [level, (fields.error as BurrowError).code, fields.user]),
+    [['warn', 'NETWORK_SETUP', 'u']],
+  )
+  assert.deepEqual(done, ['delete routes t 10.9.0.7/32'])
+})
+
+test('a server routes what a grant names, and takes the route back before it stops', async () => {
+  const router = definePlugin({
+    name: 'router',
+    config: z.strictObject({}),
+    setup({ hooks }) {
+      hooks.authorize.tap('branch office', grant => ({ ...grant, routes: ['10.20.0.0/16'] }))
+    },
+  })
+  const { makeLns, dial, settled, lnsKernel } = memoryWorld({ plugins: [auth, pool(1).plugin, router] })
+  const lns = makeLns()
+  await lns.start()
+  const { connection } = dial('3.3.3.3', {})
+  await settled(connection)
+  assert.ok(lnsKernel.done.includes('add routes burrow0 10.20.0.0/16'))
+  await settled(lns.stop())
+  assert.ok(lnsKernel.done.includes('delete routes burrow0 10.20.0.0/16'))
+})
