@@ -128,7 +128,9 @@ async function dial(
 
   const up = await answered(call, signal, options.dialTimeoutMs, clock, peer)
   const { localAddress, peerAddress, mtuBytes } = up.network
-  await kernel.configureTun(tunName, { address: localAddress, peer: peerAddress, mtuBytes, routes })
+  // An address of the peer's is a route to it; one to the LNS itself would lead the tunnel into the tunnel.
+  const peerEnd = peerAddress === remote.address ? {} : { peer: peerAddress }
+  await kernel.configureTun(tunName, { address: localAddress, ...peerEnd, mtuBytes, routes })
   return {
     network: up.network,
     path,

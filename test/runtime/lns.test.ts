@@ -65,6 +65,17 @@ for (const method of ['pap', 'chap-md5'] as const) {
   })
 }
 
+test('an LNS that gives its outside address for its inside one does not get the tunnel routed into itself', async () => {
+  const { makeLns, dial, settled } = scene({ server: { gatewayAddress: '2.2.2.2' } })
+  const lns = makeLns()
+  await lns.start()
+  const { connection, kernelDone } = dial('3.3.3.3', { routes: [] })
+  const { close } = await settled(connection)
+  assert.deepEqual(kernelDone, ['configure burrow1 172.16.1.51  1400 []'])
+  await settled(close())
+  await settled(lns.stop())
+})
+
 test('a wrong password is told to the client and to the log, and no other session notices', async () => {
   const s = scene()
   const lns = s.makeLns()
