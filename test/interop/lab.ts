@@ -175,7 +175,7 @@ const addressOf = (index: number) => `10.9.0.${10 + index}`
 
 function guestAt(netns: string, index: number): Guest {
   const address = addressOf(index)
-  const socat = ['socat', '-t', '60', '-', `TCP:${address}:${SHELL_PORT},connect-timeout=1`]
+  const socat = ['socat', '-t', '60', '-', `TCP:${address}:${SHELL_PORT},connect-timeout=10`]
 
   const exec: Guest['run'] = async (command, deadlineMs = COMMAND_DEADLINE_MS) => {
     const input = `( ${command}\n) 2>&1 </dev/null\necho "__CODE=$?"\nexit\n`

@@ -54,7 +54,8 @@ test('xl2tpd as the client of burrow serve', { skip: skipWithout('peers') }, asy
     const before = records().length
     await client.dial(call)
     const { own } = await entered()
-    await client.run('kill $(pidof pppd)')
+    const { code, output } = await client.run('kill $(pidof pppd)')
+    assert.equal(code, 0, output)
     assert.equal((await stopOf(before, own)).cause, 'peer-hangup')
     await client.gone()
   })
