@@ -6,6 +6,7 @@ import type {
   EndReason,
   Grant,
   Lease,
+  Mschapv2Proof,
   SessionInfo,
   SessionNetwork,
   SessionPolicy,
@@ -37,6 +38,10 @@ export interface Proof {
   chap():
     | { readonly identifier: number; readonly challenge: Uint8Array; readonly response: Uint8Array }
     | undefined
+  /** True when `hash` is the NT hash (16 octets) of the peer's password, for directories that hold no other. Never with CHAP. */
+  verifyNtHash(hash: Uint8Array): boolean
+  /** Challenges, response and the name that was hashed; MS-CHAPv2 only, for RADIUS. */
+  mschapv2(): Omit<Mschapv2Proof, 'method'> | undefined
 }
 
 export interface AuthenticateCall extends SessionCall {

@@ -1,4 +1,4 @@
-/** Authenticates users of a file with PAP and CHAP. Whoever guesses learns nothing from the time that it takes. */
+/** Authenticates users of a file with PAP, CHAP and MS-CHAPv2. Whoever guesses learns nothing from the time that it takes. */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { resolve } from 'node:path'
 import { type AuthenticateVerdict, definePlugin, type Proof } from 'burrow'
@@ -56,7 +56,7 @@ const UNAVAILABLE = {
   aborted: 'the call ended',
 }
 const HASH_ONLY =
-  'the user has only a passwordHash, which serves PAP alone; CHAP needs `password` in clear text'
+  'the user has only a passwordHash, which serves PAP alone; CHAP and MS-CHAPv2 need `password` in clear text'
 
 const reject = (reason: string): AuthenticateVerdict => ({ kind: 'reject', reason })
 

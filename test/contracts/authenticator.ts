@@ -98,6 +98,11 @@ export async function workOf(plugin: Harness, user: string, proof: Proof): Promi
     },
     password: () => proof.password(),
     chap: () => proof.chap(),
+    verifyNtHash: hash => {
+      work.push('verify')
+      return proof.verifyNtHash(hash)
+    },
+    mschapv2: () => proof.mschapv2(),
   }
   hook.enable()
   try {

@@ -12,7 +12,15 @@ import { hashPassword, parsePasswordHash } from '../../plugins/auth-local/passwo
 import { Slots } from '../../plugins/auth-local/slots.ts'
 import { authenticatorContract, workOf } from '../contracts/authenticator.ts'
 import { gate } from '../support/gate.ts'
-import { aFolder, chap, FakeServer, loadPlugin, pap, startPlugin } from '../support/plugin-harness.ts'
+import {
+  aFolder,
+  chap,
+  FakeServer,
+  loadPlugin,
+  mschapv2,
+  pap,
+  startPlugin,
+} from '../support/plugin-harness.ts'
 import { settle } from '../support/virtual-clock.ts'
 
 /** The weakest cost that is accepted: a millisecond. */
@@ -29,6 +37,7 @@ const byChap = (secret: string) => chap(secret, md5)
 for (const [name, users, prove, unknown] of [
   ['auth-local with a clear password and PAP', [clear], pap, 'pass'],
   ['auth-local with a clear password and CHAP', [clear], byChap, 'pass'],
+  ['auth-local with a clear password and MS-CHAPv2', [clear], mschapv2, 'pass'],
   ['auth-local with a password hash and PAP', [hashed], pap, 'reject'],
   ['auth-local with a clear password among hashes and PAP', [clear, someoneHashed], pap, 'pass'],
 ] as const) {
@@ -187,14 +196,19 @@ test('sample users are refused where other hosts can reach the server, and only 
   await assert.rejects(loadPlugin(authLocal, { options: inline, server }), { code: 'SAMPLE_USERS_EXPOSED' })
 })
 
-test('CHAP with a user who has only a hash is rejected with the reason, after the same work', async t => {
-  const plugin = await start(t, { users: [hashed] })
-  const { verdict } = await plugin.authenticate('hb@hb', byChap(PASSWORD))
-  assert.equal(verdict?.kind, 'reject')
-  assert.match(verdict.reason, /passwordHash/)
-  const unknown = await workOf(plugin, 'nobody', byChap(PASSWORD))
-  assert.deepEqual(await workOf(plugin, 'hb@hb', byChap(PASSWORD)), unknown)
-})
+for (const [name, prove] of [
+  ['CHAP', byChap],
+  ['MS-CHAPv2', mschapv2],
+] as const) {
+  test(`${name} with a user who has only a hash is rejected with the reason, after the same work`, async t => {
+    const plugin = await start(t, { users: [hashed] })
+    const { verdict } = await plugin.authenticate('hb@hb', prove(PASSWORD))
+    assert.equal(verdict?.kind, 'reject')
+    assert.match(verdict.reason, /passwordHash/)
+    const unknown = await workOf(plugin, 'nobody', prove(PASSWORD))
+    assert.deepEqual(await workOf(plugin, 'hb@hb', prove(PASSWORD)), unknown)
+  })
+}
 
 test('an empty password is refused whoever the user is', async t => {
   const plugin = await start(t, { users: [clear] })

@@ -21,6 +21,7 @@ import type { AnyPlugin, ServerView } from '../../core/plugin/plugin.ts'
 import type { SharedResources } from '../../core/plugin/shared.ts'
 import type { Path } from '../../core/ports.ts'
 import type { Grant, Lease, SessionInfo, TunnelInfo } from '../../core/protocol/outputs.ts'
+import { proveByMschapv2 } from '../../core/protocol/ppp/mschapv2.ts'
 import { createProof } from '../../core/runtime/proof.ts'
 import { SessionBook } from '../../core/runtime/session-book.ts'
 import { memoryLog } from './log.ts'
@@ -248,6 +249,12 @@ export function chap(secret: string, md5: (...parts: readonly Uint8Array[]) => U
   const identifier = 7
   const response = md5(Uint8Array.of(identifier), new TextEncoder().encode(secret), challenge)
   return createProof({ method: 'chap-md5', identifier, challenge, response })
+}
+
+/** RFC 2759 8 by a peer that knows `secret`. */
+export function mschapv2(secret: string, user = 'hb@hb'): Proof {
+  const challenges = { authenticatorChallenge: randomBytes(16), peerChallenge: randomBytes(16) }
+  return createProof(proveByMschapv2(user, secret, challenges))
 }
 
 export const NO_TRAFFIC: FlowCounters = {

@@ -1,6 +1,6 @@
 /** One PPP link (RFC 1661 3): its phases, driven by frames, timers and verdicts. State is plain data. */
 import { decodePppFrame, PPP, type PppFrame } from '../../wire/ppp-frame.ts'
-import type { AuthMethod, EndReason, SessionPolicy, Verdict } from '../outputs.ts'
+import type { EndReason, LinkAuthMethod, SessionPolicy, Verdict } from '../outputs.ts'
 import {
   type AuthNews,
   type AuthProtocol,
@@ -20,7 +20,7 @@ import { PAP } from './pap.ts'
 
 export { createLink, type LinkState } from './link-state.ts'
 
-const AUTH: Readonly<Record<AuthMethod, AuthProtocol>> = { pap: PAP, 'chap-md5': CHAP }
+const AUTH: Readonly<Record<LinkAuthMethod, AuthProtocol>> = { pap: PAP, 'chap-md5': CHAP }
 const TIMERS: readonly LinkTimer[] = [
   'lcp-restart',
   'ipcp-restart',
@@ -188,7 +188,7 @@ function challenge(proof: ProofState, env: LinkEnv): void {
 }
 
 function onAuthFrame(link: LinkState, env: LinkEnv, { protocol, payload }: PppFrame): void {
-  const speaks = (side: { readonly method: AuthMethod } | undefined) =>
+  const speaks = (side: { readonly method: LinkAuthMethod } | undefined) =>
     side !== undefined && AUTH[side.method].protocol === protocol
   const sides = {
     proof: speaks(link.proof) ? link.proof : undefined,
