@@ -83,6 +83,24 @@ export type AssignVerdict =
   | { readonly kind: 'lease'; readonly value: string; readonly id: string }
   | { readonly kind: 'refuse'; readonly reason: string }
 
+/**
+ * May this user stay? Asked of a live session when the operator reloads with `--enforce`. There is no proof any more:
+ * what counts is whether the user is still known, and with which grant.
+ */
+export interface RevalidateCall extends SessionCall {
+  readonly user: string
+  /** As it was granted at login. */
+  readonly grant: Grant
+}
+
+/** `undefined` from a tap means "not mine, or no longer known": the next tap is asked. */
+export type RevalidateVerdict =
+  /** `grant`: as a login would give it now. */
+  | { readonly kind: 'accept'; readonly grant?: Partial<Omit<Grant, 'user'>> }
+  | { readonly kind: 'deny'; readonly reason: string }
+  /** Whoever knows could not be asked. */
+  | { readonly kind: 'unavailable'; readonly reason: string }
+
 export interface TunnelUp {
   readonly tunnel: TunnelInfo
 }

@@ -14,6 +14,7 @@ import { authenticatorContract, workOf } from '../contracts/authenticator.ts'
 import { gate } from '../support/gate.ts'
 import {
   aFolder,
+  aSession,
   chap,
   FakeServer,
   loadPlugin,
@@ -209,6 +210,17 @@ for (const [name, prove] of [
     assert.deepEqual(await workOf(plugin, 'hb@hb', prove(PASSWORD)), unknown)
   })
 }
+
+test('a live session may stay while its user is listed, with the grant of a login; of others nothing is said', async t => {
+  const granted = { pool: 'staff', dns: ['192.168.1.53'], sessionTimeoutS: 60 }
+  const users = [{ ...clear, ...granted }, someoneHashed]
+  const plugin = await start(t, { users, unknownUser: 'reject' })
+  const stays = (user: string) =>
+    plugin.host.hooks.ask('revalidate', new Inquiry(), { session: aSession(), user, grant: { user } })
+  assert.deepEqual(await stays('hb@hb'), { kind: 'accept', grant: granted })
+  assert.deepEqual(await stays('other'), { kind: 'accept', grant: {} })
+  for (const gone of ['', 'nobody', 'HB@hb', '__proto__']) assert.equal(await stays(gone), undefined)
+})
 
 test('an empty password is refused whoever the user is', async t => {
   const plugin = await start(t, { users: [clear] })
