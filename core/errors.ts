@@ -10,6 +10,8 @@ export const ERRORS = {
   CONFIG_SECRET_MISSING: 'create the file or set the environment variable that the reference names',
   SAMPLE_USERS_EXPOSED:
     'copy the sample users file, change its passwords, and name the copy; or listen on 127.0.0.1 only',
+  RELOAD_STOPPING: 'start the server again; it reads the new config then',
+  RELOAD_RESTART: 'restart the server for this change, or take it back',
   // plugins
   PLUGIN_UNKNOWN: 'use one of the names listed',
   PLUGIN_OPTIONS: 'change the option at the line named to what was expected',

@@ -25,6 +25,7 @@ const EXIT_OF: Readonly<Partial<Record<BurrowError['code'], number>>> = {
   CONFIG_SYNTAX: EXIT.config,
   CONFIG_INVALID: EXIT.config,
   CONFIG_SECRET_MISSING: EXIT.config,
+  RELOAD_RESTART: EXIT.config,
   SAMPLE_USERS_EXPOSED: EXIT.config,
   PLUGIN_UNKNOWN: EXIT.config,
   PLUGIN_OPTIONS: EXIT.config,

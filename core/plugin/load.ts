@@ -15,6 +15,10 @@ export interface PluginEntry {
 
 export interface LoadedPlugin {
   readonly plugin: AnyPlugin
+  /** `NAME`, or `DEPLOYMENT/NAME`: in trails, logs and leases. */
+  readonly id: string
+  /** The deployment whose calls alone it serves. */
+  readonly deployment?: string
   /** Checked by the plugin's schema, with its defaults. */
   readonly options: unknown
   readonly onUnavailable?: 'reject' | 'next'
@@ -50,6 +54,7 @@ async function load(
     if (checked.success) {
       return {
         plugin,
+        id: plugin.name,
         options: checked.data,
         ...(onUnavailable === undefined ? {} : { onUnavailable }),
         place,

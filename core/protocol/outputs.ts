@@ -234,6 +234,13 @@ export type Event =
       readonly network: SessionNetwork
       readonly flowId: number
     }
+  /** A live session was granted something else (`Endpoint.regrant`); its flow has been told. */
+  | {
+      readonly kind: 'sessionChanged'
+      readonly session: SessionInfo
+      readonly grant: Grant
+      readonly leases: readonly Lease[]
+    }
   /** Exactly once for each session that existed, after its flow is gone; `wasUp`: sessionUp was told before. */
   | {
       readonly kind: 'sessionDown'

@@ -111,7 +111,7 @@ async function dial(
     clock,
     log,
     bounded,
-    interimIntervalS: 0,
+    interimIntervalS: () => 0,
     onEvent: call.onEvent,
     onDataPlaneDown: call.onDataPlaneDown,
     ...(trace === undefined ? {} : { trace }),
@@ -174,6 +174,7 @@ function decideForClient(password: string): Decisions {
     withdraw: () => {},
     tell: async () => {},
     releaseLease: async () => {},
+    over: () => {},
   }
 }
 

@@ -1,6 +1,7 @@
 /** The config file: read, checked and resolved as a whole, with every problem told at once and at its line. */
 import { BurrowError, combined } from '../errors.ts'
 import { type ImportPlugin, importBuiltIn } from '../plugin/builtin.ts'
+import type { Deployment } from '../plugin/deployment.ts'
 import { type LoadedPlugin, loadPlugins } from '../plugin/load.ts'
 import { planProblems } from '../plugin/plan.ts'
 import { schemaProblems } from '../plugin/schema-problems.ts'
@@ -19,8 +20,12 @@ export interface LoadedConfig {
   readonly secrets: readonly TunnelSecret[]
   /** In order, with checked options. */
   readonly plugins: readonly LoadedPlugin[]
+  /** In order: the first that fits a call takes it. */
+  readonly deployments: readonly Deployment[]
   /** For the operator, at boot. */
   readonly warnings: readonly string[]
+  /** Where the value of a path is written; the nearest enclosing one where there is none. */
+  readonly locate: PlacedYaml['locate']
 }
 
 /** Reads and checks a config file; throws one coded error that carries every other problem in `also`. */
@@ -41,7 +46,16 @@ export async function loadConfig(
     throw combined(problems.sort((a, b) => (a.place.line ?? 0) - (b.place.line ?? 0)))
   }
   const { secrets, warnings } = read
-  return { file, dir: folderOf(file), server: checked.server, secrets, plugins: loaded.plugins, warnings }
+  return {
+    file,
+    dir: folderOf(file),
+    server: checked.server,
+    secrets,
+    plugins: loaded.plugins,
+    deployments: [],
+    warnings,
+    locate: yaml.locate,
+  }
 }
 
 function readConfig(file: string): string {

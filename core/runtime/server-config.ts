@@ -167,6 +167,9 @@ export function endpointConfig(config: ServerConfig, secrets: readonly TunnelSec
   }
 }
 
+/** Of the TUN device. */
+export const deviceMtuBytes = ({ tun, ppp }: ServerConfig): number => tun.mtuBytes ?? ppp.mruBytes
+
 /** Whether other hosts can reach what we listen on. */
 export function isExposed(listen: readonly SocketAddress[]): boolean {
   return listen.some(({ address }) => !address.startsWith('127.'))

@@ -78,8 +78,8 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
     assert.ok(typeof lease === 'object')
 
     const after = await make(t)
-    assert.equal(await after.host.resumeLease(lease, session), true)
-    assert.equal(await after.host.resumeLease(lease, session), true, 'a second time')
+    assert.equal(await after.host.resumeLease(lease, session, { user: 'hb@hb' }), true)
+    assert.equal(await after.host.resumeLease(lease, session, { user: 'hb@hb' }), true, 'a second time')
     const others = await leaseAll(after, capacity - 1)
     assert.ok(!values(others).includes(lease.value))
     await after.host.releaseLease(lease)
@@ -92,7 +92,7 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
     const after = await make(t)
     await leaseAll(after, capacity)
     assert.ok(lease)
-    assert.equal(await after.host.resumeLease(lease, aSession({ user: 'late' })), false)
+    assert.equal(await after.host.resumeLease(lease, aSession({ user: 'late' }), { user: 'late' }), false)
   })
 
   test(`${name} shares its leases with the next generation of the config`, async t => {

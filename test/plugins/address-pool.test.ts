@@ -284,13 +284,13 @@ test('a lease is not taken again when its address has left the pool or has becom
   const lease = await before.assign(session, { user: 'a' })
   assert.ok(typeof lease === 'object')
   const elsewhere = await start(t, { pools: { main: { ranges: ['10.0.0.0/24'] } } })
-  assert.equal(await elsewhere.host.resumeLease(lease, session), false)
+  assert.equal(await elsewhere.host.resumeLease(lease, session, { user: 'a' }), false)
   const renamed = await start(t, { pools: { other: REFERENCE.pools.main } })
-  assert.equal(await renamed.host.resumeLease(lease, session), false)
+  assert.equal(await renamed.host.resumeLease(lease, session, { user: 'a', pool: 'main' }), false)
   const server = new FakeServer()
   server.own = [lease.value]
   const ours = await start(t, REFERENCE, server)
-  assert.equal(await ours.host.resumeLease(lease, session), false)
+  assert.equal(await ours.host.resumeLease(lease, session, { user: 'a' }), false)
 })
 
 test('a session that lives on after a restart can be replaced by its user like any other', async t => {
@@ -299,7 +299,7 @@ test('a session that lives on after a restart can be replaced by its user like a
   const lease = await before.assign(session, HB)
   assert.ok(typeof lease === 'object')
   const after = await start(t)
-  assert.equal(await after.host.resumeLease(lease, session), true)
+  assert.equal(await after.host.resumeLease(lease, session, HB), true)
   after.server.book.note(session)
   after.server.hold(session, lease)
   assert.equal(await dial(after, HB), HB.address)

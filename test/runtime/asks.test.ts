@@ -7,6 +7,7 @@ import type { PluginInstance, ServerView } from '../../core/plugin/plugin.ts'
 import type { Ask, AskKind, Grant, ProofData, Verdict } from '../../core/protocol/outputs.ts'
 import { Asks, type AsksParts } from '../../core/runtime/asks.ts'
 import { BoundedLog } from '../../core/runtime/bounded-log.ts'
+import { Generations } from '../../core/runtime/generations.ts'
 import { tapFaultsTo } from '../../core/runtime/tap-faults.ts'
 import { Trails } from '../../core/runtime/trails.ts'
 import { gate } from '../support/gate.ts'
@@ -39,12 +40,15 @@ function scene({ taps = [], ...more }: { taps?: readonly Tap[] } & Partial<AsksP
       config: z.strictObject({}),
       setup: ({ hooks }) => tap(hooks),
     }),
+    id: `p${index}`,
     options: {},
     place: {},
   }))
   const random = { bytes: () => new Uint8Array(), uint16: () => 0, uint32: () => 0 }
   const host = new PluginHost(plugins, { clock, log, random, configDir: '/', server: {} as ServerView })
-  const asks = new Asks({ host, clock, log, defaultZone: 'dmz', ...more })
+  const generation = { number: 1, host, deployments: [], defaultZone: 'dmz', interimIntervalS: 0 }
+  const generations = new Generations(generation, () => {})
+  const asks = new Asks({ generations, clock, log, ...more })
   const verdicts: Verdict[] = []
   let askId = 0
   return {

@@ -14,8 +14,9 @@ const counters = { packetsIn: 0n, octetsIn: 0n, packetsOut: 0n, octetsOut: 0n, d
 function scene() {
   const { kernel, done } = memoryKernel('2.2.2.2')
   const { log } = memoryLog()
-  const parts = { kernel, tunName: 't', pools: () => [{ address: '172.16.1.0', length: 24 }], log }
-  return { routes: new SessionRoutes(parts), done }
+  const routes = new SessionRoutes({ kernel, tunName: 't', log })
+  routes.begin([{ address: '172.16.1.0', length: 24 }])
+  return { routes, done }
 }
 
 function events(address: string, grantRoutes?: readonly string[]) {
@@ -48,7 +49,7 @@ test('an address outside of every pool, and what the grant routes, are routed wh
   routes.take(up)
   await routes.settled()
   assert.deepEqual(done, ['add routes t 10.9.0.7/32,10.20.0.0/16'])
-  routes.take({ ...down, wasUp: false })
+  routes.take({ ...down, session: { ...SESSION, id: 'other' }, wasUp: false })
   await routes.settled()
   assert.equal(done.length, 1, 'a session that never came up had none')
   routes.take(down)
@@ -63,7 +64,7 @@ test('what the kernel refuses is logged, and the next change is made all the sam
     ...kernel,
     addRoutes: () => Promise.reject(new BurrowError('NETWORK_SETUP', 'ip route add: File exists')),
   }
-  const routes = new SessionRoutes({ kernel: refusing, tunName: 't', pools: () => [], log })
+  const routes = new SessionRoutes({ kernel: refusing, tunName: 't', log })
   const { up, down } = events('10.9.0.7')
   routes.take(up)
   routes.take(down)
@@ -91,4 +92,47 @@ test('a server routes what a grant names, and takes the route back before it sto
   assert.ok(lnsKernel.done.includes('add routes burrow0 10.20.0.0/16'))
   await settled(lns.stop())
   assert.ok(lnsKernel.done.includes('delete routes burrow0 10.20.0.0/16'))
+})
+
+test('other pools are routed, and a session whose address is in none of them any more keeps its own route', async () => {
+  const { routes, done } = scene()
+  const { up, down } = events('172.16.1.51')
+  routes.take(up)
+  routes.changePools([
+    { address: '172.16.1.0', length: 27 },
+    { address: '10.1.0.0', length: 16 },
+  ])
+  await routes.settled()
+  const added = ['add routes t 172.16.1.0/27,10.1.0.0/16', 'add routes t 172.16.1.51/32']
+  assert.deepEqual(done, [...added, 'delete routes t 172.16.1.0/24'])
+  routes.changePools([{ address: '172.16.1.0', length: 24 }])
+  await routes.settled()
+  assert.deepEqual(done.slice(3), [
+    'add routes t 172.16.1.0/24',
+    'delete routes t 172.16.1.51/32',
+    'delete routes t 172.16.1.0/27,10.1.0.0/16',
+  ])
+  routes.take(down)
+  await routes.settled()
+  assert.equal(done.length, 6, 'nothing is left to take back')
+})
+
+test('a session that is granted other routes while it lives gets them, and loses those that it has no more', async () => {
+  const { routes, done } = scene()
+  const { up, down } = events('172.16.1.51', ['10.20.0.0/16', '10.21.0.0/16'])
+  routes.take(up)
+  const { session, leases } = up
+  routes.take({
+    kind: 'sessionChanged',
+    session,
+    leases,
+    grant: { user: 'u', routes: ['10.21.0.0/16', '10.22.0.0/16'] },
+  })
+  routes.take(down)
+  await routes.settled()
+  assert.deepEqual(done.slice(1), [
+    'add routes t 10.22.0.0/16',
+    'delete routes t 10.20.0.0/16',
+    'delete routes t 10.21.0.0/16,10.22.0.0/16',
+  ])
 })

@@ -146,6 +146,7 @@ export function scene({
     releaseLease: async lease => {
       told.push(`release ${lease.value}`)
     },
+    over: () => {},
   }
   const bounded = new BoundedLog(log, clock)
   const onDataPlaneDown = (reason: string) => void told.push(`data plane down: ${reason}`)
@@ -156,7 +157,7 @@ export function scene({
     clock,
     log,
     bounded,
-    interimIntervalS,
+    interimIntervalS: () => interimIntervalS,
     onDataPlaneDown,
     trace,
   })

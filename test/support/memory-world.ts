@@ -89,10 +89,13 @@ export function memoryWorld({ plugins, server = {}, tunnelSecret, findings }: Me
     secrets: tunnelSecret === undefined ? [] : [{ name: 'shared', secret: tunnelSecret }],
     plugins: plugins.map(plugin => ({
       plugin,
+      id: plugin.name,
       options: plugin.config.parse({}),
       place: { file: '/etc/burrow.yaml', line: 1, plugin: plugin.name },
     })),
+    deployments: [],
     warnings: [],
+    locate: () => ({ file: '/etc/burrow.yaml', line: 1 }),
   }
   let seed = 1
   const clientPlanes = new Map<string, ListeningDataPlane>()
