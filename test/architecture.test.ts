@@ -23,6 +23,15 @@ const ROOMS = {
     'core/dataplane/',
   ],
   'core/cli/': ['core/'],
+  'core/testing/': [
+    'BOTTOM',
+    'core/wire/',
+    'core/protocol/',
+    'core/hooks/',
+    'core/plugin/',
+    'core/dataplane/',
+    'core/runtime/',
+  ],
   'core/index.ts': ['core/'],
   'plugins/': [],
   'examples/': [],
@@ -51,6 +60,11 @@ const PACKAGES: readonly PackageRule[] = [
     because: 'the core hashes and compares in one place',
   },
   {
+    module: /^(core\/testing\/.*|burrow\/testing|node:test|node:assert.*|fast-check)$/,
+    only: ['core/testing/', 'examples/'],
+    because: 'a server never loads the test kit, nor what that is made of',
+  },
+  {
     module: /^node:/,
     only: [
       'core/crypto.ts',
@@ -58,6 +72,7 @@ const PACKAGES: readonly PackageRule[] = [
       'core/dataplane/tun/',
       'core/dataplane/worker',
       'core/cli/',
+      'core/testing/',
       'plugins/',
       'examples/',
     ],
@@ -98,7 +113,7 @@ const WORDS: readonly WordRule[] = [
   {
     word: /\bsetTimeout\b|\bsetInterval\b|\bsetImmediate\b/,
     where: ['core/'],
-    except: ['core/runtime/node/', 'core/cli/'],
+    except: ['core/runtime/node/', 'core/cli/', 'core/testing/'],
     because: 'deadlines go through the Clock port',
   },
   {
@@ -227,6 +242,10 @@ test('each rule bites', () => {
     { path: 'core/dataplane/k.ts', text: 'await settled()' },
     { path: 'core/runtime/k.ts', text: "import { readFileSync } from 'node:fs'" },
     { path: 'core/runtime/node/l.ts', text: "const { createHash } = await import('node:crypto')" },
+    { path: 'core/cli/l.ts', text: "import { VirtualClock } from '../testing/virtual-clock.ts'" },
+    { path: 'core/cli/m.ts', text: "const fc = await import('fast-check')" },
+    { path: 'plugins/one/l.ts', text: "import { startPlugin } from 'burrow/testing'" },
+    { path: 'core/testing/l.ts', text: "import { main } from '../cli/main.ts'" },
     { path: 'core/wire/l.ts', text: 'export async function decode() {}' },
     { path: 'plugins/one/m.ts', text: 'console.log(1)' },
     { path: 'core/elsewhere/n.ts', text: '' },

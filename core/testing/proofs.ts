@@ -1,0 +1,19 @@
+/** What a peer proves itself with. */
+import { md5 } from '../crypto.ts'
+import type { Proof } from '../hooks/views.ts'
+import { createNodeRandom } from '../runtime/node/random.ts'
+import { createProof } from '../runtime/proof.ts'
+
+const CHALLENGE_BYTES = 16
+const random = createNodeRandom()
+
+/** The proof of a peer that sends `password` with PAP (RFC 1334). */
+export const papProof = (password: string): Proof => createProof({ method: 'pap', password })
+
+/** The proof of a peer that knows `secret` and answers a random challenge with CHAP-MD5 (RFC 1994 4.1). */
+export function chapProof(secret: string): Proof {
+  const challenge = random.bytes(CHALLENGE_BYTES)
+  const identifier = random.uint16() & 0xff
+  const response = md5(Uint8Array.of(identifier), new TextEncoder().encode(secret), challenge)
+  return createProof({ method: 'chap-md5', identifier, challenge, response })
+}
