@@ -23,6 +23,15 @@ const ROOMS = {
     'core/dataplane/',
   ],
   'core/cli/': ['core/'],
+  'core/testing/': [
+    'BOTTOM',
+    'core/wire/',
+    'core/protocol/',
+    'core/hooks/',
+    'core/plugin/',
+    'core/dataplane/',
+    'core/runtime/',
+  ],
   'core/index.ts': ['core/'],
   'plugins/': [],
   'examples/': [],
@@ -52,6 +61,11 @@ const PACKAGES: readonly PackageRule[] = [
   },
   { module: /^js-md4$/, only: ['core/crypto.ts'], because: 'hashes have one home' },
   {
+    module: /^(core\/testing\/.*|burrow\/testing|node:test|node:assert.*|fast-check)$/,
+    only: ['core/testing/', 'examples/'],
+    because: 'a server never loads the test kit, nor what that is made of',
+  },
+  {
     module: /^node:/,
     only: [
       'core/crypto.ts',
@@ -59,6 +73,7 @@ const PACKAGES: readonly PackageRule[] = [
       'core/dataplane/tun/',
       'core/dataplane/worker',
       'core/cli/',
+      'core/testing/',
       'plugins/',
       'examples/',
     ],
@@ -99,7 +114,7 @@ const WORDS: readonly WordRule[] = [
   {
     word: /\bsetTimeout\b|\bsetInterval\b|\bsetImmediate\b/,
     where: ['core/'],
-    except: ['core/runtime/node/', 'core/cli/'],
+    except: ['core/runtime/node/', 'core/cli/', 'core/testing/'],
     because: 'deadlines go through the Clock port',
   },
   {
@@ -229,6 +244,10 @@ test('each rule bites', () => {
     { path: 'core/dataplane/k.ts', text: 'await settled()' },
     { path: 'core/runtime/k.ts', text: "import { readFileSync } from 'node:fs'" },
     { path: 'core/runtime/node/l.ts', text: "const { createHash } = await import('node:crypto')" },
+    { path: 'core/cli/l.ts', text: "import { VirtualClock } from '../testing/virtual-clock.ts'" },
+    { path: 'core/cli/m.ts', text: "const fc = await import('fast-check')" },
+    { path: 'plugins/one/l.ts', text: "import { startPlugin } from 'burrow/testing'" },
+    { path: 'core/testing/l.ts', text: "import { main } from '../cli/main.ts'" },
     { path: 'core/wire/l.ts', text: 'export async function decode() {}' },
     { path: 'plugins/one/m.ts', text: 'console.log(1)' },
     { path: 'core/elsewhere/n.ts', text: '' },

@@ -7,8 +7,8 @@ import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import type { AnyPlugin } from '../core/plugin/plugin.ts'
 import { createProof } from '../core/runtime/proof.ts'
+import { startPlugin } from '../core/testing/plugin-harness.ts'
 import { ROOT } from './support/imports.ts'
-import { startPlugin } from './support/plugin-harness.ts'
 import { run } from './support/processes.ts'
 
 const read = (page: string) => readFileSync(join(ROOT, page), 'utf8')

@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import { Inquiry } from '../../core/hooks/guard.ts'
 import type { HookSet } from '../../core/hooks/hook-set.ts'
 import { HOOKS, type HookName } from '../../core/hooks/hooks.ts'
+import { settle } from '../../core/testing/virtual-clock.ts'
 import { gate } from '../support/gate.ts'
 import { SESSION } from '../support/session.ts'
-import { settle } from '../support/virtual-clock.ts'
 import { EVENT, GRANT, LOGIN, never, POLICY, scene, verdictsOf } from './scene.ts'
 
 /** Asks each decision hook, with a tap of `plugin-x` that does `misbehave`. */

@@ -8,9 +8,9 @@ import type { LoadedPlugin } from '../../core/plugin/load.ts'
 import type { AnyPlugin, PluginContext, ServerView } from '../../core/plugin/plugin.ts'
 import { SharedResources } from '../../core/plugin/shared.ts'
 import type { Lease, SessionInfo } from '../../core/protocol/outputs.ts'
+import { memoryLog } from '../../core/testing/log.ts'
+import { settle, VirtualClock } from '../../core/testing/virtual-clock.ts'
 import { gate } from '../support/gate.ts'
-import { memoryLog } from '../support/log.ts'
-import { settle, VirtualClock } from '../support/virtual-clock.ts'
 
 const FILE = '/etc/burrow.yaml'
 const USERS: Capability<ReadonlyMap<string, string>> = capability('users')

@@ -3,11 +3,13 @@ import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import type { BurrowError } from '../../core/errors.ts'
 import type { Grant, SessionInfo } from '../../core/protocol/outputs.ts'
+import { addressAllocatorContract } from '../../core/testing/contracts/address-allocator.ts'
+import { FakeServer } from '../../core/testing/fake-server.ts'
+import { type Harness, loadPlugin, startPlugin } from '../../core/testing/plugin-harness.ts'
+import { aSession } from '../../core/testing/samples.ts'
 import { AddressSet } from '../../plugins/address-pool/address-set.ts'
 import addressPool from '../../plugins/address-pool/index.ts'
-import { addressAllocatorContract } from '../contracts/address-allocator.ts'
 import { gate } from '../support/gate.ts'
-import { aSession, FakeServer, type Harness, loadPlugin, startPlugin } from '../support/plugin-harness.ts'
 
 /** The pool of the reference: 99 addresses. */
 const REFERENCE = { pools: { main: { ranges: ['172.16.1.2-172.16.1.100'] } } }

@@ -10,10 +10,10 @@ import { BoundedLog } from '../../core/runtime/bounded-log.ts'
 import { Generations } from '../../core/runtime/generations.ts'
 import { tapFaultsTo } from '../../core/runtime/tap-faults.ts'
 import { Trails } from '../../core/runtime/trails.ts'
+import { memoryLog } from '../../core/testing/log.ts'
+import { settle, VirtualClock } from '../../core/testing/virtual-clock.ts'
 import { gate } from '../support/gate.ts'
-import { memoryLog } from '../support/log.ts'
 import { SESSION } from '../support/session.ts'
-import { settle, VirtualClock } from '../support/virtual-clock.ts'
 
 const PASSWORD = 'admin@123'
 const PAP: ProofData = { method: 'pap', password: PASSWORD }

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BurrowError, definePlugin, type PluginContext, z } from '../../core/index.ts'
 import type { Connection } from '../../core/runtime/client.ts'
+import { type MemoryWorldOptions, memoryWorld } from '../../core/testing/memory-world.ts'
 import { gate } from '../support/gate.ts'
 import { auth, pool, recorder } from '../support/little-plugins.ts'
-import { type MemoryWorldOptions, memoryWorld } from '../support/memory-world.ts'
 
 function scene(options: Partial<MemoryWorldOptions> & { readonly poolSize?: number } = {}) {
   const { poolSize = 10, plugins = [], ...rest } = options

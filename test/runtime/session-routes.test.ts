@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BurrowError, definePlugin, z } from '../../core/index.ts'
 import { SessionRoutes } from '../../core/runtime/session-routes.ts'
+import { memoryLog } from '../../core/testing/log.ts'
+import { memoryKernel, memoryWorld } from '../../core/testing/memory-world.ts'
 import { auth, pool } from '../support/little-plugins.ts'
-import { memoryLog } from '../support/log.ts'
-import { memoryKernel, memoryWorld } from '../support/memory-world.ts'
 import { SESSION } from '../support/session.ts'
 
 const lease = (value: string) => ({ owner: 'p', kind: 'ipv4', value, id: value }) as const

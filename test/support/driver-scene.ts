@@ -6,8 +6,8 @@ import type { Answer, Event, Lease, Output, SessionInfo, Verdict } from '../../c
 import { BoundedLog } from '../../core/runtime/bounded-log.ts'
 import type { Decisions, DrivenEndpoint, Observed, Trace } from '../../core/runtime/driver.ts'
 import { Driver } from '../../core/runtime/driver.ts'
-import { memoryLog } from './log.ts'
-import { VirtualClock } from './virtual-clock.ts'
+import { memoryLog } from '../../core/testing/log.ts'
+import { VirtualClock } from '../../core/testing/virtual-clock.ts'
 
 export const PATH: Path = {
   local: { address: '192.0.2.1', port: 1701 },

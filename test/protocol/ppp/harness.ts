@@ -15,9 +15,9 @@ import {
 } from '../../../core/protocol/ppp/link.ts'
 import type { LinkAsk, LinkEnv, LinkTimer, LinkUp, PppConfig } from '../../../core/protocol/ppp/link-env.ts'
 import { fromJson, toJson } from '../../../core/protocol/snapshot.ts'
+import { SeededRandom } from '../../../core/testing/random.ts'
 import { decodePppFrame, encodePppFrame, PPP, pppProtocolName } from '../../../core/wire/ppp-frame.ts'
 import { CP_CODE_NAMES, decodeCpPacket, decodeOptions } from '../../../core/wire/ppp-options.ts'
-import { SeededRandom } from '../../support/random.ts'
 
 export const CLIENT_ADDRESS = '172.16.1.51'
 export const LNS_ADDRESS = '172.16.1.1'

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import type { LinkAuthMethod } from '../../../core/protocol/outputs.ts'
-import { SeededRandom } from '../../support/random.ts'
+import { SeededRandom } from '../../../core/testing/random.ts'
 import {
   type Answerer,
   answerer,

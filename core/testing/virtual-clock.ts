@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Clock, TimerHandle } from '../../core/ports.ts'
+import type { Clock, TimerHandle } from '../ports.ts'
 
 interface VirtualTimer {
   readonly at: number

@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
-import { compileAcl, permits } from '../../core/dataplane/acl.ts'
-import type { AclRule } from '../../core/flow.ts'
-import { parseIpv4 } from '../../core/plugin/addresses.ts'
-import type { Grant } from '../../core/protocol/outputs.ts'
-import type { Harness } from '../support/plugin-harness.ts'
+import { compileAcl, permits } from '../../dataplane/acl.ts'
+import type { AclRule } from '../../flow.ts'
+import { parseIpv4 } from '../../plugin/addresses.ts'
+import type { Grant } from '../../protocol/outputs.ts'
+import type { Harness } from '../plugin-harness.ts'
 
 export interface Packet {
   readonly direction: 'from-session' | 'to-session'

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
-import { anEnd, aSession, type Harness, NO_TRAFFIC } from '../support/plugin-harness.ts'
+import type { Harness } from '../plugin-harness.ts'
+import { anEnd, aSession, NO_TRAFFIC } from '../samples.ts'
 
 export interface KeptRecord {
   readonly event: 'start' | 'interim' | 'stop'
@@ -27,10 +28,9 @@ async function live(plugin: Harness, user: string, updates: number): Promise<str
   const session = aSession({ user })
   const at = (octetsIn: number) =>
     anEnd(session, { grant: { user }, counters: { ...NO_TRAFFIC, octetsIn: BigInt(octetsIn) } })
-  const { hooks } = plugin.host
-  await hooks.tell('sessionUp', at(0))
-  for (let update = 1; update <= updates; update++) await hooks.tell('sessionUpdate', at(update))
-  await hooks.tell('sessionDown', at(updates + 1))
+  await plugin.tell('sessionUp', at(0))
+  for (let update = 1; update <= updates; update++) await plugin.tell('sessionUpdate', at(update))
+  await plugin.tell('sessionDown', at(updates + 1))
   return session.id
 }
 

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
-import { SharedResources } from '../../core/plugin/shared.ts'
-import type { Lease, SessionInfo } from '../../core/protocol/outputs.ts'
-import { aSession, type Harness } from '../support/plugin-harness.ts'
-import { settle } from '../support/virtual-clock.ts'
+import { SharedResources } from '../../plugin/shared.ts'
+import type { Lease, SessionInfo } from '../../protocol/outputs.ts'
+import type { Harness } from '../plugin-harness.ts'
+import { aSession } from '../samples.ts'
+import { settle } from '../virtual-clock.ts'
 
 export interface AllocatorSubject {
   readonly name: string
@@ -43,7 +44,7 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
   test(`${name} gives every address again after all were released`, async t => {
     const plugin = await make(t)
     const first = await leaseAll(plugin, capacity)
-    for (const lease of first) await plugin.host.releaseLease(lease)
+    for (const lease of first) await plugin.releaseLease(lease)
     const again = await leaseAll(plugin, capacity)
     assert.deepEqual(values(again), values(first))
   })
@@ -53,11 +54,11 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
     const leases = await leaseAll(plugin, capacity)
     const [old] = leases
     assert.ok(old)
-    await plugin.host.releaseLease(old)
-    await plugin.host.releaseLease(old)
+    await plugin.releaseLease(old)
+    await plugin.releaseLease(old)
     const next = await plugin.assign(aSession(), { user: 'next' })
     assert.ok(typeof next === 'object' && next.value === old.value)
-    await plugin.host.releaseLease(old)
+    await plugin.releaseLease(old)
     assert.equal(typeof (await plugin.assign(aSession(), { user: 'one too many' })), 'string')
   })
 
@@ -78,11 +79,12 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
     assert.ok(typeof lease === 'object')
 
     const after = await make(t)
-    assert.equal(await after.host.resumeLease(lease, session, { user: 'hb@hb' }), true)
-    assert.equal(await after.host.resumeLease(lease, session, { user: 'hb@hb' }), true, 'a second time')
+    const grant = { user: 'hb@hb' }
+    assert.equal(await after.resumeLease(lease, session, grant), true)
+    assert.equal(await after.resumeLease(lease, session, grant), true, 'a second time')
     const others = await leaseAll(after, capacity - 1)
     assert.ok(!values(others).includes(lease.value))
-    await after.host.releaseLease(lease)
+    await after.releaseLease(lease)
     await leaseAll(after, 1)
   })
 
@@ -92,7 +94,7 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
     const after = await make(t)
     await leaseAll(after, capacity)
     assert.ok(lease)
-    assert.equal(await after.host.resumeLease(lease, aSession({ user: 'late' }), { user: 'late' }), false)
+    assert.equal(await after.resumeLease(lease, aSession({ user: 'late' }), { user: 'late' }), false)
   })
 
   test(`${name} shares its leases with the next generation of the config`, async t => {
@@ -103,7 +105,7 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
     const theirs = await leaseAll(next, capacity - 3)
     assert.equal(new Set(values([...mine, ...theirs])).size, capacity)
     assert.equal(typeof (await next.assign(aSession(), { user: 'one too many' })), 'string')
-    for (const lease of mine) await old.host.releaseLease(lease)
+    for (const lease of mine) await old.releaseLease(lease)
     assert.deepEqual(values(await leaseAll(next, 3)), values(mine))
   })
 }

@@ -1,4 +1,4 @@
-import type { LogFields, Logger } from '../../core/ports.ts'
+import type { LogFields, Logger } from '../ports.ts'
 
 export interface LoggedLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error'

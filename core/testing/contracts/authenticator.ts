@@ -1,17 +1,16 @@
 /** What every plugin that answers `authenticate` must do. */
 import assert from 'node:assert/strict'
 import { createHook } from 'node:async_hooks'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
-import { Inquiry } from '../../core/hooks/guard.ts'
-import type { Proof } from '../../core/hooks/views.ts'
-import type { Harness } from '../support/plugin-harness.ts'
-import { settle } from '../support/virtual-clock.ts'
+import type { Proof } from '../../hooks/views.ts'
+import type { Harness } from '../plugin-harness.ts'
+import { settle } from '../virtual-clock.ts'
 
 export interface AuthenticatorSubject {
   readonly name: string
   /** Loaded and started; stopped by whoever made it. */
-  readonly make: (t: import('node:test').TestContext) => Promise<Harness>
+  readonly make: (t: TestContext) => Promise<Harness>
   /** A user, and the proof that a peer who knows `secret` gives. */
   readonly user: string
   readonly secret: string
@@ -61,8 +60,8 @@ export function authenticatorContract(subject: AuthenticatorSubject): void {
 
   test(`${name} lets go when the call ends`, async t => {
     const plugin = await make(t)
-    const inquiry = new Inquiry()
-    const asked = plugin.authenticate(user, prove(secret), inquiry)
+    const inquiry = plugin.inquiry()
+    const asked = plugin.authenticate(user, prove(secret), { inquiry })
     inquiry.withdraw()
     await asked
     await settle()

@@ -1,4 +1,4 @@
-import type { Random } from '../../core/ports.ts'
+import type { Random } from '../ports.ts'
 
 /** Repeatable randomness (splitmix32): the same seed gives the same run. */
 export class SeededRandom implements Random {
@@ -27,28 +27,5 @@ export class SeededRandom implements Random {
   /** 0 <= x < 1. */
   fraction(): number {
     return this.uint32() / 2 ** 32
-  }
-}
-
-/** Gives the ids of a script first, then goes on as `rest`: for exchanges whose every octet is known. */
-export class ScriptedRandom implements Random {
-  readonly #ids: number[]
-  readonly #rest: Random
-
-  constructor(ids: readonly number[], rest: Random) {
-    this.#ids = [...ids]
-    this.#rest = rest
-  }
-
-  uint16(): number {
-    return this.#ids.shift() ?? this.#rest.uint16()
-  }
-
-  uint32(): number {
-    return this.#rest.uint32()
-  }
-
-  bytes(count: number): Uint8Array {
-    return this.#rest.bytes(count)
   }
 }
