@@ -40,6 +40,7 @@ function scene({ taps = [], ...more }: { taps?: readonly Tap[] } & Partial<AsksP
       setup: ({ hooks }) => tap(hooks),
     }),
     options: {},
+    id: `p${index}`,
     place: {},
   }))
   const random = { bytes: () => new Uint8Array(), uint16: () => 0, uint32: () => 0 }
