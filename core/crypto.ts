@@ -33,6 +33,9 @@ export function desEncrypt(block: Uint8Array, key: Uint8Array): Uint8Array {
   return new Uint8Array(Buffer.concat([cipher.update(block), cipher.final()]))
 }
 
+/** In hexadecimal. */
+export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
 /** Compares in a time that depends on neither content nor the place of a difference; lengths are hashed away. */
 export function constantTimeEqual(a: Uint8Array, b: Uint8Array): boolean {
   const digest = (bytes: Uint8Array) => digestOf('sha256', [bytes])

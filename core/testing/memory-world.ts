@@ -88,8 +88,8 @@ export function memoryWorld({ plugins, server = {}, tunnelSecret, findings }: Me
     }),
     secrets: tunnelSecret === undefined ? [] : [{ name: 'shared', secret: tunnelSecret }],
     plugins: plugins.map(plugin => ({
-      plugin,
       id: plugin.name,
+      plugin,
       options: plugin.config.parse({}),
       place: { file: '/etc/burrow.yaml', line: 1, plugin: plugin.name },
     })),

@@ -52,7 +52,7 @@ export async function setUpPlugin(plugin: AnyPlugin, setting: PluginSetting = {}
     locate: (path: readonly PropertyKey[]) => ({ file: `config at ${path.map(String).join('.')}` }),
   }))
   const { plugins, problems } = await loadPlugins(entries, async wanted => {
-    const found = all.find(({ name }) => name === wanted)
+    const found = all.find(({ name }) => name === wanted.name)
     return found ?? plugin
   })
   throwProblems(problems)

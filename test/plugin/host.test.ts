@@ -22,8 +22,8 @@ const SESSION = { id: 'a1' } as SessionInfo
 /** The nth plugin of a list stands on line n * 10 of the config. */
 const listed = (...plugins: readonly AnyPlugin[]): readonly LoadedPlugin[] =>
   plugins.map((plugin, index) => ({
-    plugin,
     id: plugin.name,
+    plugin,
     options: {},
     place: { file: FILE, line: (index + 1) * 10, plugin: plugin.name },
   }))

@@ -40,8 +40,8 @@ function scene({ taps = [], ...more }: { taps?: readonly Tap[] } & Partial<AsksP
       config: z.strictObject({}),
       setup: ({ hooks }) => tap(hooks),
     }),
-    id: `p${index}`,
     options: {},
+    id: `p${index}`,
     place: {},
   }))
   const random = { bytes: () => new Uint8Array(), uint16: () => 0, uint32: () => 0 }
