@@ -14,7 +14,12 @@ export {
   type KeptRecord,
 } from './contracts/accounting-sink.ts'
 export { type AllocatorSubject, addressAllocatorContract } from './contracts/address-allocator.ts'
-export { type AuthenticatorSubject, authenticatorContract, workOf } from './contracts/authenticator.ts'
+export {
+  type AuthenticatorSubject,
+  authenticatorContract,
+  type UnavailableAuthenticator,
+  workOf,
+} from './contracts/authenticator.ts'
 export { type Packet, type PolicySubject, passes, policyContract } from './contracts/policy.ts'
 export { FakeServer } from './fake-server.ts'
 export { type LoggedLine, memoryLog } from './log.ts'
