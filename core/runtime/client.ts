@@ -15,7 +15,8 @@ import { UndoStack } from './undo-stack.ts'
 export interface ClientOptions {
   readonly remote: SocketAddress
   readonly user: string
-  readonly password: string
+  /** A promise: of one who is still asked for it. */
+  readonly password: string | Promise<string>
   /** In which ways we are willing to prove ourselves. */
   readonly auth: readonly LinkAuthMethod[]
   readonly mruBytes: number
@@ -36,6 +37,7 @@ interface ClientWorld {
   readonly kernel: Kernel
   readonly createDataPlane: (options: DataPlaneOptions) => ListeningDataPlane
   readonly trace?: Trace
+  readonly onEvent?: (event: Event) => void
 }
 
 /** A call that is up. */
@@ -87,7 +89,7 @@ async function dial(
   signal: AbortSignal,
   opened: UndoStack,
 ): Promise<Connection> {
-  const { clock, log, kernel, random, trace, createDataPlane } = world
+  const { clock, log, kernel, random, trace, onEvent, createDataPlane } = world
   const { remote, tunName, mruBytes, routes } = options
   const peer = `${remote.address}:${remote.port}`
   const address = await kernel.localAddressFor(remote)
@@ -112,7 +114,10 @@ async function dial(
     log,
     bounded,
     interimIntervalS: () => 0,
-    onEvent: call.onEvent,
+    onEvent: event => {
+      onEvent?.(event)
+      call.onEvent(event)
+    },
     onDataPlaneDown: call.onDataPlaneDown,
     ...(trace === undefined ? {} : { trace }),
   })
@@ -163,14 +168,17 @@ function followCall(): Call {
 }
 
 /** A client is asked for its own secret and takes no calls. */
-function decideForClient(password: string): Decisions {
+function decideForClient(password: string | Promise<string>): Decisions {
   return {
-    ask: (_askId, ask, answer) =>
-      answer(
-        ask.kind === 'ownSecret'
-          ? { kind: 'accept', secret: password }
-          : { kind: 'deny', reason: 'a client takes no calls' },
-      ),
+    ask: (_askId, ask, answer) => {
+      if (ask.kind !== 'ownSecret') answer({ kind: 'deny', reason: 'a client takes no calls' })
+      else if (typeof password === 'string') answer({ kind: 'accept', secret: password })
+      else
+        void password.then(
+          secret => answer({ kind: 'accept', secret }),
+          () => answer({ kind: 'deny', reason: 'no password was given' }),
+        )
+    },
     withdraw: () => {},
     tell: async () => {},
     releaseLease: async () => {},

@@ -186,6 +186,10 @@ export class Harness {
       value: verdict.value,
       id: verdict.id,
     }
+    if (inquiry.withdrawn) {
+      await this.host.releaseLease(lease)
+      return 'the call ended'
+    }
     this.server.hold(session, lease)
     return lease
   }

@@ -1,6 +1,6 @@
 import type { Random } from '../ports.ts'
 
-/** Repeatable randomness (splitmix32): the same seed gives the same run. */
+/** Repeatable randomness (splitmix32): the same seed gives the same run. `new SeededRandom(1)`; never for secrets. */
 export class SeededRandom implements Random {
   #state: number
 

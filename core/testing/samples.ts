@@ -8,6 +8,7 @@ import type { Path } from '../ports.ts'
 import type { SessionInfo, TunnelInfo } from '../protocol/outputs.ts'
 import type { TestScope } from './scope.ts'
 
+/** The tunnel of a peer that calls itself LAC, from 1.1.1.1 to 2.2.2.2 unless `path` says otherwise. */
 export function aTunnel(path: Path = PATH): TunnelInfo {
   return {
     key: `${path.local.address}/1`,
@@ -25,7 +26,7 @@ const PATH: Path = {
 }
 let sessions = 0
 
-/** Each is another. */
+/** A call in such a tunnel; each has another key and id. `more` replaces fields: `aSession({ user: 'hb@hb' })`. */
 export function aSession(more: Partial<SessionInfo> = {}): SessionInfo {
   const localSessionId = ++sessions
   return {
@@ -39,6 +40,7 @@ export function aSession(more: Partial<SessionInfo> = {}): SessionInfo {
   }
 }
 
+/** The counters of a session that has carried nothing. */
 export const NO_TRAFFIC: FlowCounters = {
   packetsIn: 0n,
   octetsIn: 0n,
@@ -47,7 +49,10 @@ export const NO_TRAFFIC: FlowCounters = {
   drops: {},
 }
 
-/** All that observers are told of a session, at its end. */
+/**
+ * All that observers are told of a session: what `sessionDown` gets, of which `sessionUp` and `sessionUpdate` get a part.
+ * `more` replaces fields: `anEnd(session, { reason: { cause: 'idle-timeout' } })`.
+ */
 export function anEnd(session: SessionInfo, more: Partial<SessionDown> = {}): SessionDown {
   const user = session.user ?? 'hb@hb'
   return {
@@ -62,7 +67,7 @@ export function anEnd(session: SessionInfo, more: Partial<SessionDown> = {}): Se
   }
 }
 
-/** A folder that is gone after the test. */
+/** An empty folder that is gone after the test. */
 export function aFolder(t: TestScope): string {
   const folder = mkdtempSync(join(tmpdir(), 'burrow-test-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))

@@ -42,7 +42,17 @@ for (const [name, users, prove, unknown] of [
     secret: PASSWORD,
     prove,
     unknown,
+    ...(users[0] === hashed ? { makeUnavailable: busy } : {}),
   })
+}
+
+/** Its one slot for hashes is taken, and nobody may wait. */
+async function busy(t: TestContext, onUnavailable?: 'reject' | 'next') {
+  const options = { users: [hashed], hashesAtOnce: 1, hashesWaiting: 0 }
+  const setting = onUnavailable === undefined ? { options } : { options, onUnavailable }
+  const plugin = await startPlugin(t, authLocal, setting)
+  const slot = plugin.authenticate('hb@hb', papProof(PASSWORD))
+  return { plugin, repair: async () => void (await slot) }
 }
 
 function usersFile(t: TestContext, text: string, mode = 0o600): { configDir: string; file: string } {

@@ -3,8 +3,9 @@ import { test } from 'node:test'
 import { BurrowError, definePlugin, z } from '../../core/index.ts'
 import { SessionRoutes } from '../../core/runtime/session-routes.ts'
 import { memoryLog } from '../../core/testing/log.ts'
-import { memoryKernel, memoryWorld } from '../../core/testing/memory-world.ts'
+import { memoryKernel } from '../../core/testing/memory-kernel.ts'
 import { auth, pool } from '../support/little-plugins.ts'
+import { memoryWorld } from '../support/memory-world.ts'
 import { SESSION } from '../support/session.ts'
 
 const lease = (value: string) => ({ owner: 'p', kind: 'ipv4', value, id: value }) as const
@@ -12,7 +13,7 @@ const network = { localAddress: '172.16.1.1', peerAddress: '10.9.0.7', dns: [], 
 const counters = { packetsIn: 0n, octetsIn: 0n, packetsOut: 0n, octetsOut: 0n, drops: {} }
 
 function scene() {
-  const { kernel, done } = memoryKernel('2.2.2.2')
+  const { kernel, done } = memoryKernel(['2.2.2.2'])
   const { log } = memoryLog()
   const routes = new SessionRoutes({ kernel, tunName: 't', log })
   routes.begin([{ address: '172.16.1.0', length: 24 }])
@@ -58,7 +59,7 @@ test('an address outside of every pool, and what the grant routes, are routed wh
 })
 
 test('what the kernel refuses is logged, and the next change is made all the same', async () => {
-  const { kernel, done } = memoryKernel('2.2.2.2')
+  const { kernel, done } = memoryKernel(['2.2.2.2'])
   const { log, lines } = memoryLog()
   const refusing = {
     ...kernel,

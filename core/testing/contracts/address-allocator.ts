@@ -1,22 +1,49 @@
 /** What every plugin that answers `assignAddress` must do. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import fc from 'fast-check'
 import { SharedResources } from '../../plugin/shared.ts'
 import type { Lease, SessionInfo } from '../../protocol/outputs.ts'
+import { fastCheck } from '../fast-check.ts'
 import type { Harness } from '../plugin-harness.ts'
 import { aSession } from '../samples.ts'
 import { settle } from '../virtual-clock.ts'
 
+/** An allocator to hold to the contract. */
 export interface AllocatorSubject {
+  /** Stands in the name of each test. */
   readonly name: string
-  /** Loaded and started, with `capacity` free addresses; stopped by whoever made it. */
+  /**
+   * A new one, loaded and started (`startPlugin`), with `capacity` free addresses for any user. `shared` is what the
+   * generation of the config before it has left open: pass it on.
+   */
   readonly make: (t: TestContext, shared?: SharedResources) => Promise<Harness>
+  /** At least 4. */
   readonly capacity: number
 }
 
+/**
+ * Registers what every plugin that answers `assignAddress` must do, as tests of `node:test`:
+ *
+ * - an address is leased to one session at a time, under an id that no other lease has, and a refusal means that all are
+ *   leased: whatever the order of calls and hang-ups;
+ * - `releaseLease` frees the address, and does nothing where it comes twice or late, even when another session has the
+ *   address by then: the server releases what it is not sure about;
+ * - a lease that comes after the call ended is the server's to release: nothing may be lost with it;
+ * - `resumeLease` claims a lease again after a restart, twice if need be, and says false where another holds the address;
+ * - two generations of the config, which share `PluginContext.shared`, never lease one address twice.
+ *
+ * Needs fast-check.
+ *
+ *     addressAllocatorContract({
+ *       name: 'my-pool with four addresses',
+ *       capacity: 4,
+ *       make: (t, shared) =>
+ *         startPlugin(t, myPool, { options: { first: '10.0.0.1', last: '10.0.0.4' }, ...(shared && { shared }) }),
+ *     })
+ */
 export function addressAllocatorContract({ name, make, capacity }: AllocatorSubject): void {
   test(`${name} never leases an address twice, and refuses only when all are leased`, async t => {
+    const fc = await fastCheck()
     const step = fc.oneof(
       { weight: 3, arbitrary: fc.record({ dial: fc.nat(capacity * 2) }) },
       { weight: 2, arbitrary: fc.record({ hangUp: fc.nat() }) },
