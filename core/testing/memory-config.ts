@@ -46,25 +46,30 @@ export function configFile(t: TestScope, { config, yaml = REFERENCE, files = {} 
   return join(folder, 'burrow.yaml')
 }
 
-/** Reads a config; `watched` is given each plugin before it is loaded, and what it gives is loaded. */
-export async function memoryConfig(
+/**
+ * How to read a config, again and again; `watched` is given each plugin before it is loaded, and what it gives is loaded. A
+ * plugin that the config has named once is its to leave out.
+ */
+export function configReader(
   file: string,
-  own: readonly AnyPlugin[],
+  plugins: readonly AnyPlugin[],
   watched: (plugin: AnyPlugin) => AnyPlugin,
-): Promise<LoadedConfig> {
-  const unnamed = new Map(own.map(plugin => [plugin.name, plugin]))
-  const named = new Map(unnamed)
+): () => Promise<LoadedConfig> {
+  const own = new Map(plugins.map(plugin => [plugin.name, plugin]))
+  const unnamed = new Map(own)
   const find: ImportPlugin = async (name, origin) => {
     unnamed.delete(name)
-    return watched(named.get(name) ?? (await importPlugin(name, origin)))
+    return watched(own.get(name) ?? (await importPlugin(name, origin)))
   }
-  const config = await loadConfig(file, find)
-  const entries = [...unnamed.keys()].map(name => ({
-    name,
-    options: {},
-    locate: () => ({ file: 'the plugins given to startMemoryLns' }),
-  }))
-  const first = await loadPlugins(entries, async ({ name }) => watched(named.get(name) as AnyPlugin))
-  throwProblems(first.problems)
-  return { ...config, plugins: [...first.plugins, ...config.plugins] }
+  return async () => {
+    const config = await loadConfig(file, find)
+    const entries = [...unnamed.keys()].map(name => ({
+      name,
+      options: {},
+      locate: () => ({ file: 'the plugins given to startMemoryLns' }),
+    }))
+    const first = await loadPlugins(entries, async ({ name }) => watched(own.get(name) as AnyPlugin))
+    throwProblems(first.problems)
+    return { ...config, plugins: [...first.plugins, ...config.plugins] }
+  }
 }

@@ -15,7 +15,7 @@ import {
   placeCall,
   type RefusedCall,
 } from './memory-call.ts'
-import { configFile, type MemoryConfig, memoryConfig } from './memory-config.ts'
+import { configFile, configReader, type MemoryConfig } from './memory-config.ts'
 import { MemoryWorld } from './memory-world.ts'
 import { OutsideWork } from './outside-work.ts'
 import { ipv4Packet, type PacketKind } from './packets.ts'
@@ -48,7 +48,7 @@ export async function startMemoryLns(t: TestScope, options: MemoryLnsOptions = {
   const outside = new OutsideWork(options.patienceMs ?? PATIENCE_MS)
   t.after(() => outside.close())
   const file = configFile(t, options)
-  const read = () => memoryConfig(file, options.plugins ?? [], outside.watched)
+  const read = configReader(file, options.plugins ?? [], outside.watched)
   const config = await read()
   const listen = config.server.listen.map(({ address, port }) => ({
     address: address === ANY ? ADDRESS_FOR_ANY : address,
