@@ -33,9 +33,10 @@ plugins:
     secrets.map(({ secret }) => secret),
     ['s3cret-of-tunnel', 's3cret-of-tunnel'],
   )
-  assert.deepEqual((plugins[0]?.options as { users: unknown }).users, [
-    { user: 'hb', password: 'hunter2hunter2' },
-  ])
+  assert.deepEqual(
+    plugins.map(({ options }) => (options as { users: unknown }).users),
+    [[{ user: 'hb', password: 'hunter2hunter2' }]],
+  )
   assert.deepEqual(files, ['burrow.yaml', 'parts/secrets.yaml', 'parts/users.yaml'].map(folder.at))
 })
 
@@ -191,7 +192,7 @@ plugins:
     'picky.mjs': pluginSource(
       'picky',
       '',
-      'z.strictObject({ realm: z.string().superRefine((text, c) => c.addIssue(`no realm ${text} here`)) })',
+      'z.strictObject({ realm: z.string().superRefine((text, c) => c.addIssue("no realm " + text + " here")) })',
     ),
   })
   const problems = await folder.problems()

@@ -33,12 +33,12 @@ const IMPORT_MS = 10_000
 export const importPlugin: ImportPlugin = async (name, origin) => {
   if (BUILT_IN.includes(name)) return importBuiltIn(name)
   const file = isPath(name) ? besides(origin.from, name) : packageFile(name, origin)
-  refuseExposed(name, file, origin)
+  const content = contentOf(name, file, origin)
   const { transpiler, configFile } = origin
   if (transpiler !== undefined) useTranspiler(transpiler, configFile)
   else if (isTypeScript(file) && !NATIVE_TYPESCRIPT)
     throw new BurrowError('PLUGIN_TYPESCRIPT', typeScript(name))
-  const url = isPath(name) ? `${pathToFileURL(file)}?${version(file)}` : pathToFileURL(file).href
+  const url = isPath(name) ? `${pathToFileURL(file)}?${version(file, content)}` : pathToFileURL(file).href
   const module = await loaded(name, url).catch(error => {
     throw moduleError(name, file, error)
   })
@@ -54,7 +54,7 @@ const typeScript = (name: string) =>
 
 function packageFile(name: string, { configFile }: PluginOrigin): string {
   const folder = folderOf(configFile)
-  const file = isPackageName(name) ? packageEntry(name, folder) : undefined
+  const file = isPackageName(name) ? orUnreadable(name, () => packageEntry(name, folder)) : undefined
   if (file !== undefined) return file
   const guess = nearest(name, BUILT_IN)
   const hint = guess === undefined ? '' : `; did you mean "${guess}"?`
@@ -63,27 +63,31 @@ function packageFile(name: string, { configFile }: PluginOrigin): string {
 }
 
 /** Whoever may write the file of a plugin is whoever the server runs as. */
-function refuseExposed(name: string, file: string, { warn }: PluginOrigin): void {
-  let mode: number
-  try {
-    mode = statSync(file).mode
-  } catch (cause) {
-    const text = `the file of plugin "${name}" cannot be read: ${(cause as Error).message}`
-    throw new BurrowError('PLUGIN_MODULE', text, {}, { cause })
-  }
+function contentOf(name: string, file: string, { warn }: PluginOrigin): Uint8Array {
+  const [mode, content] = orUnreadable(name, () => [statSync(file).mode, readFileSync(file)] as const)
   if ((mode & 0o002) !== 0)
     throw new BurrowError(
       'PLUGIN_MODULE',
       `${file}, a plugin, can be written by everybody: chmod o-w ${file}`,
     )
   if ((mode & 0o020) !== 0) warn(`${file}, a plugin, can be written by its group: chmod g-w ${file}`)
+  return content
+}
+
+function orUnreadable<T>(name: string, read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    const text = `plugin "${name}" cannot be read: ${(cause as Error).message}`
+    throw new BurrowError('PLUGIN_MODULE', text, {}, { cause })
+  }
 }
 
 /** Another content of a file is another module to Node, so that a reload reads it anew. */
-const version = (file: string) => {
+function version(file: string, content: Uint8Array): string {
   // CommonJS is kept by its path alone.
   delete createRequire(file).cache[file]
-  return `content=${sha256(readFileSync(file)).slice(0, 16)}`
+  return `content=${sha256(content).slice(0, 16)}`
 }
 
 async function loaded(name: string, url: string): Promise<{ readonly default?: unknown }> {
