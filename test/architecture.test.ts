@@ -60,9 +60,14 @@ const PACKAGES: readonly PackageRule[] = [
     because: 'the core hashes and compares in one place',
   },
   {
-    module: /^(core\/testing\/.*|burrow\/testing|node:test|node:assert.*|fast-check)$/,
+    module: /^(core\/testing\/.*|burrow\/testing|node:test|node:assert.*)$/,
     only: ['core/testing/', 'examples/'],
     because: 'a server never loads the test kit, nor what that is made of',
+  },
+  {
+    module: /^fast-check$/,
+    only: ['core/testing/fast-check.ts'],
+    because: 'only who runs a contract suite must have it',
   },
   {
     module: /^node:/,
