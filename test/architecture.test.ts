@@ -61,9 +61,14 @@ const PACKAGES: readonly PackageRule[] = [
   },
   { module: /^js-md4$/, only: ['core/crypto.ts'], because: 'hashes have one home' },
   {
-    module: /^(core\/testing\/.*|burrow\/testing|node:test|node:assert.*|fast-check)$/,
+    module: /^(core\/testing\/.*|burrow\/testing|node:test|node:assert.*)$/,
     only: ['core/testing/', 'examples/'],
     because: 'a server never loads the test kit, nor what that is made of',
+  },
+  {
+    module: /^fast-check$/,
+    only: ['core/testing/fast-check.ts'],
+    because: 'only who runs a contract suite must have it',
   },
   {
     module: /^node:/,

@@ -59,6 +59,8 @@ test('packets are seen on either side as they are', async t => {
   const call = await lns.dialUp(HB)
   const out = ipv4Packet({ source: call.address, destination: '192.168.1.1', protocol: 'udp', port: 9 })
   const back = ipv4Packet({ source: '192.168.1.1', destination: call.address })
+  assert.ok(await call.reaches('192.168.1.1'))
+  assert.deepEqual(lns.received(), [], 'what was looked for is not left behind')
   await call.send(out, out)
   await lns.send(back)
   assert.deepEqual(lns.received(), [out, out])
