@@ -2,8 +2,6 @@ import { constantTimeEqual, md5 } from '../crypto.ts'
 import type { Proof } from '../hooks/views.ts'
 import type { ProofData } from '../protocol/outputs.ts'
 
-const utf8 = new TextEncoder()
-
 /** A peer's proof as plugins see it; printed, logged or serialised it shows its method only. */
 export function createProof(data: ProofData): Proof {
   return new HiddenProof(data)
@@ -22,8 +20,8 @@ class HiddenProof implements Proof {
 
   verify(secret: string): boolean {
     const data = this.#data
-    const clear = utf8.encode(secret)
-    if (data.method === 'pap') return constantTimeEqual(utf8.encode(data.password), clear)
+    const clear = Buffer.from(secret)
+    if (data.method === 'pap') return constantTimeEqual(Buffer.from(data.password), clear)
     // RFC 1994 4.1: a hash over Identifier, secret and Challenge.
     return constantTimeEqual(md5(Uint8Array.of(data.identifier), clear, data.challenge), data.response)
   }
