@@ -1,5 +1,5 @@
 /** Pure hashes and comparisons. No randomness: that comes through the Random port. */
-import { createCipheriv, createHash, timingSafeEqual } from 'node:crypto'
+import { createCipheriv, createHash, hash, timingSafeEqual } from 'node:crypto'
 // @ts-expect-error -- it ships no types; `md4Of` below is what is used of it.
 import jsMd4 from 'js-md4'
 
@@ -38,12 +38,12 @@ export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update
 
 /** Compares in a time that depends on neither content nor the place of a difference; lengths are hashed away. */
 export function constantTimeEqual(a: Uint8Array, b: Uint8Array): boolean {
-  const digest = (bytes: Uint8Array) => digestOf('sha256', [bytes])
+  const digest = (bytes: Uint8Array) => hash('sha256', bytes, 'buffer')
   return timingSafeEqual(digest(a), digest(b)) && a.length === b.length
 }
 
 function digestOf(algorithm: string, parts: readonly Uint8Array[]): Uint8Array {
-  const hash = createHash(algorithm)
-  for (const part of parts) hash.update(part)
-  return new Uint8Array(hash.digest())
+  const digest = createHash(algorithm)
+  for (const part of parts) digest.update(part)
+  return new Uint8Array(digest.digest())
 }

@@ -38,6 +38,7 @@ interface AnyHook {
   tap(options: { name: string } & TapFields, run: (...args: unknown[]) => unknown): void
   // biome-ignore lint/suspicious/noExplicitAny: tapable compiles one function for every list of arguments.
   promise(...args: unknown[]): Promise<any>
+  callAsync(...args: unknown[]): void
 }
 type FullTap = TapFields & { name: string; type: 'sync' | 'async' | 'promise'; fn: unknown }
 type Told = (event: unknown, done: () => void) => void
@@ -91,7 +92,7 @@ export class HookSet {
     inquiry: Inquiry,
     call: Omit<FirstAnswer<K>['call'], 'signal'>,
   ): Promise<FirstAnswer<K>['verdict'] | undefined> {
-    return this.#hooks[hook].promise(call, inquiry)
+    return this.#decide(hook, inquiry, call)
   }
 
   /** Leads `value` through every tap, to a last value or a denial. Never rejects. */
@@ -101,7 +102,17 @@ export class HookSet {
     value: Waterfall<K>['value'],
     call: Omit<Waterfall<K>['call'], 'signal'>,
   ): Promise<Waterfall<K>['verdict']> {
-    return this.#hooks[hook].promise(value, call, inquiry)
+    return this.#decide(hook, inquiry, value, call)
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: the two callers know the verdicts of their hook.
+  #decide(hook: HookName, inquiry: Inquiry, ...question: readonly unknown[]): Promise<any> {
+    return new Promise(resolve => {
+      this.#hooks[hook].callAsync(...question, inquiry, (_error: null, verdict: unknown) => {
+        inquiry.close()
+        resolve(verdict)
+      })
+    })
   }
 
   /** Tells every tap; resolves when each has returned, failed or is late. Never rejects. */

@@ -106,9 +106,7 @@ export class Asks implements Decisions {
 
   async #decide(ask: Ask, inquiry: Inquiry, binding: Binding): Promise<Verdict> {
     try {
-      const { proof, ...plain } = { proof: undefined, ...ask }
-      const frozen = { ...readOnly(plain), ...(proof === undefined ? {} : { proof }) } as Ask
-      return await (this.#deciders[ask.kind] as Decide<AskKind>)(frozen, inquiry, binding)
+      return await (this.#deciders[ask.kind] as Decide<AskKind>)(readOnly(ask), inquiry, binding)
     } catch (error) {
       this.#parts.log.error({ ask: ask.kind, error }, 'internal error; the decision is a denial')
       return deny('internal error')

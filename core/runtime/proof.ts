@@ -3,7 +3,6 @@ import type { Proof } from '../hooks/views.ts'
 import type { ProofData } from '../protocol/outputs.ts'
 import { mschapv2Response } from '../protocol/ppp/mschapv2.ts'
 
-const utf8 = new TextEncoder()
 const NT_HASH_BYTES = 16
 
 /** A peer's proof as plugins see it; printed, logged or serialised it shows its method only. */
@@ -25,8 +24,8 @@ class HiddenProof implements Proof {
   verify(secret: string): boolean {
     const data = this.#data
     if (data.method === 'mschapv2') return this.verifyNtHash(ntPasswordHash(secret))
-    const clear = utf8.encode(secret)
-    if (data.method === 'pap') return constantTimeEqual(utf8.encode(data.password), clear)
+    const clear = Buffer.from(secret)
+    if (data.method === 'pap') return constantTimeEqual(Buffer.from(data.password), clear)
     // RFC 1994 4.1: a hash over Identifier, secret and Challenge.
     return constantTimeEqual(md5(Uint8Array.of(data.identifier), clear, data.challenge), data.response)
   }

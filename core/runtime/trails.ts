@@ -12,6 +12,8 @@ const LIMITS: TrailLimits = { mostSubjects: 8192, mostEntries: 32 }
 /** Every decision about a tunnel (by its key) or a call (by its id): why it was let in, or was not. */
 export class Trails {
   readonly #bySubject = new Map<string, readonly TrailEntry[]>()
+  /** Stays before the first that is left, however many went: a new one would pass by them all. */
+  readonly #leastRecent = this.#bySubject.keys()
   readonly #limits: TrailLimits
 
   constructor(limits: TrailLimits = LIMITS) {
@@ -23,11 +25,8 @@ export class Trails {
     const all = [...this.of(subject), ...entries].slice(-this.#limits.mostEntries)
     this.#bySubject.delete(subject)
     this.#bySubject.set(subject, all)
-    if (this.#bySubject.size <= this.#limits.mostSubjects) return
-    for (const oldest of this.#bySubject.keys()) {
-      this.#bySubject.delete(oldest)
-      break
-    }
+    if (this.#bySubject.size > this.#limits.mostSubjects)
+      this.#bySubject.delete(this.#leastRecent.next().value ?? '')
   }
 
   of(subject: string): readonly TrailEntry[] {
