@@ -3,7 +3,14 @@ import { nearest } from './nearest.ts'
 import type { AnyPlugin } from './plugin.ts'
 
 /** The plugins that come with Burrow; each is the default export of `plugins/NAME/index.ts`. */
-export const BUILT_IN: readonly string[] = ['accounting-file', 'address-pool', 'auth-local', 'policy-zones']
+export const BUILT_IN: readonly string[] = [
+  'accounting-file',
+  'address-pool',
+  'auth-local',
+  'hook-exec',
+  'hook-http',
+  'policy-zones',
+]
 
 /** Finds the plugin of a name in the config. */
 export type ImportPlugin = (name: string) => Promise<AnyPlugin>
