@@ -6,7 +6,7 @@ import { inspect } from 'node:util'
 import { Inquiry } from '../../core/hooks/guard.ts'
 import type { Proof } from '../../core/hooks/views.ts'
 import type { Harness } from '../support/plugin-harness.ts'
-import { settle } from '../support/virtual-clock.ts'
+import { until } from '../support/until.ts'
 
 export interface AuthenticatorSubject {
   readonly name: string
@@ -65,8 +65,7 @@ export function authenticatorContract(subject: AuthenticatorSubject): void {
     const asked = plugin.authenticate(user, prove(secret), inquiry)
     inquiry.withdraw()
     await asked
-    await settle()
-    assert.equal(plugin.clock.pending, 0)
+    await until('the end of what it began', () => plugin.clock.pending === 0)
     assert.equal((await plugin.authenticate(user, prove(secret))).verdict?.kind, 'accept')
   })
 
@@ -82,7 +81,7 @@ export function authenticatorContract(subject: AuthenticatorSubject): void {
   })
 }
 
-/** The comparisons and the jobs of the crypto thread pool that one attempt costs. */
+/** The comparisons, the uses of the proof, and the jobs of the crypto thread pool that one attempt costs. */
 export async function workOf(plugin: Harness, user: string, proof: Proof): Promise<readonly string[]> {
   const work: string[] = []
   const hook = createHook({
@@ -96,8 +95,15 @@ export async function workOf(plugin: Harness, user: string, proof: Proof): Promi
       work.push('verify')
       return proof.verify(candidate)
     },
-    password: () => proof.password(),
-    chap: () => proof.chap(),
+    // Whoever lets another verify hands the proof on.
+    password: () => {
+      work.push('password')
+      return proof.password()
+    },
+    chap: () => {
+      work.push('chap')
+      return proof.chap()
+    },
   }
   hook.enable()
   try {
