@@ -141,7 +141,7 @@ export class Asks implements Decisions {
       proof: createProof(proof),
       ...round,
     })
-    turn.done(inquiry.withdrawn ? undefined : provedRight(verdict))
+    turn.done(provedRight(inquiry, verdict))
     const told = authenticated(inquiry, verdict)
     if (told.kind === 'accept')
       binding.login ??= { user, plugin: inquiry.answeredBy ?? '', grant: told.grant }

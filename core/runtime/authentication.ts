@@ -15,31 +15,40 @@ export function beginRound(
   return { round: continued.round, state: readOnly(JSON.parse(continued.state) as Json) }
 }
 
-/** For the throttle; undefined: nothing was found out yet. */
-export function provedRight(verdict: AuthenticateVerdict | undefined): boolean | undefined {
+/** For the throttle; undefined: nothing was found out, or not yet. */
+export function provedRight(inquiry: Inquiry, verdict: AuthenticateVerdict | undefined): boolean | undefined {
   if (verdict?.kind === 'unavailable' || verdict?.kind === 'continue') return undefined
+  if (inquiry.withdrawn || (verdict === undefined && unavailable(inquiry).length > 0)) return undefined
   return verdict?.kind === 'accept'
 }
 
 export function authenticated(
-  { only, answeredBy, trail }: Inquiry,
+  inquiry: Inquiry,
   verdict: AuthenticateVerdict | undefined,
 ): Verdict<'authenticate'> {
-  if (verdict === undefined) return { kind: 'deny', reason: silence(only, trail) }
+  if (verdict === undefined) return { kind: 'deny', reason: silence(inquiry) }
   if (verdict.kind === 'accept') return { kind: 'accept', grant: { ...verdict.grant, user: verdict.user } }
   if (verdict.kind === 'continue') {
     const { reply, state } = verdict
-    return { kind: 'continue', plugin: answeredBy ?? '', reply, state: JSON.stringify(state) }
+    return { kind: 'continue', plugin: inquiry.answeredBy ?? '', reply, state: JSON.stringify(state) }
   }
   const { reason, message } = { message: undefined, ...verdict }
   return { kind: 'deny', reason, ...(message === undefined ? {} : { message }) }
 }
 
 /** Why nobody answered. */
-function silence(only: string | undefined, trail: Inquiry['trail']): string {
+function silence(inquiry: Inquiry): string {
+  const { only, trail } = inquiry
+  const out = unavailable(inquiry)
+  if (out.length > 0) return `no plugin knows this user, and unavailable were: ${out.join(', ')}`
   if (only === undefined) return 'no plugin knows this user'
   const asked = trail.some(({ plugin }) => plugin === only)
   return asked
     ? `plugin ${only} began this exchange and did not go on`
     : `plugin ${only} began this exchange and is not there any more`
+}
+
+/** Who could not tell, and let the next plugin be asked. */
+function unavailable({ trail }: Inquiry): readonly string[] {
+  return trail.flatMap(({ plugin, verdict }) => (verdict === 'unavailable' ? [plugin] : []))
 }
