@@ -6,6 +6,7 @@ import type { PluginHost } from '../plugin/host.ts'
 import type { Clock, Logger } from '../ports.ts'
 import type { Ask, AskKind, Denial, Lease, Verdict, Verdicts } from '../protocol/outputs.ts'
 import type { Decisions, Observed } from './driver.ts'
+import { entriesWithoutPassword, withoutPassword } from './mask-password.ts'
 import { createProof } from './proof.ts'
 import { Throttle } from './throttle.ts'
 import { Trails } from './trails.ts'
@@ -21,15 +22,16 @@ export interface AsksParts {
   readonly defaultZone: string
   /** What we prove ourselves with to a peer that asks; absent: nothing. */
   readonly ownSecret?: (ask: AskOf<'ownSecret'>) => Promise<string | undefined>
-  readonly throttle?: Throttle
+  readonly throttle?: Pick<Throttle, 'enter'>
+  /** Where decisions are kept; absent: in some of its own. */
+  readonly trails?: Trails
 }
 
 export class Asks implements Decisions {
-  /** By tunnel key and by session id. */
-  readonly trails = new Trails()
+  readonly trails: Trails
   readonly #parts: AsksParts
-  readonly #throttle: Throttle
-  readonly #open = new Map<number, Inquiry>()
+  readonly #throttle: Pick<Throttle, 'enter'>
+  readonly #open = new Map<number, { readonly ask: Ask; readonly inquiry: Inquiry }>()
   readonly #deciders: { readonly [K in AskKind]: Decide<K> } = {
     admitTunnel: async ({ tunnel }, inquiry) =>
       (await this.#hooks.ask('admitTunnel', inquiry, { tunnel })) ?? { kind: 'accept' },
@@ -55,22 +57,27 @@ export class Asks implements Decisions {
   constructor(parts: AsksParts) {
     this.#parts = parts
     this.#throttle = parts.throttle ?? new Throttle(parts.clock)
+    this.trails = parts.trails ?? new Trails(parts.clock)
   }
 
   /** Calls `answer` once, never before it has returned, and not at all after a withdrawal. */
   ask(askId: number, ask: Ask, answer: (verdict: Verdict) => void): void {
     const inquiry = new Inquiry((plugin, value) => this.#releaseLate(ask, plugin, value))
-    this.#open.set(askId, inquiry)
+    this.#open.set(askId, { ask, inquiry })
+    this.trails.asked(ask)
     void this.#decide(ask, inquiry).then(verdict => {
       this.#open.delete(askId)
-      this.trails.add('session' in ask ? ask.session.id : ask.tunnel.key, inquiry.trail)
+      if (!inquiry.withdrawn) this.#keep(ask, inquiry, verdict)
       if (!inquiry.withdrawn) answer(verdict)
       else if ('lease' in verdict) void this.#release(verdict.lease)
     })
   }
 
   withdraw(askId: number): void {
-    this.#open.get(askId)?.withdraw()
+    const open = this.#open.get(askId)
+    open?.inquiry.withdraw()
+    // At once: the end of the call is told next, with its trail.
+    if (open !== undefined) this.#keep(open.ask, open.inquiry)
   }
 
   async tell(event: Observed): Promise<void> {
@@ -84,6 +91,11 @@ export class Asks implements Decisions {
 
   get #hooks(): PluginHost['hooks'] {
     return this.#parts.host.hooks
+  }
+
+  #keep(ask: Ask, { trail }: Inquiry, verdict?: Verdict): void {
+    const entries = ask.kind === 'authenticate' ? entriesWithoutPassword(trail, ask.proof) : trail
+    this.trails.decided(ask, entries, verdict)
   }
 
   async #decide(ask: Ask, inquiry: Inquiry): Promise<Verdict> {
@@ -117,7 +129,7 @@ export class Asks implements Decisions {
     if (verdict === undefined) return deny('no plugin knows this user')
     if (verdict.kind === 'accept') return accept({ grant: { ...verdict.grant, user: verdict.user } })
     const { reason, message } = { message: undefined, ...verdict }
-    return { ...deny(reason), ...(message === undefined ? {} : { message }) }
+    return { ...deny(withoutPassword(reason, proof)), ...(message === undefined ? {} : { message }) }
   }
 
   async #assignAddress({ session, grant, address }: AskOf<'assignAddress'>, inquiry: Inquiry) {

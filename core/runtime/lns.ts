@@ -16,6 +16,7 @@ import { endpointConfig, isExposed } from './server-config.ts'
 import { SessionRoutes } from './session-routes.ts'
 import { type SessionRow, sessionRows } from './session-rows.ts'
 import { tapFaultsTo } from './tap-faults.ts'
+import { Trails } from './trails.ts'
 import { UndoStack } from './undo-stack.ts'
 
 /** What a server needs of the machine that it runs on. */
@@ -41,6 +42,7 @@ export class Lns {
   readonly #driver: Driver
   readonly #host: PluginHost
   readonly #routes: SessionRoutes
+  readonly #trails: Trails
   readonly #pools = new Map<string, readonly Prefix[]>()
   #own: readonly Prefix[] = []
   #stopping: Promise<void> | undefined
@@ -78,10 +80,18 @@ export class Lns {
       onDataPlaneDown = reason => resolve(new BurrowError('DATA_PLANE_DOWN', reason))
     })
     this.#endpoint = new Endpoint(endpointConfig(server, config.secrets), random)
+    this.#trails = new Trails(clock)
     this.#driver = new Driver({
       endpoint: this.#endpoint,
       dataPlane: this.#dataPlane,
-      decisions: new Asks({ host: this.#host, clock, log, defaultZone: server.defaultZone }),
+      decisions: new Asks({
+        host: this.#host,
+        clock,
+        log,
+        defaultZone: server.defaultZone,
+        trails: this.#trails,
+      }),
+      trails: this.#trails,
       clock,
       log,
       bounded,
