@@ -46,6 +46,7 @@ export type {
   EndReason,
   Grant,
   Lease,
+  Mschapv2Proof,
   SessionInfo,
   SessionNetwork,
   SessionPolicy,

@@ -1,4 +1,4 @@
-import { BurrowError } from '../errors.ts'
+import { BurrowError, isBurrowError } from '../errors.ts'
 import { escapeText } from '../wire/escape.ts'
 
 /** What a shell sees. `burrow --help` prints this table. */
@@ -25,11 +25,17 @@ const EXIT_OF: Readonly<Partial<Record<BurrowError['code'], number>>> = {
   CONFIG_SYNTAX: EXIT.config,
   CONFIG_INVALID: EXIT.config,
   CONFIG_SECRET_MISSING: EXIT.config,
+  RELOAD_RESTART: EXIT.config,
+  CONFIG_INCLUDE: EXIT.config,
+  DEPLOYMENT_INVALID: EXIT.config,
   SAMPLE_USERS_EXPOSED: EXIT.config,
   PLUGIN_UNKNOWN: EXIT.config,
+  PLUGIN_MODULE: EXIT.config,
+  PLUGIN_TYPESCRIPT: EXIT.config,
   PLUGIN_OPTIONS: EXIT.config,
   PLUGIN_REQUIRES: EXIT.config,
   PLUGIN_ORDER: EXIT.config,
+  PLUGIN_CYCLE: EXIT.config,
   PLUGIN_CONFLICT: EXIT.config,
   USERS_FILE: EXIT.config,
   POOL_INVALID: EXIT.config,
@@ -40,7 +46,7 @@ const EXIT_OF: Readonly<Partial<Record<BurrowError['code'], number>>> = {
 }
 
 export function asBurrowError(error: unknown): BurrowError {
-  if (error instanceof BurrowError) return error
+  if (isBurrowError(error)) return error
   return new BurrowError(
     'INTERNAL',
     error instanceof Error ? error.message : String(error),

@@ -1,4 +1,4 @@
-import type { Clock, Milliseconds } from '../ports.ts'
+import type { Clock, Milliseconds, TimerHandle } from '../ports.ts'
 
 /** How one call into a plugin ended. */
 export type Outcome<T = unknown> =
@@ -8,7 +8,7 @@ export type Outcome<T = unknown> =
   | { readonly kind: 'withdrawn' }
 
 export interface AttemptOptions {
-  readonly clock: Clock
+  readonly clock: Pick<Clock, 'setTimer'>
   readonly deadlineMs: Milliseconds
   /** Given the way to withdraw the call while it runs, then undefined. */
   readonly running?: (withdraw: (() => void) | undefined) => void
@@ -49,6 +49,48 @@ export function attempt<T>(
     value => (open ? close({ kind: 'answer', value }) : late?.(value)),
     error => close({ kind: 'threw', error }),
   )
+}
+
+/**
+ * Waits of one length that follow each other, on one timer of the clock: nearly all end in time, so the timer is left
+ * armed from wait to wait, and when it fires too early for the last one it is armed again for the rest.
+ */
+export class SuccessiveTimer implements Pick<Clock, 'setTimer'> {
+  readonly #clock: Clock
+  #armed: TimerHandle | undefined
+  #dueAt: Milliseconds = 0
+  #run: (() => void) | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  setTimer(delayMs: Milliseconds, run: () => void): TimerHandle {
+    this.#dueAt = this.#clock.now() + delayMs
+    this.#run = run
+    this.#armed ??= this.#clock.setTimer(delayMs, this.#fire)
+    return this
+  }
+
+  /** Ends the wait. */
+  cancel(): void {
+    this.#run = undefined
+  }
+
+  /** No other wait follows. */
+  close(): void {
+    this.#armed?.cancel()
+    this.#armed = undefined
+  }
+
+  readonly #fire = (): void => {
+    this.#armed = undefined
+    const run = this.#run
+    if (run === undefined) return
+    const leftMs = this.#dueAt - this.#clock.now()
+    if (leftMs <= 0) run()
+    else this.#armed = this.#clock.setTimer(leftMs, this.#fire)
+  }
 }
 
 function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {

@@ -1,6 +1,6 @@
 /** Around every tap: its deadline, its name, its abort signal, its faults and its line in the trail. */
 import type { Clock, Milliseconds } from '../ports.ts'
-import { attempt, type Outcome } from './attempt.ts'
+import { attempt, type Outcome, SuccessiveTimer } from './attempt.ts'
 import { FIELDS, type HookName, type HookSpec } from './hooks.ts'
 import { readOnly } from './read-only.ts'
 
@@ -49,6 +49,7 @@ export class Inquiry {
   answeredBy: string | undefined
   readonly #onLate: ((plugin: string, value: unknown) => void) | undefined
   #withdrawn = false
+  #deadline: SuccessiveTimer | undefined
   #abandon: (() => void) | undefined
 
   /** `onLate` is given what a tap answers after its deadline or the withdrawal: it may hold a lease. */
@@ -69,6 +70,17 @@ export class Inquiry {
   /** For the guard: how to abandon the tap that runs now. The taps of a decision run one at a time. */
   running(abandon: (() => void) | undefined): void {
     this.#abandon = abandon
+  }
+
+  /** For the guard: what each tap of a decision arms its deadline with. */
+  deadlineOn(clock: Clock): SuccessiveTimer {
+    this.#deadline ??= new SuccessiveTimer(clock)
+    return this.#deadline
+  }
+
+  /** For the hook: no other tap is asked. */
+  close(): void {
+    this.#deadline?.close()
   }
 
   late(plugin: string, value: unknown): void {
@@ -102,16 +114,13 @@ function guardObserver(tap: TapIdentity, run: Run, world: GuardWorld): Run {
 
 /** A decision is called with its subject (a waterfall with the value before it) and the inquiry, which taps do not see. */
 function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
-  const { clock } = world
-  return (...args) => {
-    const done = args.pop() as Done
-    const inquiry = args.pop() as Inquiry
-    const subject = args.pop() as object
+  const decide = (before: unknown, subject: object, inquiry: Inquiry, done: Done) => {
     // An earlier tap of this waterfall has denied: nothing is left to decide.
-    if (kindOf(args[0]) === 'deny') return done(null)
+    if (kindOf(before) === 'deny') return done(null)
+    const { clock } = world
     const startedAt = clock.now()
     const conclude = (outcome: Outcome) => {
-      const verdict = verdictOf(tap, outcome, args[0], world)
+      const verdict = verdictOf(tap, outcome, before, world)
       const kind = verdict === undefined ? 'pass' : (kindOf(verdict) ?? 'changed')
       inquiry.trail.push({
         hook: tap.hook,
@@ -129,9 +138,9 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
     const abort = new LazyAbort()
     const call = new TapCall(subject, abort)
     return attempt(
-      () => run(...args, call),
+      () => (before === undefined ? run(call) : run(before, call)),
       {
-        clock,
+        clock: inquiry.deadlineOn(clock),
         deadlineMs: tap.spec.deadlineMs,
         running: withdraw => inquiry.running(withdraw),
         abandoned: why => abort.abort(why),
@@ -140,6 +149,9 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
       conclude,
     )
   }
+  return tap.spec.kind === 'waterfall'
+    ? (before, subject, inquiry, done) => decide(before, subject as object, inquiry as Inquiry, done as Done)
+    : (subject, inquiry, done) => decide(undefined, subject as object, inquiry as Inquiry, done as Done)
 }
 
 /** What the hook goes on with: the tap's own verdict, or the one that its hook sets for a fault. `undefined`: as before. */
@@ -188,14 +200,22 @@ function isAnswer({ verdicts, value: carries }: HookSpec, value: unknown): boole
   const texts = kind === undefined ? carries : Object.hasOwn(verdicts, kind) ? verdicts[kind] : undefined
   const says = value as Record<string, unknown>
   const complete = texts?.every(key => typeof says[key] === 'string') ?? false
-  const { grant = {} } = says
-  return complete && typeof grant === 'object' && isWellFormed(says) && isWellFormed({ ...grant })
+  return complete && isWellFormed(says) && isGrant(says.grant)
 }
 
-const FIELD_CHECKS = Object.entries(FIELDS)
+const isGrant = (grant: unknown): boolean =>
+  grant === undefined ||
+  (typeof grant === 'object' && grant !== null && isWellFormed(grant as Readonly<Record<string, unknown>>))
+
+/** Field by field of the answer, which has few, not of the table. */
+const FIELD_CHECKS = new Map(Object.entries(FIELDS))
 
 function isWellFormed(fields: Readonly<Record<string, unknown>>): boolean {
-  return FIELD_CHECKS.every(([name, is]) => fields[name] === undefined || is(fields[name]))
+  for (const name in fields) {
+    const value = fields[name]
+    if (value !== undefined && FIELD_CHECKS.get(name)?.(value) === false) return false
+  }
+  return true
 }
 
 function kindOf(value: unknown): string | undefined {

@@ -33,13 +33,15 @@ interface TapFields {
 
 /** What the three kinds of tapable hooks have in common, and the fields that its types leave out. */
 interface AnyHook {
-  readonly taps: readonly ({ readonly name: string } & TapFields)[]
+  readonly taps: readonly FullTap[]
   intercept(interceptor: { register(tap: FullTap): FullTap }): void
   tap(options: { name: string } & TapFields, run: (...args: unknown[]) => unknown): void
   // biome-ignore lint/suspicious/noExplicitAny: tapable compiles one function for every list of arguments.
   promise(...args: unknown[]): Promise<any>
+  callAsync(...args: unknown[]): void
 }
 type FullTap = TapFields & { name: string; type: 'sync' | 'async' | 'promise'; fn: unknown }
+type Told = (event: unknown, done: () => void) => void
 
 const MAKERS: Readonly<Record<HookSpec['kind'], (name: string) => AnyHook>> = {
   'first-answer': name =>
@@ -69,10 +71,16 @@ export class HookSet {
 
   /** The hooks as one plugin taps them: what it registers is attributed to it. */
   ownedBy(owner: TapOwner): Hooks {
+    return HookSet.ownedBy([this], owner)
+  }
+
+  /** The same over several sets: a plugin outside of every deployment serves the calls of each. */
+  static ownedBy(sets: readonly HookSet[], owner: TapOwner): Hooks {
     return Object.freeze(
       eachHook(hook => {
-        const tap = (name: string, run: (...args: unknown[]) => unknown) =>
-          this.#hooks[hook].tap({ name, owner }, run)
+        const tap = (name: string, run: (...args: unknown[]) => unknown) => {
+          for (const set of sets) set.#hooks[hook].tap({ name, owner }, run)
+        }
         return Object.freeze({ tap, tapPromise: tap })
       }),
     ) as unknown as Hooks
@@ -84,7 +92,7 @@ export class HookSet {
     inquiry: Inquiry,
     call: Omit<FirstAnswer<K>['call'], 'signal'>,
   ): Promise<FirstAnswer<K>['verdict'] | undefined> {
-    return this.#hooks[hook].promise(call, inquiry)
+    return this.#decide(hook, inquiry, call)
   }
 
   /** Leads `value` through every tap, to a last value or a denial. Never rejects. */
@@ -94,12 +102,38 @@ export class HookSet {
     value: Waterfall<K>['value'],
     call: Omit<Waterfall<K>['call'], 'signal'>,
   ): Promise<Waterfall<K>['verdict']> {
-    return this.#hooks[hook].promise(value, call, inquiry)
+    return this.#decide(hook, inquiry, value, call)
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: the two callers know the verdicts of their hook.
+  #decide(hook: HookName, inquiry: Inquiry, ...question: readonly unknown[]): Promise<any> {
+    return new Promise(resolve => {
+      this.#hooks[hook].callAsync(...question, inquiry, (_error: null, verdict: unknown) => {
+        inquiry.close()
+        resolve(verdict)
+      })
+    })
   }
 
   /** Tells every tap; resolves when each has returned, failed or is late. Never rejects. */
   tell<K extends NamesOf<'observer'>>(hook: K, event: Observed<K>): Promise<void> {
     return this.#hooks[hook].promise(event)
+  }
+
+  /** Tells the taps of some plugins only. Never rejects. */
+  async tellSome<K extends NamesOf<'observer'>>(
+    hook: K,
+    event: Observed<K>,
+    plugins: ReadonlySet<string>,
+  ): Promise<void> {
+    const taps = this.#hooks[hook].taps.filter(({ owner }) => plugins.has(owner.plugin))
+    // Guarded, as tapable calls it.
+    await Promise.all(taps.map(({ fn }) => new Promise<void>(done => (fn as Told)(event, done))))
+  }
+
+  /** The plugins that tap a hook. */
+  plugins(hook: HookName): ReadonlySet<string> {
+    return new Set(this.#hooks[hook].taps.map(({ owner }) => owner.plugin))
   }
 
   /** Who taps each hook, in the order in which they are asked. */

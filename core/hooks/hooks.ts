@@ -9,6 +9,8 @@ import type {
   AuthorizeVerdict,
   PolicyCall,
   PolicyVerdict,
+  RevalidateCall,
+  RevalidateVerdict,
   SessionCall,
   SessionDown,
   SessionUp,
@@ -73,6 +75,12 @@ export const HOOKS = {
     verdicts: { deny: ['reason'] },
     value: ['zone'],
   },
+  revalidate: {
+    kind: 'first-answer',
+    deadlineMs: 5_000,
+    fault: 'unavailable',
+    verdicts: { accept: [], deny: ['reason'], unavailable: ['reason'] },
+  },
   tunnelUp: OBSERVE,
   tunnelDown: OBSERVE,
   sessionUp: OBSERVE,
@@ -125,6 +133,7 @@ export interface Hooks {
   readonly authorize: WaterfallHook<Grant, SessionCall, AuthorizeVerdict>
   readonly assignAddress: FirstAnswerHook<AssignCall, AssignVerdict>
   readonly decidePolicy: WaterfallHook<SessionPolicy, PolicyCall, PolicyVerdict>
+  readonly revalidate: FirstAnswerHook<RevalidateCall, RevalidateVerdict>
   readonly tunnelUp: ObserverHook<TunnelUp>
   readonly tunnelDown: ObserverHook<TunnelDown>
   readonly sessionUp: ObserverHook<SessionUp>

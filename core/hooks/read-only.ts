@@ -3,7 +3,12 @@ export function readOnly<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value
   if (value instanceof Uint8Array) return value.slice() as T
   if (Array.isArray(value)) return Object.freeze(value.map(readOnly)) as T
+  const fields = value as Readonly<Record<string, unknown>>
   const copy: Record<string, unknown> = {}
-  for (const [key, item] of Object.entries(value)) copy[key] = readOnly(item)
+  // As fast as it gets: no list of entries is made, and a text costs no call.
+  for (const key in fields) {
+    const item = fields[key]
+    copy[key] = typeof item === 'object' ? readOnly(item) : item
+  }
   return Object.freeze(copy) as T
 }

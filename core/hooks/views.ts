@@ -6,6 +6,7 @@ import type {
   EndReason,
   Grant,
   Lease,
+  Mschapv2Proof,
   SessionInfo,
   SessionNetwork,
   SessionPolicy,
@@ -37,6 +38,10 @@ export interface Proof {
   chap():
     | { readonly identifier: number; readonly challenge: Uint8Array; readonly response: Uint8Array }
     | undefined
+  /** True when `hash` is the NT hash (16 octets) of the peer's password, for directories that hold no other. Never with CHAP. */
+  verifyNtHash(hash: Uint8Array): boolean
+  /** Challenges, response and the name that was hashed; MS-CHAPv2 only, for RADIUS. */
+  mschapv2(): Omit<Mschapv2Proof, 'method'> | undefined
 }
 
 export interface AuthenticateCall extends SessionCall {
@@ -77,6 +82,24 @@ export type PolicyVerdict = SessionPolicy | { readonly kind: 'deny'; readonly re
 export type AssignVerdict =
   | { readonly kind: 'lease'; readonly value: string; readonly id: string }
   | { readonly kind: 'refuse'; readonly reason: string }
+
+/**
+ * May this user stay? Asked of a live session when the operator reloads with `--enforce`. There is no proof any more:
+ * what counts is whether the user is still known, and with which grant.
+ */
+export interface RevalidateCall extends SessionCall {
+  readonly user: string
+  /** As it was granted at login. */
+  readonly grant: Grant
+}
+
+/** `undefined` from a tap means "not mine, or no longer known": the next tap is asked. */
+export type RevalidateVerdict =
+  /** `grant`: as a login would give it now. */
+  | { readonly kind: 'accept'; readonly grant?: Partial<Omit<Grant, 'user'>> }
+  | { readonly kind: 'deny'; readonly reason: string }
+  /** Whoever knows could not be asked. */
+  | { readonly kind: 'unavailable'; readonly reason: string }
 
 export interface TunnelUp {
   readonly tunnel: TunnelInfo

@@ -52,8 +52,26 @@ export type ProofData =
       readonly challenge: Uint8Array
       readonly response: Uint8Array
     }
+  | Mschapv2Proof
 
+/** MS-CHAPv2 (RFC 2759): what the response was made of, beside the password. */
+export interface Mschapv2Proof {
+  readonly method: 'mschapv2'
+  /** As the peer hashed it: without a domain in front. */
+  readonly userName: string
+  /** 16 octets. */
+  readonly authenticatorChallenge: Uint8Array
+  /** 16 octets. */
+  readonly peerChallenge: Uint8Array
+  /** 24 octets. */
+  readonly ntResponse: Uint8Array
+}
+
+/** What a proof may be. */
 export type AuthMethod = ProofData['method']
+
+/** What a link negotiates by LCP. */
+export type LinkAuthMethod = 'pap' | 'chap-md5'
 
 /** What a user is granted. Every decision after authentication narrows or completes it. */
 export interface Grant {
@@ -118,7 +136,7 @@ export type Ask =
   | {
       readonly kind: 'ownSecret'
       readonly session: SessionInfo
-      readonly method: AuthMethod
+      readonly method: LinkAuthMethod
       readonly user: string
       readonly peerName?: string
     }
@@ -215,6 +233,13 @@ export type Event =
       readonly leases: readonly Lease[]
       readonly network: SessionNetwork
       readonly flowId: number
+    }
+  /** A live session was granted something else (`Endpoint.regrant`); its flow has been told. */
+  | {
+      readonly kind: 'sessionChanged'
+      readonly session: SessionInfo
+      readonly grant: Grant
+      readonly leases: readonly Lease[]
     }
   /** Exactly once for each session that existed, after its flow is gone; `wasUp`: sessionUp was told before. */
   | {

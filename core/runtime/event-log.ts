@@ -103,6 +103,15 @@ export function describeEvent(event: Exclude<Event, { kind: 'drop' }>, trail?: T
           ...(event.grant.zone === undefined ? {} : { zone: event.grant.zone }),
         },
       }
+    case 'sessionChanged':
+      return {
+        level: 'info',
+        message: 'session changed: the new config grants it something else',
+        fields: {
+          ...sessionFields(event.session),
+          ...(event.grant.zone === undefined ? {} : { zone: event.grant.zone }),
+        },
+      }
     case 'sessionDown':
       return {
         level: ORDERLY.has(event.reason.cause) ? 'info' : 'warn',

@@ -21,6 +21,8 @@ interface Failures {
 export class FailureLedger {
   /** The least recent first. */
   readonly #byKey = new Map<string, Failures>()
+  /** Stays before the first that is left, however many went: a new one would pass by them all. */
+  readonly #leastRecent = this.#byKey.keys()
   readonly #clock: Clock
   readonly #options: LedgerOptions
   /** Failures beyond this change no delay and would only take longer to forget. */
@@ -37,11 +39,7 @@ export class FailureLedger {
     const count = Math.min(this.#count(key) + 1, this.#mostCounted)
     this.#byKey.delete(key)
     this.#byKey.set(key, { count, at: this.#clock.now() })
-    if (this.#byKey.size <= this.#options.mostKeys) return
-    for (const oldest of this.#byKey.keys()) {
-      this.#byKey.delete(oldest)
-      break
-    }
+    if (this.#byKey.size > this.#options.mostKeys) this.#byKey.delete(this.#leastRecent.next().value ?? '')
   }
 
   /** Takes back `failures`, all when absent. */

@@ -82,8 +82,10 @@ const LIMITS: TrailLimits = {
   keptMs: 3_600_000,
 }
 
-/** Which generation of the config, and which deployment, serves a call. */
-type Served = Pick<TrailRecord, 'generation' | 'deployment'>
+interface Served {
+  readonly generation: { readonly number: number }
+  readonly deployment: string | undefined
+}
 
 interface Subject {
   readonly kind: TrailRecord['kind']
@@ -99,7 +101,8 @@ interface Subject {
   acceptedAs: string | undefined
   refusal: Refusal | undefined
   asking: { readonly hook: AskKind; readonly sinceMs: Milliseconds } | undefined
-  served: Served
+  generation: number | undefined
+  deployment: string | undefined
   up: boolean
   end: { readonly reason: EndReason; readonly atMs: Milliseconds; readonly wallMs: number } | undefined
 }
@@ -137,10 +140,7 @@ export class Trails {
     const subject = this.#subject('session' in ask ? ask.session.id : ask.tunnel.key)
     if (subject === undefined) return
     subject.asking = undefined
-    for (const entry of entries) subject.entries.push(this.#trimmed(entry))
-    const over = Math.max(0, subject.entries.length - this.#limits.mostEntries)
-    subject.entries.splice(0, over)
-    subject.dropped += over
+    this.add(subject.id, entries)
     if (verdict?.kind === 'deny') {
       subject.refusal = { by: ask.kind, reason: this.#cut(verdict.reason) }
     } else if (verdict !== undefined) {
@@ -149,10 +149,22 @@ export class Trails {
     }
   }
 
-  /** Notes by which config a live call or tunnel (by its id or key) is served. */
-  serve(id: string, served: Served): void {
+  /** Decisions about a live call or tunnel, by its id or key, that were not asked for by the protocol. */
+  add(id: string, entries: readonly TrailEntry[]): void {
     const subject = this.#subject(id)
-    if (subject !== undefined) subject.served = { ...subject.served, ...served }
+    if (subject === undefined) return
+    for (const entry of entries) subject.entries.push(this.#trimmed(entry))
+    const over = Math.max(0, subject.entries.length - this.#limits.mostEntries)
+    subject.entries.splice(0, over)
+    subject.dropped += over
+  }
+
+  /** Notes by which generation of the config, and which deployment, a call or tunnel is served. */
+  serve(ask: Ask, { generation, deployment }: Served): void {
+    const subject = this.#subject('session' in ask ? ask.session.id : ask.tunnel.key)
+    if (subject === undefined) return
+    subject.generation = generation.number
+    subject.deployment = deployment
   }
 
   /** Follows what happens to calls and tunnels; at the end of one, gives its trail. */
@@ -171,7 +183,7 @@ export class Trails {
         return this.#close(this.#tunnel(event.tunnel), event.reason)
       case 'sessionDown':
         return this.#close(this.#call(event.session), event.reason)
-      case 'drop':
+      default:
         return undefined
     }
   }
@@ -234,13 +246,18 @@ export class Trails {
       acceptedAs: undefined,
       refusal: undefined,
       asking: undefined,
-      served: {},
+      generation: undefined,
+      deployment: undefined,
       up: false,
       end: undefined,
     }
     const live = this.#live[kind]
     live.set(id, subject)
-    if (live.size > this.#limits.mostLive) for (const oldest of firstOf(live.keys())) live.delete(oldest)
+    if (live.size <= this.#limits.mostLive) return subject
+    for (const oldest of live.keys()) {
+      live.delete(oldest)
+      break
+    }
     return subject
   }
 
@@ -282,7 +299,9 @@ export class Trails {
 
 /** What is over; the oldest goes first. */
 class Gone {
-  readonly #subjects = new Set<Subject>()
+  /** Before `#first` they are forgotten. */
+  #subjects: Subject[] = []
+  #first = 0
   readonly #most: number
   readonly #keptMs: Milliseconds
   /** Up to when what ended may be forgotten already. */
@@ -295,18 +314,14 @@ class Gone {
   }
 
   add(subject: Subject, now: Milliseconds): void {
-    this.#subjects.add(subject)
+    this.#subjects.push(subject)
     this.#forgetOld(now)
-    if (this.#subjects.size <= this.#most) return
-    for (const oldest of firstOf(this.#subjects)) {
-      this.#lostMs = oldest.end?.atMs ?? now
-      this.#subjects.delete(oldest)
-    }
+    if (this.#subjects.length - this.#first > this.#most) this.#forgetFirst()
   }
 
   all(now: Milliseconds): readonly Subject[] {
     this.#forgetOld(now)
-    return [...this.#subjects]
+    return this.#subjects.slice(this.#first)
   }
 
   knownSince(now: Milliseconds): Milliseconds {
@@ -314,12 +329,19 @@ class Gone {
   }
 
   #forgetOld(now: Milliseconds): void {
-    for (const subject of this.#subjects) {
-      if ((subject.end?.atMs ?? now) > now - this.#keptMs) return
-      this.#subjects.delete(subject)
-    }
+    while ((this.#subjects[this.#first]?.end?.atMs ?? now) <= now - this.#keptMs) this.#forgetFirst()
+  }
+
+  #forgetFirst(): void {
+    this.#lostMs = this.#subjects[this.#first]?.end?.atMs ?? this.#lostMs
+    // Their memory is given back in portions, which costs each next to nothing.
+    if (++this.#first < PORTION) return
+    this.#subjects = this.#subjects.slice(this.#first)
+    this.#first = 0
   }
 }
+
+const PORTION = 512
 
 /** Ends that are a decision of this server, though no plugin took it. */
 const REFUSALS: ReadonlySet<EndCause> = new Set([
@@ -332,8 +354,21 @@ const REFUSALS: ReadonlySet<EndCause> = new Set([
 ])
 
 function recordOf(subject: Subject, now: Milliseconds): TrailRecord {
-  const { asking, kind, id, user, acceptedAs, tunnel, entries, dropped, refusal, served, parent, end } =
-    subject
+  const {
+    asking,
+    kind,
+    id,
+    user,
+    acceptedAs,
+    tunnel,
+    entries,
+    dropped,
+    refusal,
+    generation,
+    deployment,
+    parent,
+    end,
+  } = subject
   const { remote } = tunnel.path
   return {
     kind,
@@ -351,7 +386,8 @@ function recordOf(subject: Subject, now: Milliseconds): TrailRecord {
     entries: [...entries],
     dropped,
     tunnelEntries: [...(parent?.entries ?? [])],
-    ...served,
+    ...(generation === undefined ? {} : { generation }),
+    ...(deployment === undefined ? {} : { deployment }),
   }
 }
 
@@ -379,10 +415,3 @@ const utf8 = { in: new TextDecoder(), out: new TextEncoder() }
 
 /** A part of a string keeps the whole of it in memory; this one does not. */
 const ownCopy = (text: string) => utf8.in.decode(utf8.out.encode(text))
-
-function* firstOf<T>(items: Iterable<T>): Generator<T> {
-  for (const item of items) {
-    yield item
-    return
-  }
-}

@@ -6,8 +6,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Random } from '../../core/ports.ts'
 import type { Ask, Verdict } from '../../core/protocol/outputs.ts'
+import { SeededRandom } from '../../core/testing/random.ts'
 import { dialRequest, FAIR_WEATHER, PASSWORD, Pair, type Side } from '../support/pair.ts'
-import { SeededRandom } from '../support/random.ts'
 
 const SEEDS = Number(process.env.BURROW_SEEDS ?? 10_000)
 const ONLY = process.env.BURROW_SEED

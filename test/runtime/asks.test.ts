@@ -7,11 +7,12 @@ import type { PluginInstance, ServerView } from '../../core/plugin/plugin.ts'
 import type { Ask, AskKind, Grant, ProofData, Verdict } from '../../core/protocol/outputs.ts'
 import { Asks, type AsksParts } from '../../core/runtime/asks.ts'
 import { BoundedLog } from '../../core/runtime/bounded-log.ts'
+import { Generations } from '../../core/runtime/generations.ts'
 import { tapFaultsTo } from '../../core/runtime/tap-faults.ts'
+import { memoryLog } from '../../core/testing/log.ts'
+import { settle, VirtualClock } from '../../core/testing/virtual-clock.ts'
 import { gate } from '../support/gate.ts'
-import { memoryLog } from '../support/log.ts'
 import { SESSION } from '../support/session.ts'
-import { settle, VirtualClock } from '../support/virtual-clock.ts'
 
 const PASSWORD = 'admin@123'
 const PAP: ProofData = { method: 'pap', password: PASSWORD }
@@ -39,11 +40,14 @@ function scene({ taps = [], ...more }: { taps?: readonly Tap[] } & Partial<AsksP
       setup: ({ hooks }) => tap(hooks),
     }),
     options: {},
+    id: `p${index}`,
     place: {},
   }))
   const random = { bytes: () => new Uint8Array(), uint16: () => 0, uint32: () => 0 }
   const host = new PluginHost(plugins, { clock, log, random, configDir: '/', server: {} as ServerView })
-  const asks = new Asks({ host, clock, log, defaultZone: 'dmz', ...more })
+  const generation = { number: 1, host, deployments: [], defaultZone: 'dmz', interimIntervalS: 0 }
+  const generations = new Generations(generation, () => {})
+  const asks = new Asks({ generations, clock, log, ...more })
   const verdicts: Verdict[] = []
   let askId = 0
   return {

@@ -8,8 +8,8 @@ import type { TrailEntry } from '../../core/hooks/guard.ts'
 import type { Ask, EndCause, Event, SessionInfo, TunnelInfo } from '../../core/protocol/outputs.ts'
 import { describeEvent } from '../../core/runtime/event-log.ts'
 import { Trails } from '../../core/runtime/trails.ts'
+import { VirtualClock } from '../../core/testing/virtual-clock.ts'
 import { SESSION } from '../support/session.ts'
-import { VirtualClock } from '../support/virtual-clock.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -75,8 +75,7 @@ test('a record tells who, from where, when, what was decided and what came of it
   await clock.advance(10)
   assert.deepEqual(trails.find('hb@hb')[0]?.asking, { hook: 'authenticate', ms: 10 })
   trails.decided(asking('a1'), [entry()], { kind: 'accept', grant: { user: 'hb' } })
-  trails.serve('a1', { generation: 2 })
-  trails.serve('a1', { deployment: 'hq' })
+  trails.serve(asking('a1'), { generation: { number: 2 }, deployment: 'hq' })
   trails.take(up('a1', 'hb'))
   assert.equal(trails.find('hb')[0]?.outcome, 'up')
   trails.take(down('a1', 'idle-timeout', true))

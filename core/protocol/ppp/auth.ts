@@ -1,6 +1,6 @@
 /** What PAP, CHAP and later methods share: the state of either side, and what the link is told. */
 import { encodeText } from '../../wire/ppp-auth.ts'
-import type { AuthMethod, EndReason, ProofData } from '../outputs.ts'
+import type { EndReason, LinkAuthMethod, ProofData } from '../outputs.ts'
 import type { LinkEnv } from './link-env.ts'
 
 /** What one octet can count. */
@@ -8,7 +8,7 @@ export const MAX_FIELD_BYTES = 255
 
 /** The peer proves itself to us. */
 export interface ProofState {
-  readonly method: AuthMethod
+  readonly method: LinkAuthMethod
   /** PAP: of the peer's last request. CHAP: of our challenge. */
   identifier: number
   challenge?: Uint8Array | undefined
@@ -20,7 +20,7 @@ export interface ProofState {
 
 /** We prove ourselves to the peer. The secret is asked for when it is needed and never kept. */
 export interface LoginState {
-  readonly method: AuthMethod
+  readonly method: LinkAuthMethod
   /** PAP: of our last request. CHAP: of the peer's challenge. */
   identifier: number
   challenge?: Uint8Array | undefined
@@ -63,11 +63,11 @@ export interface AuthProtocol {
   repeat(login: LoginState, env: LinkEnv): void
 }
 
-export function createProof(method: AuthMethod): ProofState {
+export function createProof(method: LinkAuthMethod): ProofState {
   return { method, identifier: 0, transmissions: 0, heard: false }
 }
 
-export function createLogin(method: AuthMethod, due: boolean): LoginState {
+export function createLogin(method: LinkAuthMethod, due: boolean): LoginState {
   return { method, identifier: 0, transmissions: 0, due, accepted: false }
 }
 

@@ -1,6 +1,6 @@
 /** One PPP link (RFC 1661 3): its phases, driven by frames, timers and verdicts. State is plain data. */
 import { decodePppFrame, PPP, type PppFrame } from '../../wire/ppp-frame.ts'
-import type { AuthMethod, EndReason, SessionPolicy, Verdict } from '../outputs.ts'
+import type { EndReason, Grant, LinkAuthMethod, SessionPolicy, Verdict } from '../outputs.ts'
 import {
   type AuthNews,
   type AuthProtocol,
@@ -20,7 +20,7 @@ import { PAP } from './pap.ts'
 
 export { createLink, type LinkState } from './link-state.ts'
 
-const AUTH: Readonly<Record<AuthMethod, AuthProtocol>> = { pap: PAP, 'chap-md5': CHAP }
+const AUTH: Readonly<Record<LinkAuthMethod, AuthProtocol>> = { pap: PAP, 'chap-md5': CHAP }
 const TIMERS: readonly LinkTimer[] = [
   'lcp-restart',
   'ipcp-restart',
@@ -67,6 +67,15 @@ export function linkTimer(link: LinkState, env: LinkEnv, name: LinkTimer): void 
 export function linkAnswer(link: LinkState, env: LinkEnv, askId: number, verdict: Verdict): void {
   if (link.login?.askId === askId) onSecret(link, link.login, env, verdict)
   else if (link.pending?.askId === askId) onDecision(link, env, decided(link, env, verdict))
+}
+
+/** Another grant and policy for a peer that was admitted, under the name that it proved. False: it was not, or is leaving. */
+export function regrantLink(link: LinkState, env: LinkEnv, grant: Grant, policy: SessionPolicy): boolean {
+  if (link.ending !== undefined || link.grant === undefined) return false
+  link.grant = { ...grant, user: link.grant.user }
+  link.policy = policy
+  if (link.networkUp) networkUp(link, env)
+  return true
 }
 
 /** Ends the link cleanly: Terminate-Request, then `env.closed(reason)`, at the latest when retries are exhausted. */
@@ -188,7 +197,7 @@ function challenge(proof: ProofState, env: LinkEnv): void {
 }
 
 function onAuthFrame(link: LinkState, env: LinkEnv, { protocol, payload }: PppFrame): void {
-  const speaks = (side: { readonly method: AuthMethod } | undefined) =>
+  const speaks = (side: { readonly method: LinkAuthMethod } | undefined) =>
     side !== undefined && AUTH[side.method].protocol === protocol
   const sides = {
     proof: speaks(link.proof) ? link.proof : undefined,

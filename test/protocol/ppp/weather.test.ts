@@ -4,8 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import type { AuthMethod } from '../../../core/protocol/outputs.ts'
-import { SeededRandom } from '../../support/random.ts'
+import type { LinkAuthMethod } from '../../../core/protocol/outputs.ts'
+import { SeededRandom } from '../../../core/testing/random.ts'
 import {
   type Answerer,
   answerer,
@@ -23,7 +23,7 @@ const CHAOS_MS = 90_000
 /** Longer than any deadline that follows another: echoes, setup, termination. */
 const CALM_MS = 600_000
 
-const METHODS: readonly (readonly AuthMethod[])[] = [['pap'], ['chap-md5'], ['chap-md5', 'pap'], []]
+const METHODS: readonly (readonly LinkAuthMethod[])[] = [['pap'], ['chap-md5'], ['chap-md5', 'pap'], []]
 const STEPS = ['authenticate', 'authorize', 'assignAddress', 'decidePolicy', 'ownSecret'] as const
 
 interface Scenario {

@@ -1,0 +1,63 @@
+/** CPU time of several pieces of work, side by side: many short rounds in turn, so that noise hits all of them alike. */
+
+/** A figure of a bench, per piece of work. */
+export interface Figure {
+  readonly name: string
+  readonly unit: 'us'
+  readonly median: number
+  readonly p10: number
+  readonly p90: number
+  /** The median must stay below it. */
+  readonly limit?: number
+}
+
+export interface Work {
+  readonly name: string
+  /** Does it once. */
+  readonly run: () => Promise<unknown>
+  /** How many pieces that is. */
+  readonly pieces: number
+  readonly limitUs?: number
+}
+
+const ROUNDS = 300
+const ROUND_US = 4000
+/** The compiler of V8 is busy at first, and would be counted. */
+const WARM_UP_MS = 1500
+
+/** Measures each in microseconds of CPU time of the whole process (garbage collection too) per piece. */
+export async function compare(works: readonly Work[]): Promise<readonly Figure[]> {
+  const repeats: number[] = []
+  for (const work of works) repeats.push(await warmUp(work))
+  const samples = works.map((): number[] => [])
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [index, work] of works.entries()) {
+      const times = repeats[index] ?? 1
+      samples[index]?.push((await cpuUs(work, times)) / times / work.pieces)
+    }
+  }
+  return works.map(({ name, limitUs }, index) => {
+    const sorted = (samples[index] ?? []).sort((a, b) => a - b)
+    const at = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN
+    const spread = { median: at(0.5), p10: at(0.1), p90: at(0.9) }
+    return { name, unit: 'us', ...spread, ...(limitUs === undefined ? {} : { limit: limitUs }) }
+  })
+}
+
+/** How often the work fits a round, once it is warm. */
+async function warmUp(work: Work): Promise<number> {
+  const start = performance.now()
+  let times = 1
+  while (performance.now() - start < WARM_UP_MS) {
+    const us = Math.max(1, await cpuUs(work, times))
+    times = Math.max(1, Math.round((times * ROUND_US) / us))
+  }
+  return times
+}
+
+async function cpuUs({ run }: Work, times: number): Promise<number> {
+  const before = process.cpuUsage()
+  for (let i = 0; i < times; i++) await run()
+  const { user, system } = process.cpuUsage(before)
+  return user + system
+}
