@@ -16,6 +16,7 @@ import type {
 import { authenticated, beginRound, provedRight } from './authentication.ts'
 import type { Decisions, Observed } from './driver.ts'
 import { type Binding, deploymentFor, type Generations } from './generations.ts'
+import { entriesWithoutPassword, withoutPassword } from './mask-password.ts'
 import { createProof } from './proof.ts'
 import { Throttle } from './throttle.ts'
 import { Trails } from './trails.ts'
@@ -29,15 +30,16 @@ export interface AsksParts {
   readonly log: Logger
   /** What we prove ourselves with to a peer that asks; absent: nothing. */
   readonly ownSecret?: (ask: AskOf<'ownSecret'>) => Promise<string | undefined>
-  readonly throttle?: Throttle
+  readonly throttle?: Pick<Throttle, 'enter'>
+  /** Where decisions are kept; absent: in some of its own. */
+  readonly trails?: Trails
 }
 
 export class Asks implements Decisions {
-  /** By tunnel key and by session id. */
-  readonly trails = new Trails()
+  readonly trails: Trails
   readonly #parts: AsksParts
-  readonly #throttle: Throttle
-  readonly #open = new Map<number, Inquiry>()
+  readonly #throttle: Pick<Throttle, 'enter'>
+  readonly #open = new Map<number, { readonly ask: Ask; readonly inquiry: Inquiry }>()
   readonly #deciders: { readonly [K in AskKind]: Decide<K> } = {
     admitTunnel: async ({ tunnel }, inquiry, binding) => {
       binding.deployment = deploymentFor(binding.generation, tunnel)
@@ -68,23 +70,29 @@ export class Asks implements Decisions {
   constructor(parts: AsksParts) {
     this.#parts = parts
     this.#throttle = parts.throttle ?? new Throttle(parts.clock)
+    this.trails = parts.trails ?? new Trails(parts.clock)
   }
 
   /** Calls `answer` once, never before it has returned, and not at all after a withdrawal. */
   ask(askId: number, ask: Ask, answer: (verdict: Verdict) => void): void {
     const binding = this.#bindingOf(ask)
     const inquiry = new Inquiry((plugin, value) => this.#releaseLate(ask, binding, plugin, value))
-    this.#open.set(askId, inquiry)
+    this.#open.set(askId, { ask, inquiry })
+    this.trails.asked(ask)
     void this.#decide(ask, inquiry, binding).then(verdict => {
       this.#open.delete(askId)
-      this.trails.add('session' in ask ? ask.session.id : ask.tunnel.key, inquiry.trail)
+      this.trails.serve(ask, binding)
+      if (!inquiry.withdrawn) this.#keep(ask, inquiry, verdict)
       if (!inquiry.withdrawn) answer(verdict)
       else if ('lease' in verdict) void this.#release(verdict.lease, binding)
     })
   }
 
   withdraw(askId: number): void {
-    this.#open.get(askId)?.withdraw()
+    const open = this.#open.get(askId)
+    open?.inquiry.withdraw()
+    // At once: the end of the call is told next, with its trail.
+    if (open !== undefined) this.#keep(open.ask, open.inquiry)
   }
 
   async tell(event: Observed): Promise<void> {
@@ -98,6 +106,11 @@ export class Asks implements Decisions {
 
   over(subject: TunnelInfo | SessionInfo): void {
     this.#parts.generations.over(subject)
+  }
+
+  #keep(ask: Ask, { trail }: Inquiry, verdict?: Verdict): void {
+    const entries = ask.kind === 'authenticate' ? entriesWithoutPassword(trail, ask.proof) : trail
+    this.trails.decided(ask, entries, verdict)
   }
 
   #bindingOf(about: Ask | Observed): Binding {
@@ -145,7 +158,7 @@ export class Asks implements Decisions {
     const told = authenticated(inquiry, verdict)
     if (told.kind === 'accept')
       binding.login ??= { user, plugin: inquiry.answeredBy ?? '', grant: told.grant }
-    return told
+    return told.kind === 'deny' ? { ...told, reason: withoutPassword(told.reason, proof) } : told
   }
 
   async #assignAddress(

@@ -24,6 +24,7 @@ import { describeDenial, describeDropped, describeEvent, describeIgnored } from 
 import { FlowInstaller } from './flow-installer.ts'
 import { SessionBook } from './session-book.ts'
 import { watchSession } from './session-watch.ts'
+import type { Trails } from './trails.ts'
 
 /** What the driver needs of `Endpoint`. */
 export interface DrivenEndpoint {
@@ -70,6 +71,8 @@ interface DriverParts {
   readonly interimIntervalS: (session: SessionInfo) => number
   /** Told of each datagram of the control plane. */
   readonly trace?: Trace
+  /** Follows the events; what it knows of a call is logged at its end. */
+  readonly trails?: Trails
   /** The data plane failed: nothing is forwarded, and nothing is heard, any more. */
   readonly onDataPlaneDown?: (reason: string) => void
   /** Told of each event after the log, before the observers. */
@@ -310,8 +313,8 @@ export class Driver {
   }
 
   #logEvent(event: Exclude<Event, { kind: 'drop' }>): void {
-    const { level, message, fields } = describeEvent(event)
-    const { bounded, log } = this.#parts
+    const { bounded, log, trails } = this.#parts
+    const { level, message, fields } = describeEvent(event, trails?.take(event))
     // What never came up costs its peer next to nothing, a tunnel without a secret a few datagrams: their lines are bounded.
     if ('wasUp' in event && !event.wasUp) bounded.warn(message, fields)
     else if ('tunnel' in event && event.tunnel.secretName === undefined) bounded[level](message, fields)

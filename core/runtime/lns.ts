@@ -20,6 +20,7 @@ import { deviceMtuBytes, endpointConfig, isExposed } from './server-config.ts'
 import { SessionRoutes } from './session-routes.ts'
 import { type SessionRow, sessionRows } from './session-rows.ts'
 import { tapFaultsTo } from './tap-faults.ts'
+import { Trails } from './trails.ts'
 import { UndoStack } from './undo-stack.ts'
 
 /** What a server needs of the machine that it runs on. */
@@ -56,6 +57,7 @@ export class Lns {
   readonly #generations: Generations
   readonly #rights: RightToStay
   readonly #routes: SessionRoutes
+  readonly #trails: Trails
   /** Hosts of generations that serve nothing any more, on their way out. */
   readonly #stoppingHosts = new Set<Promise<void>>()
   #reloading: Promise<unknown> = Promise.resolve()
@@ -87,11 +89,12 @@ export class Lns {
       onDataPlaneDown = reason => resolve(new BurrowError('DATA_PLANE_DOWN', reason))
     })
     this.#endpoint = new Endpoint(endpointConfig(server, config.secrets), random)
-    const asks = new Asks({ generations: this.#generations, clock, log })
+    this.#trails = new Trails(clock)
     this.#driver = new Driver({
       endpoint: this.#endpoint,
       dataPlane: this.#dataPlane,
-      decisions: asks,
+      decisions: new Asks({ generations: this.#generations, clock, log, trails: this.#trails }),
+      trails: this.#trails,
       clock,
       log,
       bounded: this.#bounded,
@@ -109,7 +112,7 @@ export class Lns {
       endpoint: this.#endpoint,
       driver: this.#driver,
       log,
-      trail: ({ id }, entries) => asks.trails.add(id, entries),
+      trail: ({ id }, entries) => this.#trails.add(id, entries),
     })
   }
 

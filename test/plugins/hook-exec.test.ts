@@ -64,7 +64,7 @@ test('a program is given the call on its standard input, as one line of JSON', a
   const { plugin, file } = await script(t, `cat > "$1/call"; ${ACCEPT}`)
   const session = aSession()
   const proof: Proof = chapProof('secret')
-  await plugin.host.hooks.ask('authenticate', new Inquiry(), { session, user: 'hb@hb', proof })
+  await plugin.host.hooks.ask('authenticate', new Inquiry(), { session, user: 'hb@hb', proof, round: 0 })
   const text = readFileSync(file('call'), 'utf8')
   assert.equal(text.indexOf('\n'), text.length - 1)
   const { challenge, response, identifier } = proof.chap() ?? assert.fail()
