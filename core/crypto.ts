@@ -14,6 +14,10 @@ export function sha1(...parts: readonly Uint8Array[]): Uint8Array {
   return digestOf('sha1', parts)
 }
 
+export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  return digestOf('sha256', parts)
+}
+
 export function md4(bytes: Uint8Array): Uint8Array {
   return Uint8Array.from(md4Of.array(bytes))
 }
@@ -32,9 +36,6 @@ export function desEncrypt(block: Uint8Array, key: Uint8Array): Uint8Array {
   cipher.setAutoPadding(false)
   return new Uint8Array(Buffer.concat([cipher.update(block), cipher.final()]))
 }
-
-/** In hexadecimal. */
-export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 /** Compares in a time that depends on neither content nor the place of a difference; lengths are hashed away. */
 export function constantTimeEqual(a: Uint8Array, b: Uint8Array): boolean {

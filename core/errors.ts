@@ -36,6 +36,15 @@ export const ERRORS = {
     'give ranges and prefixes as address-address or address/length, without host bits or zone ids',
   ACCOUNTING_FILE: 'make the folder of the accounting file exist and be writable',
   POLICY_INVALID: 'name zones and addresses that exist',
+  // programs and services that answer hooks
+  HOOK_EXEC: 'make the program of `command` and the folder of `cwd` exist, and the program executable',
+  HOOK_HTTP: 'mend the url, or the file of a certificate or key, at the line named',
+  HOOK_TIMEOUT:
+    'see why the program or service is slow; `timeoutMs` must stay below the deadline of the hook',
+  HOOK_BUSY: 'allow more processes or connections, or `waitingCalls`; or make the program or service faster',
+  HOOK_ANSWER: 'let the program or service answer as docs/hooks-json.md says',
+  HOOK_FAILED: 'see the log of the program or service: it failed, or cannot be reached',
+  HOOK_BREAKER_OPEN: 'mend the service: it failed too often in a row, and is tried again in a moment',
   // world
   NO_ROOT: 'run as root, or give the process CAP_NET_ADMIN',
   NO_TUN: 'load the tun module (modprobe tun) and make /dev/net/tun readable and writable',

@@ -40,6 +40,8 @@ const EXIT_OF: Readonly<Partial<Record<BurrowError['code'], number>>> = {
   USERS_FILE: EXIT.config,
   POOL_INVALID: EXIT.config,
   POLICY_INVALID: EXIT.config,
+  HOOK_EXEC: EXIT.config,
+  HOOK_HTTP: EXIT.config,
   DIAL_REFUSED: EXIT.refused,
   DIAL_AUTH: EXIT.refused,
   DEMO_DIFFERS: EXIT.differs,

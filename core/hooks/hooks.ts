@@ -52,7 +52,8 @@ export const HOOKS = {
     kind: 'first-answer',
     deadlineMs: 10_000,
     fault: 'unavailable',
-    verdicts: { accept: ['user'], reject: ['reason'], unavailable: ['reason'] },
+    // `guard.ts` looks at the state of a `continue`.
+    verdicts: { accept: ['user'], reject: ['reason'], unavailable: ['reason'], continue: ['reply'] },
   },
   authorize: {
     kind: 'waterfall',

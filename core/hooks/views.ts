@@ -12,6 +12,9 @@ import type {
   SessionPolicy,
   TunnelInfo,
 } from '../protocol/outputs.ts'
+import type { Json } from '../protocol/snapshot.ts'
+
+export type { Json }
 
 /** What every decision tap gets beside its subject. */
 export interface Call {
@@ -47,6 +50,10 @@ export interface Proof {
 export interface AuthenticateCall extends SessionCall {
   readonly user: string
   readonly proof: Proof
+  /** 0 first; later in an exchange that this plugin goes on with by `continue`. */
+  readonly round: number
+  /** What this plugin gave with its last `continue`. */
+  readonly state?: Json
 }
 
 export interface GrantCall extends SessionCall {
@@ -72,6 +79,13 @@ export type AuthenticateVerdict =
   | { readonly kind: 'reject'; readonly reason: string; readonly message?: string }
   /** The verifier could not be asked; whether the next tap may be is the plugin's `onUnavailable` option. */
   | { readonly kind: 'unavailable'; readonly reason: string }
+  /**
+   * The peer has to say more (a code, a new password): it is sent `reply`, and this plugin alone is asked about its next
+   * message, with `state`: plain data of at most 4 KiB as JSON, which may wait in a snapshot, so keep no secret in it.
+   * PAP shows the reply as the message of a Nak; CHAP has no room for it, and sends another challenge. Rounds are bounded
+   * (16), and `ppp.authTimeoutMs` is for all of them. Answer a wrong password with `reject`: only that slows a guesser.
+   */
+  | { readonly kind: 'continue'; readonly reply: string; readonly state: Json }
 
 /** A tap of a waterfall hook returns the value to go on with, or a denial. */
 export type AuthorizeVerdict =

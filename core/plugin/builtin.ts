@@ -1,7 +1,14 @@
 import type { AnyPlugin } from './plugin.ts'
 
 /** The plugins that come with Burrow; each is the default export of `plugins/NAME/index.ts`. */
-export const BUILT_IN: readonly string[] = ['accounting-file', 'address-pool', 'auth-local', 'policy-zones']
+export const BUILT_IN: readonly string[] = [
+  'accounting-file',
+  'address-pool',
+  'auth-local',
+  'hook-exec',
+  'hook-http',
+  'policy-zones',
+]
 
 /** Imports a plugin of our own. The path is computed because nothing in the core may depend on a plugin. */
 export async function importBuiltIn(name: string): Promise<AnyPlugin> {

@@ -87,11 +87,6 @@ export class PluginHost {
     return (deployment === undefined ? undefined : this.#deployments.get(deployment)) ?? this.hooks
   }
 
-  /** Whether a plugin of this identity is here. */
-  has(id: string): boolean {
-    return this.#plugins.some(plugin => plugin.id === id)
-  }
-
   report(): BootReport {
     const names = (capabilities: AnyPlugin['provides']) => (capabilities ?? []).map(({ name }) => name)
     return {

@@ -105,6 +105,6 @@ export function blamed(
     error.code,
     error.message,
     { ...base, ...error.place },
-    { cause: error, also: error.also },
+    { cause: error, also: error.also.map(one => blamed(code, place, one)) },
   )
 }

@@ -52,8 +52,17 @@ export function markedSecrets(
 
 type Found = readonly { readonly path: ValuePath; readonly text: string }[]
 
-/** A plugin may have made it with another zod, whose schemas ours cannot draw. */
+/** Each is drawn once: a file may have a fault on every line. */
+const drawn = new WeakMap<ZodType, SchemaNode>()
+
 function treeOf(schema: ZodType): SchemaNode {
+  const tree = drawn.get(schema) ?? draw(schema)
+  drawn.set(schema, tree)
+  return tree
+}
+
+/** A plugin may have made it with another zod, whose schemas ours cannot draw. */
+function draw(schema: ZodType): SchemaNode {
   try {
     return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' }) as SchemaNode
   } catch {

@@ -73,6 +73,18 @@ export type AuthMethod = ProofData['method']
 /** What a link negotiates by LCP. */
 export type LinkAuthMethod = 'pap' | 'chap-md5'
 
+/** An authentication of several rounds, between two of them. */
+export interface AuthExchange {
+  /** Who began it, and alone is asked on. */
+  readonly plugin: string
+  /** The name that it began with; another one ends it. */
+  readonly user: string
+  /** What the plugin wants to have back. JSON as text: opaque here, and nothing in it is taken for a tag of a snapshot. */
+  readonly state: string
+  /** How many of the peer's messages were replied to. */
+  readonly round: number
+}
+
 /** What a user is granted. Every decision after authentication narrows or completes it. */
 export interface Grant {
   readonly user: string
@@ -118,6 +130,8 @@ export type Ask =
       readonly session: SessionInfo
       readonly user: string
       readonly proof: ProofData
+      /** From the second round of an exchange on. */
+      readonly continued?: AuthExchange
     }
   | { readonly kind: 'authorize'; readonly session: SessionInfo; readonly grant: Grant }
   | {
@@ -153,10 +167,16 @@ export interface Denial {
   readonly errorCode?: number
 }
 
+/** The peer is sent `reply`, and its next message is asked about with `state`. */
+export interface Continuation extends Pick<AuthExchange, 'plugin' | 'state'> {
+  readonly kind: 'continue'
+  readonly reply: string
+}
+
 export interface Verdicts {
   admitTunnel: { readonly kind: 'accept' } | Denial
   admitSession: { readonly kind: 'accept' } | Denial
-  authenticate: { readonly kind: 'accept'; readonly grant: Grant } | Denial
+  authenticate: { readonly kind: 'accept'; readonly grant: Grant } | Continuation | Denial
   authorize: { readonly kind: 'accept'; readonly grant: Grant } | Denial
   assignAddress: { readonly kind: 'accept'; readonly lease: Lease } | Denial
   decidePolicy: { readonly kind: 'accept'; readonly policy: SessionPolicy } | Denial

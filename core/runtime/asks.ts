@@ -13,6 +13,7 @@ import type {
   Verdict,
   Verdicts,
 } from '../protocol/outputs.ts'
+import { authenticated, beginRound, provedRight } from './authentication.ts'
 import type { Decisions, Observed } from './driver.ts'
 import { type Binding, deploymentFor, type Generations } from './generations.ts'
 import { entriesWithoutPassword, withoutPassword } from './mask-password.ts'
@@ -127,7 +128,7 @@ export class Asks implements Decisions {
   }
 
   async #authenticate(
-    { session, user, proof }: AskOf<'authenticate'>,
+    { session, user, proof, continued }: AskOf<'authenticate'>,
     inquiry: Inquiry,
     binding: Binding,
   ): Promise<Verdicts['authenticate']> {
@@ -136,6 +137,7 @@ export class Asks implements Decisions {
     if (binding.login !== undefined && deployment !== binding.deployment)
       return deny('renegotiated as a user of another deployment')
     binding.deployment = deployment
+    const round = beginRound(inquiry, continued)
     const enteredAt = this.#parts.clock.now()
     const source = session.tunnel.path.remote.address
     const turn = await this.#throttle.enter(source, user, withdraw => inquiry.running(withdraw))
@@ -150,16 +152,13 @@ export class Asks implements Decisions {
       session,
       user,
       proof: createProof(proof),
+      ...round,
     })
-    turn.done(inquiry.withdrawn || verdict?.kind === 'unavailable' ? undefined : verdict?.kind === 'accept')
-    if (verdict === undefined) return deny('no plugin knows this user')
-    if (verdict.kind === 'accept') {
-      const grant = { ...verdict.grant, user: verdict.user }
-      binding.login ??= { user, plugin: inquiry.answeredBy ?? '', grant }
-      return accept({ grant })
-    }
-    const { reason, message } = { message: undefined, ...verdict }
-    return { ...deny(withoutPassword(reason, proof)), ...(message === undefined ? {} : { message }) }
+    turn.done(provedRight(inquiry, verdict))
+    const told = authenticated(inquiry, verdict)
+    if (told.kind === 'accept')
+      binding.login ??= { user, plugin: inquiry.answeredBy ?? '', grant: told.grant }
+    return told.kind === 'deny' ? { ...told, reason: withoutPassword(told.reason, proof) } : told
   }
 
   async #assignAddress(

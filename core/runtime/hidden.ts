@@ -21,9 +21,17 @@ export function textWithout(text: string, hidden: Hidden): string {
   }, text)
 }
 
-/** The error with no secret in its message, nor in the name of the plugin. */
+/** The error, and those that it carries, with no secret in a message, nor in the name of a plugin. */
 export function withoutSecrets(error: BurrowError, hidden: Hidden): BurrowError {
   const { code, message, place, cause, also } = error
   const plugin = place.plugin === undefined ? {} : { plugin: textWithout(place.plugin, hidden) }
-  return new BurrowError(code, textWithout(message, hidden), { ...place, ...plugin }, { cause, also })
+  return new BurrowError(
+    code,
+    textWithout(message, hidden),
+    { ...place, ...plugin },
+    {
+      cause,
+      also: also.map(one => withoutSecrets(one, hidden)),
+    },
+  )
 }

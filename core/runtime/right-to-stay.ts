@@ -151,9 +151,11 @@ export class RightToStay {
     if (login !== undefined) {
       const call = readOnly({ session, user: login.user, grant: login.grant })
       const verdict = await hooks.ask('revalidate', inquiry, call)
-      const canTell = hooks.plugins('revalidate').has(login.plugin) || !current.host.has(login.plugin)
+      // Whoever let the user in, and still would, but does not say.
+      const isSilent =
+        hooks.plugins('authenticate').has(login.plugin) && !hooks.plugins('revalidate').has(login.plugin)
       if (verdict?.kind === 'deny') return verdict.reason
-      if (verdict === undefined && canTell) return 'no plugin knows this user any more'
+      if (verdict === undefined && !isSilent) return 'no plugin knows this user any more'
       if (verdict?.kind === 'accept' && verdict.grant !== undefined)
         initial = { ...verdict.grant, user: login.grant.user }
       clear = verdict?.kind === 'accept'

@@ -31,6 +31,7 @@ export { type MemoryLns, type MemoryLnsOptions, startMemoryLns } from './memory-
 export { ipv4Packet, type PacketEnds, type PacketKind } from './packets.ts'
 export {
   type Asked,
+  type AskedRound,
   type Decided,
   type Harness,
   loadPlugin,

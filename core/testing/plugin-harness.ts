@@ -8,6 +8,7 @@ import type {
   AssignVerdict,
   AuthenticateVerdict,
   AuthorizeVerdict,
+  Json,
   PolicyVerdict,
   Proof,
 } from '../hooks/views.ts'
@@ -108,6 +109,14 @@ export interface Asked {
   readonly inquiry?: Inquiry
 }
 
+/** A later round of an exchange. */
+export interface AskedRound {
+  /** Default: 0, the first. */
+  readonly round?: number
+  /** What the plugin gave with its last `continue`. */
+  readonly state?: Json
+}
+
 /** A plugin under test: ask it what a server would ask, tell it what a server would tell. */
 export class Harness {
   /** The plugin's time; it passes by `clock.advance` alone. */
@@ -152,13 +161,16 @@ export class Harness {
     return { verdict: await this.host.hooks.ask('admitSession', inquiry, { session }), trail: inquiry.trail }
   }
 
-  /** Is the peer this user? See `papProof` and `chapProof`. */
+  /**
+   * Is the peer this user? See `papProof` and `chapProof`. For a later round of an exchange, give its number and the state of
+   * the `continue` before it.
+   */
   async authenticate(
     user: string,
     proof: Proof,
-    { session = aSession(), inquiry = new Inquiry() }: Asked = {},
+    { session = aSession(), inquiry = new Inquiry(), round = 0, ...state }: Asked & AskedRound = {},
   ): Promise<Decided<AuthenticateVerdict>> {
-    const subject = { session, user, proof }
+    const subject = { session, user, proof, round, ...state }
     return { verdict: await this.host.hooks.ask('authenticate', inquiry, subject), trail: inquiry.trail }
   }
 

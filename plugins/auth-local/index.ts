@@ -1,10 +1,9 @@
 /** Authenticates users of a file with PAP, CHAP and MS-CHAPv2. Whoever guesses learns nothing from the time that it takes. */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { resolve } from 'node:path'
-import { type AuthenticateVerdict, definePlugin, type Grant, type Proof } from 'burrow'
+import { type AuthenticateVerdict, definePlugin, type Grant, type Proof, Slots } from 'burrow'
 import { Options, type User } from './config.ts'
 import { deriveKey, isHashable, sameCost } from './password-hash.ts'
-import { Slots } from './slots.ts'
 import { type Directory, readUsers } from './users.ts'
 
 const NAME = 'auth-local'

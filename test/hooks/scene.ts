@@ -5,7 +5,12 @@ import { createProof } from '../../core/runtime/proof.ts'
 import { VirtualClock } from '../../core/testing/virtual-clock.ts'
 import { SESSION } from '../support/session.ts'
 
-export const LOGIN = { session: SESSION, user: 'hb@hb', proof: createProof({ method: 'pap', password: 'x' }) }
+export const LOGIN = {
+  session: SESSION,
+  user: 'hb@hb',
+  proof: createProof({ method: 'pap', password: 'x' }),
+  round: 0,
+}
 export const GRANT: Grant = { user: 'hb@hb' }
 export const POLICY: SessionPolicy = { zone: 'dmz', rules: [] }
 export const EVENT = { tunnel: SESSION.tunnel }

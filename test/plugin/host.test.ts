@@ -80,7 +80,7 @@ const auth = definePlugin({
 
 test('a plugin gets the values of the capabilities that it requires', async () => {
   const host = scene().host(users, auth)
-  const call = { session: SESSION, user: 'hb@hb', proof: {} as never }
+  const call = { session: SESSION, user: 'hb@hb', proof: {} as never, round: 0 }
   assert.deepEqual(await host.hooks.ask('authenticate', new Inquiry(), call), {
     kind: 'accept',
     user: 'hb@hb',

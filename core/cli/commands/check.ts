@@ -3,10 +3,12 @@ import { stringify } from 'yaml'
 import type { ErrorPlace } from '../../errors.ts'
 import type { HookOrder } from '../../hooks/hook-set.ts'
 import type { LogFields } from '../../ports.ts'
+import { textWithout, withoutSecrets } from '../../runtime/hidden.ts'
 import { createLogger } from '../../runtime/node/logger.ts'
 import { masked } from '../mask.ts'
 import { SAMPLE_CONFIG } from '../package-root.ts'
 import { hooksOf, type PlannedDeployment, plannedDeployments, plannedPlugins } from '../plan.ts'
+import { asBurrowError } from '../report.ts'
 import type { ConfigFile } from '../server.ts'
 import { table } from '../table.ts'
 import { thisMachine } from '../world.ts'
@@ -53,8 +55,12 @@ async function check(file: string): Promise<Checked> {
       void warnings.push(file === undefined ? text : `${text} (${file})`),
     child: () => log,
   }
-  const { hooks } = await new Lns(config, thisMachine(log, undefined)).check()
-  return { config, hooks, warnings }
+  try {
+    const { hooks } = await new Lns(config, thisMachine(log, undefined)).check()
+    return { config, hooks, warnings: warnings.map(text => textWithout(text, config.hidden)) }
+  } catch (error) {
+    throw withoutSecrets(asBurrowError(error), config.hidden)
+  }
 }
 
 const print = (text: string) => void process.stdout.write(text)

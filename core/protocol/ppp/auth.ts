@@ -6,6 +6,12 @@ import type { LinkEnv } from './link-env.ts'
 /** What one octet can count. */
 export const MAX_FIELD_BYTES = 255
 
+/** Of what a peer said, without telling it. */
+export interface Fingerprint {
+  readonly salt: Uint8Array
+  readonly digest: Uint8Array
+}
+
 /** The peer proves itself to us. */
 export interface ProofState {
   readonly method: LinkAuthMethod
@@ -15,6 +21,10 @@ export interface ProofState {
   transmissions: number
   /** The proof was handed to the hooks: what comes later is a repetition. */
   heard: boolean
+  /** PAP: tells a repetition of the last request from the next one. */
+  fingerprint?: Fingerprint | undefined
+  /** What the last round was answered with: another round is awaited, or being decided on. */
+  reply?: string | undefined
   verdict?: { readonly accepted: boolean; readonly message: string } | undefined
 }
 
@@ -55,6 +65,8 @@ export interface AuthProtocol {
   receive(sides: AuthSides, env: LinkEnv, payload: Uint8Array): AuthNews | undefined
   /** Sends our challenge, or repeats it. False: nothing to send. */
   challenge(proof: ProofState, env: LinkEnv): boolean
+  /** The next round: sends `proof.reply`, where the method carries text, and awaits another proof. */
+  goOn(proof: ProofState, env: LinkEnv): void
   /** Sends the verdict, or repeats it. */
   tell(proof: ProofState, env: LinkEnv): void
   /** Sends our proof. */

@@ -223,12 +223,25 @@ function onAuthNews(link: LinkState, env: LinkEnv, news: AuthNews | undefined): 
   }
 }
 
+/** The peer is replied to, and has to answer: it is where it was before its proof, with less time left. */
+function goOn(proof: ProofState, env: LinkEnv, reply: string): void {
+  proof.heard = false
+  proof.reply = reply
+  AUTH[proof.method].goOn(proof, env)
+  challenge(proof, env)
+}
+
 function onDecision(link: LinkState, env: LinkEnv, outcome: DecisionOutcome | undefined): void {
   if (outcome === undefined) return
   const { proof } = link
+  if (outcome.kind === 'continued') {
+    if (proof !== undefined) goOn(proof, env, outcome.reply)
+    return
+  }
   const accepted = outcome.kind === 'granted' || outcome.proven
   if (proof !== undefined) {
     proof.verdict = { accepted, message: outcome.kind === 'granted' ? '' : outcome.message }
+    proof.fingerprint = undefined
     AUTH[proof.method].tell(proof, env)
   }
   if (outcome.kind === 'denied') {
@@ -335,6 +348,7 @@ function leaveUpperLayers(link: LinkState, env: LinkEnv): void {
 function withdrawAsks(link: LinkState, env: LinkEnv): void {
   const asked = [link.pending?.askId, link.login?.askId].filter(askId => askId !== undefined)
   link.pending = undefined
+  link.continued = undefined
   if (link.login !== undefined) link.login.askId = undefined
   for (const askId of asked) env.withdraw(askId)
 }

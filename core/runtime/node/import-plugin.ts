@@ -87,7 +87,7 @@ function orUnreadable<T>(name: string, read: () => T): T {
 function version(file: string, content: Uint8Array): string {
   // CommonJS is kept by its path alone.
   delete createRequire(file).cache[file]
-  return `content=${sha256(content).slice(0, 16)}`
+  return `content=${Buffer.from(sha256(content)).toString('hex', 0, 8)}`
 }
 
 async function loaded(name: string, url: string): Promise<{ readonly default?: unknown }> {
