@@ -20,6 +20,12 @@ export type { Json }
 export interface Call {
   /** Aborts when the session died or the deadline passed: the verdict is no longer wanted. */
   readonly signal: AbortSignal
+  /**
+   * An operator asks what would become of a login (`burrow try`); there is no peer, and the ids of the session begin with
+   * `dry-run`. Decide as ever, but change and remember nothing: end no session, move no counter, send no message to anybody.
+   * What is leased is released at once, whatever the verdict comes to.
+   */
+  readonly dryRun: boolean
 }
 
 export interface TunnelCall extends Call {
@@ -94,7 +100,8 @@ export type AuthorizeVerdict =
 export type PolicyVerdict = SessionPolicy | { readonly kind: 'deny'; readonly reason: string }
 
 export type AssignVerdict =
-  | { readonly kind: 'lease'; readonly value: string; readonly id: string }
+  /** `reason`: for the trail, what else it takes. */
+  | { readonly kind: 'lease'; readonly value: string; readonly id: string; readonly reason?: string }
   | { readonly kind: 'refuse'; readonly reason: string }
 
 /**

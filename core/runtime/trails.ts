@@ -15,9 +15,14 @@ import type {
   Verdict,
 } from '../protocol/outputs.ts'
 
+export interface KeptEntry extends TrailEntry {
+  /** From the beginning of the call or tunnel until its tap was asked. */
+  readonly afterMs: Milliseconds
+}
+
 /** Decisions in the order in which they were taken. */
 export interface Trail {
-  readonly entries: readonly TrailEntry[]
+  readonly entries: readonly KeptEntry[]
   /** Earlier entries that are no longer kept. */
   readonly dropped: number
 }
@@ -47,7 +52,7 @@ export interface TrailRecord extends Trail {
   /** The decision that is awaited, and for how long. */
   readonly asking?: { readonly hook: AskKind; readonly ms: Milliseconds }
   /** Of the tunnel that the call came in. */
-  readonly tunnelEntries: readonly TrailEntry[]
+  readonly tunnelEntries: readonly KeptEntry[]
   readonly generation?: number
   readonly deployment?: string
 }
@@ -93,7 +98,7 @@ interface Subject {
   readonly tunnel: TunnelInfo
   readonly startedMs: Milliseconds
   readonly startedWallMs: number
-  readonly entries: TrailEntry[]
+  readonly entries: KeptEntry[]
   /** Of a call. */
   readonly parent: Subject | undefined
   dropped: number
@@ -153,7 +158,12 @@ export class Trails {
   add(id: string, entries: readonly TrailEntry[]): void {
     const subject = this.#subject(id)
     if (subject === undefined) return
-    for (const entry of entries) subject.entries.push(this.#trimmed(entry))
+    // Taps are asked one after the other, and the last has just answered.
+    let at = this.#clock.now() - entries.reduce((sum, { ms }) => sum + ms, 0)
+    for (const entry of entries) {
+      subject.entries.push({ ...this.#trimmed(entry), afterMs: at - subject.startedMs })
+      at += entry.ms
+    }
     const over = Math.max(0, subject.entries.length - this.#limits.mostEntries)
     subject.entries.splice(0, over)
     subject.dropped += over
@@ -189,7 +199,7 @@ export class Trails {
   }
 
   /** Decisions about a live call or tunnel. */
-  of(id: string): readonly TrailEntry[] {
+  of(id: string): readonly KeptEntry[] {
     return this.#subject(id)?.entries ?? []
   }
 
@@ -385,10 +395,16 @@ function recordOf(subject: Subject, now: Milliseconds): TrailRecord {
     ...(asking === undefined ? {} : { asking: { hook: asking.hook, ms: now - asking.sinceMs } }),
     entries: [...entries],
     dropped,
-    tunnelEntries: [...(parent?.entries ?? [])],
+    tunnelEntries: parent === undefined ? [] : entriesBefore(subject, parent),
     ...(generation === undefined ? {} : { generation }),
     ...(deployment === undefined ? {} : { deployment }),
   }
+}
+
+/** What was decided about the tunnel, in the time of its call. */
+function entriesBefore({ startedMs }: Subject, tunnel: Subject): readonly KeptEntry[] {
+  const shiftMs = tunnel.startedMs - startedMs
+  return tunnel.entries.map(entry => ({ ...entry, afterMs: entry.afterMs + shiftMs }))
 }
 
 function outcomeOf({ up, end, refusal }: Subject): TrailRecord['outcome'] {

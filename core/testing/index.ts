@@ -7,7 +7,9 @@ export type { Inquiry, TapFault, TrailEntry } from '../hooks/guard.ts'
 export type { AnyPlugin } from '../plugin/plugin.ts'
 export { SharedResources } from '../plugin/shared.ts'
 export type { Event } from '../protocol/outputs.ts'
+export type { Explained } from '../runtime/explain.ts'
 export type { SessionRow } from '../runtime/session-rows.ts'
+export type { KeptEntry, Refusal, Trail, TrailRecord } from '../runtime/trails.ts'
 export {
   type AccountingSubject,
   accountingSinkContract,

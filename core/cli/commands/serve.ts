@@ -1,7 +1,11 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { SocketAddress } from '../../ports.ts'
-import { DEFAULT_CONTROL_SOCKET, openControlSocket } from '../../runtime/node/control-socket.ts'
+import {
+  type ControlAnswer,
+  DEFAULT_CONTROL_SOCKET,
+  openControlSocket,
+} from '../../runtime/node/control-socket.ts'
 import { createLogger, type LogLevel } from '../../runtime/node/logger.ts'
 import { requireTunPrivileges } from '../../runtime/node/privileges.ts'
 import { surviveFaults } from '../faults.ts'
@@ -40,12 +44,14 @@ async function serve({ config: file, trace }: Options, level: LogLevel | undefin
   // From here on a signal stops in order; what the boot opens is closed again.
   const stop = stopSignal()
   await lns.start()
-  const control = await openControlSocket(controlSocket, new Map([['sessions', () => lns.sessions()]])).catch(
-    error => {
-      log.warn({ error }, '`burrow sessions` will not see this server')
-      return undefined
-    },
-  )
+  const answers = new Map<string, ControlAnswer>([
+    ['sessions', () => lns.sessions()],
+    ['explain', args => lns.explain(args)],
+  ])
+  const control = await openControlSocket(controlSocket, answers).catch(error => {
+    log.warn({ error }, 'the other commands, as `burrow sessions`, will not see this server')
+    return undefined
+  })
   process.stdout.write(greeting(config, lns.listening, control !== undefined))
   const failure = await Promise.race([stop.signalled.then(() => undefined), lns.failed])
   log.info({}, failure === undefined ? 'stopping: every peer is told' : 'stopping: the data plane is down')
