@@ -73,7 +73,8 @@ function valueText(value: unknown, path: ValuePath): string {
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'a mapping'
   if (path.some(isSecretKey)) return 'a value that is not shown'
-  const text = JSON.stringify(value)
+  // A URL may carry a password.
+  const text = JSON.stringify(value).replace(/\/\/[^/@\s]*@/g, '//***@')
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}...` : text
 }
 
