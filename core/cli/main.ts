@@ -7,6 +7,7 @@ import { addDemo } from './commands/demo.ts'
 import { addExplain } from './commands/explain.ts'
 import { addServe } from './commands/serve.ts'
 import { addSessions } from './commands/sessions.ts'
+import { addTry } from './commands/try.ts'
 import { VERSION } from './package-root.ts'
 import { asBurrowError, describeError, EXIT, EXIT_HELP, exitCodeOf } from './report.ts'
 
@@ -24,7 +25,7 @@ const program = new Command('burrow')
   .exitOverride()
   // Told below, with its code.
   .configureOutput({ outputError: () => {} })
-for (const add of [addServe, addConnect, addSessions, addExplain, addCheck, addDemo]) add(program)
+for (const add of [addServe, addConnect, addSessions, addExplain, addTry, addCheck, addDemo]) add(program)
 
 process.exitCode = await run()
 setTimeout(() => process.exit(), LINGER_MS).unref()

@@ -47,6 +47,7 @@ async function serve({ config: file, trace }: Options, level: LogLevel | undefin
   const answers = new Map<string, ControlAnswer>([
     ['sessions', () => lns.sessions()],
     ['explain', args => lns.explain(args)],
+    ['try', args => lns.dryRun(args)],
   ])
   const control = await openControlSocket(controlSocket, answers).catch(error => {
     log.warn({ error }, 'the other commands, as `burrow sessions`, will not see this server')
