@@ -128,8 +128,10 @@ export class Lns {
 
   /** Opens everything in order; where one thing fails, all that was opened is closed again before the error is thrown. */
   async start(): Promise<void> {
+    const opening = this.#open()
+    this.#reloading = opening.catch(() => {})
     try {
-      await this.#open()
+      await opening
     } catch (error) {
       await this.#opened.unwind()
       throw error

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { BURROW } from '../support/burrow.ts'
 import { configFolder } from '../support/config-folder.ts'
 import { run } from '../support/processes.ts'
+import { onTerminal } from '../support/terminal.ts'
 
 const asRoot = process.geteuid?.() === 0
 /** Whoever runs the test, the command may do nothing special. */
@@ -106,6 +107,19 @@ test('without a terminal the reply of an exchange is shown, and that nobody can 
   const json = await tryOut('admin@123', '--method', 'pap', '--json')
   assert.equal(JSON.parse(json.stdout).outcome, 'continue')
   assert.doesNotMatch(json.stdout, /shown/)
+})
+
+test('on a terminal the password and the next answer are asked for, and neither is shown', async t => {
+  const { folder } = scene(t, `\n  - ./otp.mjs${LIST}`)
+  const words = [...BURROW, 'try', '-u', 'hb@hb', '--method', 'pap', '-c', folder.config]
+  const terminal = onTerminal(t, words, { cwd: folder.path })
+  await terminal.shows('password of hb@hb: ')
+  terminal.type('admin@123\r')
+  await terminal.shows('answer to "Your code?": ')
+  terminal.type('471147\r')
+  await terminal.shows('hb@hb would be let in, as 172.16.1.2.')
+  assert.equal(await terminal.code, 0)
+  assert.doesNotMatch(terminal.shown(), /admin@123|471147/)
 })
 
 test('a wrong config is its own error, and a socket that is named must have a server', async t => {
