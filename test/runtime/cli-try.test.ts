@@ -1,9 +1,11 @@
 /** `burrow try` without a server: the plugins of a config in the command's own process, without root. */
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { BURROW } from '../support/burrow.ts'
 import { configFolder } from '../support/config-folder.ts'
+import { ROOT } from '../support/imports.ts'
 import { run } from '../support/processes.ts'
 import { onTerminal } from '../support/terminal.ts'
 
@@ -120,6 +122,17 @@ test('on a terminal the password and the next answer are asked for, and neither 
   await terminal.shows('hb@hb would be let in, as 172.16.1.2.')
   assert.equal(await terminal.code, 0)
   assert.doesNotMatch(terminal.shown(), /admin@123|471147/)
+})
+
+test('the page names the options that there are', async () => {
+  const page = readFileSync(join(ROOT, 'docs/finding-out.md'), 'utf8')
+  const [, ofTry = ''] = page.split('## What would become of this login')
+  const named = new Set(ofTry.match(/`-(?:-[a-z-]+|c)\b/g)?.map(text => text.slice(1)))
+  const { stdout } = await run([...BURROW, 'try', '--help'])
+  const there = new Set([...stdout.matchAll(/^ +(?:-\w, )?(--[a-z-]+)/gm)].map(([, option]) => option))
+  for (const option of ['--help', '--json', '--config']) there.delete(option)
+  named.delete('-c')
+  assert.deepEqual(named, there)
 })
 
 test('a wrong config is its own error, and a socket that is named must have a server', async t => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
-import { definePlugin, type Hooks, z } from '../../core/index.ts'
+import { definePlugin, type Hooks, tapJson, z } from '../../core/index.ts'
 import { startMemoryLns } from '../../core/testing/index.ts'
 
 const HB = { user: 'hb@hb', password: 'admin@123' }
@@ -100,6 +100,23 @@ test('taps are told, and what one leases for real is released at once', async t 
   seen.length = 0
   await lns.dial(HB)
   assert.ok(seen.includes(false) && !seen.includes(true), 'a real call is none')
+})
+
+test('who is asked in JSON is told as well, and hears nothing of it with a real call', async t => {
+  const told: unknown[] = []
+  const program = definePlugin({
+    name: 'program',
+    config: z.strictObject({}),
+    setup: context =>
+      tapJson(context, 'program', { hooks: ['authorize'], pools: {} }, async ({ request }) => {
+        told.push(request.dryRun)
+        return null
+      }),
+  })
+  const lns = await startMemoryLns(t, { plugins: [program] })
+  await lns.dryRun(HB)
+  await lns.dialUp(HB)
+  assert.deepEqual(told, [true, undefined])
 })
 
 test('a tunnel or call that would not be admitted ends there', async t => {
