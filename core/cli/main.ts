@@ -8,6 +8,7 @@ import { addExplain } from './commands/explain.ts'
 import { addReload } from './commands/reload.ts'
 import { addServe } from './commands/serve.ts'
 import { addSessions } from './commands/sessions.ts'
+import { addTry } from './commands/try.ts'
 import { VERSION } from './package-root.ts'
 import { asBurrowError, describeError, EXIT, EXIT_HELP, exitCodeOf } from './report.ts'
 
@@ -25,7 +26,8 @@ const program = new Command('burrow')
   .exitOverride()
   // Told below, with its code.
   .configureOutput({ outputError: () => {} })
-for (const add of [addServe, addConnect, addSessions, addExplain, addReload, addCheck, addDemo]) add(program)
+const COMMANDS = [addServe, addConnect, addSessions, addExplain, addTry, addReload, addCheck, addDemo]
+for (const add of COMMANDS) add(program)
 
 process.exitCode = await run()
 setTimeout(() => process.exit(), LINGER_MS).unref()
