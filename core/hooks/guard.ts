@@ -72,15 +72,19 @@ export class Inquiry {
     this.#abandon = abandon
   }
 
-  /** For the guard: what each tap of a decision arms its deadline with. */
+  /** For the guard: what the tap that is asked now arms its deadline with. */
   deadlineOn(clock: Clock): SuccessiveTimer {
-    this.#deadline ??= new SuccessiveTimer(clock)
+    if (this.#deadline === undefined) {
+      this.#deadline = new SuccessiveTimer(clock)
+      this.#deadline.startedAt = clock.now()
+    }
     return this.#deadline
   }
 
   /** For the hook: no other tap is asked. */
   close(): void {
     this.#deadline?.close()
+    this.#deadline = undefined
   }
 
   late(plugin: string, value: unknown): void {
@@ -117,18 +121,20 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
   const decide = (before: unknown, subject: object, inquiry: Inquiry, done: Done) => {
     // An earlier tap of this waterfall has denied: nothing is left to decide.
     if (kindOf(before) === 'deny') return done(null)
-    const { clock } = world
-    const startedAt = clock.now()
+    const deadline = inquiry.deadlineOn(world.clock)
+    const { startedAt } = deadline
     const conclude = (outcome: Outcome) => {
       const verdict = verdictOf(tap, outcome, before, world)
       const kind = verdict === undefined ? 'pass' : (kindOf(verdict) ?? 'changed')
+      // The next tap is asked at once.
+      deadline.startedAt = world.clock.now()
       inquiry.trail.push({
         hook: tap.hook,
         plugin: tap.plugin,
         tap: tap.name,
         verdict: kind,
         ...reasonOf(verdict),
-        ms: clock.now() - startedAt,
+        ms: deadline.startedAt - startedAt,
       })
       const goesOn = kind === 'unavailable' && tap.onUnavailable === 'next'
       if (kind !== 'pass' && !goesOn) inquiry.answeredBy = tap.plugin
@@ -140,7 +146,7 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
     return attempt(
       () => (before === undefined ? run(call) : run(before, call)),
       {
-        clock: inquiry.deadlineOn(clock),
+        clock: deadline,
         deadlineMs: tap.spec.deadlineMs,
         running: withdraw => inquiry.running(withdraw),
         abandoned: why => abort.abort(why),
