@@ -68,7 +68,7 @@ async function compiled(t: { after(remove: () => void): void }, source: string):
   const config = { extends: '../../tsconfig.json', compilerOptions: options, include: ['plugin.ts'] }
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
   writeFileSync(join(folder, 'plugin.ts'), source)
-  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
+  const tsc = join(ROOT, 'node_modules', 'typescript-7', 'bin', 'tsc')
   const { code, stdout } = await run([process.execPath, tsc, '-p', folder], { deadlineMs: COMPILE_MS })
   assert.equal(code, 0, stdout)
   const module = await import(pathToFileURL(join(folder, 'out', 'plugin.js')).href)
