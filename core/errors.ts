@@ -4,17 +4,27 @@
  */
 export const ERRORS = {
   // config
-  CONFIG_NOT_FOUND: 'name an existing file with -c',
+  CONFIG_NOT_FOUND: 'name an existing file that can be read, with -c or in the `!include`',
   CONFIG_SYNTAX: 'mend the YAML at the line named',
   CONFIG_INVALID: 'change the value at the line named to what was expected',
   CONFIG_SECRET_MISSING: 'create the file or set the environment variable that the reference names',
+  CONFIG_INCLUDE: 'take out an `!include`, so that no file includes itself and few stand inside of others',
   SAMPLE_USERS_EXPOSED:
     'copy the sample users file, change its passwords, and name the copy; or listen on 127.0.0.1 only',
+  RELOAD_STOPPING: 'start the server again; it reads the new config then',
+  RELOAD_RESTART: 'restart the server for this change, or take it back',
+  DEPLOYMENT_INVALID:
+    'give each deployment a name of its own, plugins of its own, no deployment inside, and secrets that `secrets` lists',
   // plugins
-  PLUGIN_UNKNOWN: 'use one of the names listed',
+  PLUGIN_UNKNOWN:
+    'use one of the names listed, or install the npm package beside the config (npm install NAME), or name a file as ./FILE',
+  PLUGIN_MODULE: 'mend the plugin file or package as the message says, or ask who wrote it',
+  PLUGIN_TYPESCRIPT:
+    'run Node 22.18 or later, or set `transpiler: esbuild` and run `npm install esbuild` in the folder of the config',
   PLUGIN_OPTIONS: 'change the option at the line named to what was expected',
   PLUGIN_REQUIRES: 'put a plugin that provides it earlier in the list',
   PLUGIN_ORDER: 'move the provider above the plugin that requires it',
+  PLUGIN_CYCLE: 'use another plugin in place of one of those named: no order of the list can serve them all',
   PLUGIN_CONFLICT: 'keep one of the two plugins named',
   PLUGIN_SETUP: 'mend what the message names; the plugin could not be set up',
   PLUGIN_START: 'mend what the message names; the plugin could not start',
@@ -26,6 +36,15 @@ export const ERRORS = {
     'give ranges and prefixes as address-address or address/length, without host bits or zone ids',
   ACCOUNTING_FILE: 'make the folder of the accounting file exist and be writable',
   POLICY_INVALID: 'name zones and addresses that exist',
+  // programs and services that answer hooks
+  HOOK_EXEC: 'make the program of `command` and the folder of `cwd` exist, and the program executable',
+  HOOK_HTTP: 'mend the url, or the file of a certificate or key, at the line named',
+  HOOK_TIMEOUT:
+    'see why the program or service is slow; `timeoutMs` must stay below the deadline of the hook',
+  HOOK_BUSY: 'allow more processes or connections, or `waitingCalls`; or make the program or service faster',
+  HOOK_ANSWER: 'let the program or service answer as docs/hooks-json.md says',
+  HOOK_FAILED: 'see the log of the program or service: it failed, or cannot be reached',
+  HOOK_BREAKER_OPEN: 'mend the service: it failed too often in a row, and is tried again in a moment',
   // world
   NO_ROOT: 'run as root, or give the process CAP_NET_ADMIN',
   NO_TUN: 'load the tun module (modprobe tun) and make /dev/net/tun readable and writable',
@@ -90,6 +109,15 @@ export class BurrowError extends Error {
   get remedy(): string {
     return ERRORS[this.code]
   }
+}
+
+/** Whether it is a coded error: by shape, for a plugin may have brought another copy of Burrow. */
+export function isBurrowError(error: unknown): error is BurrowError {
+  if (error instanceof BurrowError) return true
+  if (!(error instanceof Error) || error.name !== 'BurrowError') return false
+  const { code, place, also } = error as Partial<BurrowError>
+  const coded = typeof code === 'string' && Object.hasOwn(ERRORS, code)
+  return coded && typeof place === 'object' && place !== null && Array.isArray(also)
 }
 
 /** All of `problems` as one error: the first, which carries the others. */

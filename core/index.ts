@@ -15,6 +15,15 @@ export {
 } from './plugin/addresses.ts'
 export { type Capability, type CapabilityValues, capability } from './plugin/capability.ts'
 export {
+  HOOK_NAMES,
+  type HookRequest,
+  hookRequest,
+  hookVerdict,
+  type JsonHook,
+  parseHookAnswer,
+} from './plugin/hook-json.ts'
+export { type AskJson, JSON_HOOK_OPTIONS, type JsonCall, tapJson } from './plugin/json-taps.ts'
+export {
   definePlugin,
   type Plugin,
   type PluginContext,
@@ -29,6 +38,7 @@ export {
   rangesWithout,
   rangeText,
 } from './plugin/ranges.ts'
+export { Slots } from './plugin/slots.ts'
 export type {
   Clock,
   LogFields,
@@ -46,11 +56,13 @@ export type {
   EndReason,
   Grant,
   Lease,
+  Mschapv2Proof,
   SessionInfo,
   SessionNetwork,
   SessionPolicy,
   TunnelInfo,
 } from './protocol/outputs.ts'
+export { BoundedLog } from './runtime/bounded-log.ts'
 export { type CheckedYaml, checkedYaml } from './runtime/checked-yaml.ts'
 export { escapeValue } from './runtime/escape.ts'
 export { escapeText } from './wire/escape.ts'

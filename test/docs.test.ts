@@ -7,8 +7,8 @@ import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import type { AnyPlugin } from '../core/plugin/plugin.ts'
 import { createProof } from '../core/runtime/proof.ts'
+import { startPlugin } from '../core/testing/plugin-harness.ts'
 import { ROOT } from './support/imports.ts'
-import { startPlugin } from './support/plugin-harness.ts'
 import { run } from './support/processes.ts'
 
 const read = (page: string) => readFileSync(join(ROOT, page), 'utf8')
@@ -25,6 +25,28 @@ test('the plugin of the README compiles against the public surface and authentic
   assert.equal(await login('hb@hb', 'wrong'), 'reject')
   assert.equal(await login('hb@elsewhere', secretOf(source)), undefined, 'another plugin is asked')
   assert.deepEqual(plugin.faults, [])
+})
+
+test('the code of the page on testing compiles as it stands there, and its tests pass', async t => {
+  const folder = scratch(t)
+  const blocks = [...read('docs/testing-plugins.md').matchAll(/```ts\n([\s\S]*?)```/g)]
+  const files = blocks.map(([, source = '']) => {
+    const name =
+      /^\/\/ ([\w-]+(?:\.test)?)\.ts\n/.exec(source)?.[1] ?? assert.fail(`which file is this? ${source}`)
+    writeFileSync(join(folder, `${name}.ts`), source)
+    return name
+  })
+  await compile(folder)
+  const tests = files.filter(name => name.endsWith('.test')).map(name => join(folder, 'out', `${name}.js`))
+  assert.ok(tests.length > 2)
+  // Within a test, node:test would take these for its own and run none.
+  const env = { NODE_TEST_CONTEXT: undefined }
+  const { code, stdout } = await run([process.execPath, '--test', '--test-reporter=tap', ...tests], {
+    deadlineMs: COMPILE_MS,
+    env,
+  })
+  assert.equal(code, 0, stdout)
+  assert.match(stdout, /^# pass [1-9]\d$/m)
 })
 
 test('every relative link of the pages leads to a file', () => {
@@ -59,18 +81,31 @@ function pages(): readonly string[] {
 
 const secretOf = (source: string) => /verify\('([^']+)'\)/.exec(source)?.[1] ?? assert.fail('no secret in it')
 
-/** Below the checkout, where `burrow` is this package itself, as it is for its own plugins. */
-async function compiled(t: { after(remove: () => void): void }, source: string): Promise<AnyPlugin> {
-  mkdirSync(join(ROOT, 'dist'), { recursive: true })
-  const folder = mkdtempSync(join(ROOT, 'dist', 'readme-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const options = { rootDir: '.', outDir: 'out', incremental: false, tsBuildInfoFile: null }
-  const config = { extends: '../../tsconfig.json', compilerOptions: options, include: ['plugin.ts'] }
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
+async function compiled(t: Scope, source: string): Promise<AnyPlugin> {
+  const folder = scratch(t)
   writeFileSync(join(folder, 'plugin.ts'), source)
+  await compile(folder)
+  const module = await import(pathToFileURL(join(folder, 'out', 'plugin.js')).href)
+  return module.default
+}
+
+interface Scope {
+  after(remove: () => void): void
+}
+
+/** Below the checkout, where `burrow` is this package itself, as it is for its own plugins. */
+function scratch(t: Scope): string {
+  mkdirSync(join(ROOT, 'dist'), { recursive: true })
+  const folder = mkdtempSync(join(ROOT, 'dist', 'page-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  return folder
+}
+
+async function compile(folder: string): Promise<void> {
+  const options = { rootDir: '.', outDir: 'out', incremental: false, tsBuildInfoFile: null }
+  const config = { extends: '../../tsconfig.json', compilerOptions: options, include: ['*.ts'] }
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config))
   const tsc = join(ROOT, 'node_modules', 'typescript-7', 'bin', 'tsc')
   const { code, stdout } = await run([process.execPath, tsc, '-p', folder], { deadlineMs: COMPILE_MS })
   assert.equal(code, 0, stdout)
-  const module = await import(pathToFileURL(join(folder, 'out', 'plugin.js')).href)
-  return module.default
 }

@@ -1,4 +1,4 @@
-import { BurrowError } from '../errors.ts'
+import { BurrowError, isBurrowError } from '../errors.ts'
 import { escapeText } from '../wire/escape.ts'
 
 /** What a shell sees. `burrow --help` prints this table. */
@@ -25,22 +25,30 @@ const EXIT_OF: Readonly<Partial<Record<BurrowError['code'], number>>> = {
   CONFIG_SYNTAX: EXIT.config,
   CONFIG_INVALID: EXIT.config,
   CONFIG_SECRET_MISSING: EXIT.config,
+  RELOAD_RESTART: EXIT.config,
+  CONFIG_INCLUDE: EXIT.config,
+  DEPLOYMENT_INVALID: EXIT.config,
   SAMPLE_USERS_EXPOSED: EXIT.config,
   PLUGIN_UNKNOWN: EXIT.config,
+  PLUGIN_MODULE: EXIT.config,
+  PLUGIN_TYPESCRIPT: EXIT.config,
   PLUGIN_OPTIONS: EXIT.config,
   PLUGIN_REQUIRES: EXIT.config,
   PLUGIN_ORDER: EXIT.config,
+  PLUGIN_CYCLE: EXIT.config,
   PLUGIN_CONFLICT: EXIT.config,
   USERS_FILE: EXIT.config,
   POOL_INVALID: EXIT.config,
   POLICY_INVALID: EXIT.config,
+  HOOK_EXEC: EXIT.config,
+  HOOK_HTTP: EXIT.config,
   DIAL_REFUSED: EXIT.refused,
   DIAL_AUTH: EXIT.refused,
   DEMO_DIFFERS: EXIT.differs,
 }
 
 export function asBurrowError(error: unknown): BurrowError {
-  if (error instanceof BurrowError) return error
+  if (isBurrowError(error)) return error
   return new BurrowError(
     'INTERNAL',
     error instanceof Error ? error.message : String(error),

@@ -1,5 +1,5 @@
 /** What only commands of the server need. It takes a third of a second to load, which the others save. */
-export type { LoadedConfig } from '../runtime/config-file.ts'
+export type { ConfigFile, LoadedConfig } from '../runtime/config-file.ts'
 export { loadConfig } from '../runtime/config-file.ts'
 export { configJsonSchema } from '../runtime/config-schema.ts'
 export { Lns } from '../runtime/lns.ts'

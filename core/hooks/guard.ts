@@ -2,6 +2,7 @@
 import type { Clock, Milliseconds } from '../ports.ts'
 import { attempt, type Outcome, SuccessiveTimer } from './attempt.ts'
 import { FIELDS, type HookName, type HookSpec } from './hooks.ts'
+import { isState } from './plain-data.ts'
 import { readOnly } from './read-only.ts'
 
 /** How a plugin's taps are told apart and treated. */
@@ -47,6 +48,8 @@ export class Inquiry {
   readonly trail: TrailEntry[] = []
   /** The plugin whose tap gave the last verdict. */
   answeredBy: string | undefined
+  /** Alone is asked: the plugin that began an exchange of several rounds. Of others not even the trail says a word. */
+  only: string | undefined
   readonly #onLate: ((plugin: string, value: unknown) => void) | undefined
   #withdrawn = false
   #deadline: SuccessiveTimer | undefined
@@ -121,6 +124,7 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
   const decide = (before: unknown, subject: object, inquiry: Inquiry, done: Done) => {
     // An earlier tap of this waterfall has denied: nothing is left to decide.
     if (kindOf(before) === 'deny') return done(null)
+    if (inquiry.only !== undefined && inquiry.only !== tap.plugin) return done(null)
     const deadline = inquiry.deadlineOn(world.clock)
     const { startedAt } = deadline
     const conclude = (outcome: Outcome) => {
@@ -136,7 +140,8 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
         ...reasonOf(verdict),
         ms: deadline.startedAt - startedAt,
       })
-      const goesOn = kind === 'unavailable' && tap.onUnavailable === 'next'
+      const mayPass = tap.onUnavailable === 'next' && inquiry.only === undefined
+      const goesOn = kind === 'unavailable' && mayPass
       if (kind !== 'pass' && !goesOn) inquiry.answeredBy = tap.plugin
       done(null, goesOn ? undefined : verdict)
     }
@@ -186,6 +191,8 @@ function verdictOf(tap: TapIdentity, outcome: Outcome, before: unknown, world: G
 /** An answer as plain data that the plugin can change no more; undefined for what cannot be read as such. */
 function plainCopy(value: unknown): unknown {
   try {
+    // Looked at before it is copied: the copy of a Map is as plain as it is empty.
+    if (kindOf(value) === 'continue' && !isState((value as { state?: unknown }).state)) return undefined
     return readOnly(value)
   } catch {
     return undefined

@@ -33,7 +33,7 @@ interface TapFields {
 
 /** What the three kinds of tapable hooks have in common, and the fields that its types leave out. */
 interface AnyHook {
-  readonly taps: readonly ({ readonly name: string } & TapFields)[]
+  readonly taps: readonly FullTap[]
   intercept(interceptor: { register(tap: FullTap): FullTap }): void
   tap(options: { name: string } & TapFields, run: (...args: unknown[]) => unknown): void
   // biome-ignore lint/suspicious/noExplicitAny: tapable compiles one function for every list of arguments.
@@ -41,6 +41,7 @@ interface AnyHook {
   callAsync(...args: unknown[]): void
 }
 type FullTap = TapFields & { name: string; type: 'sync' | 'async' | 'promise'; fn: unknown }
+type Told = (event: unknown, done: () => void) => void
 
 const MAKERS: Readonly<Record<HookSpec['kind'], (name: string) => AnyHook>> = {
   'first-answer': name =>
@@ -70,10 +71,16 @@ export class HookSet {
 
   /** The hooks as one plugin taps them: what it registers is attributed to it. */
   ownedBy(owner: TapOwner): Hooks {
+    return HookSet.ownedBy([this], owner)
+  }
+
+  /** The same over several sets: a plugin outside of every deployment serves the calls of each. */
+  static ownedBy(sets: readonly HookSet[], owner: TapOwner): Hooks {
     return Object.freeze(
       eachHook(hook => {
-        const tap = (name: string, run: (...args: unknown[]) => unknown) =>
-          this.#hooks[hook].tap({ name, owner }, run)
+        const tap = (name: string, run: (...args: unknown[]) => unknown) => {
+          for (const set of sets) set.#hooks[hook].tap({ name, owner }, run)
+        }
         return Object.freeze({ tap, tapPromise: tap })
       }),
     ) as unknown as Hooks
@@ -111,6 +118,22 @@ export class HookSet {
   /** Tells every tap; resolves when each has returned, failed or is late. Never rejects. */
   tell<K extends NamesOf<'observer'>>(hook: K, event: Observed<K>): Promise<void> {
     return this.#hooks[hook].promise(event)
+  }
+
+  /** Tells the taps of some plugins only. Never rejects. */
+  async tellSome<K extends NamesOf<'observer'>>(
+    hook: K,
+    event: Observed<K>,
+    plugins: ReadonlySet<string>,
+  ): Promise<void> {
+    const taps = this.#hooks[hook].taps.filter(({ owner }) => plugins.has(owner.plugin))
+    // Guarded, as tapable calls it.
+    await Promise.all(taps.map(({ fn }) => new Promise<void>(done => (fn as Told)(event, done))))
+  }
+
+  /** The plugins that tap a hook. */
+  plugins(hook: HookName): ReadonlySet<string> {
+    return new Set(this.#hooks[hook].taps.map(({ owner }) => owner.plugin))
   }
 
   /** Who taps each hook, in the order in which they are asked. */

@@ -9,6 +9,8 @@ import type {
   AuthorizeVerdict,
   PolicyCall,
   PolicyVerdict,
+  RevalidateCall,
+  RevalidateVerdict,
   SessionCall,
   SessionDown,
   SessionUp,
@@ -50,7 +52,8 @@ export const HOOKS = {
     kind: 'first-answer',
     deadlineMs: 10_000,
     fault: 'unavailable',
-    verdicts: { accept: ['user'], reject: ['reason'], unavailable: ['reason'] },
+    // `guard.ts` looks at the state of a `continue`.
+    verdicts: { accept: ['user'], reject: ['reason'], unavailable: ['reason'], continue: ['reply'] },
   },
   authorize: {
     kind: 'waterfall',
@@ -72,6 +75,12 @@ export const HOOKS = {
     fault: 'deny',
     verdicts: { deny: ['reason'] },
     value: ['zone'],
+  },
+  revalidate: {
+    kind: 'first-answer',
+    deadlineMs: 5_000,
+    fault: 'unavailable',
+    verdicts: { accept: [], deny: ['reason'], unavailable: ['reason'] },
   },
   tunnelUp: OBSERVE,
   tunnelDown: OBSERVE,
@@ -125,6 +134,7 @@ export interface Hooks {
   readonly authorize: WaterfallHook<Grant, SessionCall, AuthorizeVerdict>
   readonly assignAddress: FirstAnswerHook<AssignCall, AssignVerdict>
   readonly decidePolicy: WaterfallHook<SessionPolicy, PolicyCall, PolicyVerdict>
+  readonly revalidate: FirstAnswerHook<RevalidateCall, RevalidateVerdict>
   readonly tunnelUp: ObserverHook<TunnelUp>
   readonly tunnelDown: ObserverHook<TunnelDown>
   readonly sessionUp: ObserverHook<SessionUp>

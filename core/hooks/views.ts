@@ -6,11 +6,15 @@ import type {
   EndReason,
   Grant,
   Lease,
+  Mschapv2Proof,
   SessionInfo,
   SessionNetwork,
   SessionPolicy,
   TunnelInfo,
 } from '../protocol/outputs.ts'
+import type { Json } from '../protocol/snapshot.ts'
+
+export type { Json }
 
 /** What every decision tap gets beside its subject. */
 export interface Call {
@@ -37,11 +41,19 @@ export interface Proof {
   chap():
     | { readonly identifier: number; readonly challenge: Uint8Array; readonly response: Uint8Array }
     | undefined
+  /** True when `hash` is the NT hash (16 octets) of the peer's password, for directories that hold no other. Never with CHAP. */
+  verifyNtHash(hash: Uint8Array): boolean
+  /** Challenges, response and the name that was hashed; MS-CHAPv2 only, for RADIUS. */
+  mschapv2(): Omit<Mschapv2Proof, 'method'> | undefined
 }
 
 export interface AuthenticateCall extends SessionCall {
   readonly user: string
   readonly proof: Proof
+  /** 0 first; later in an exchange that this plugin goes on with by `continue`. */
+  readonly round: number
+  /** What this plugin gave with its last `continue`. */
+  readonly state?: Json
 }
 
 export interface GrantCall extends SessionCall {
@@ -67,6 +79,13 @@ export type AuthenticateVerdict =
   | { readonly kind: 'reject'; readonly reason: string; readonly message?: string }
   /** The verifier could not be asked; whether the next tap may be is the plugin's `onUnavailable` option. */
   | { readonly kind: 'unavailable'; readonly reason: string }
+  /**
+   * The peer has to say more (a code, a new password): it is sent `reply`, and this plugin alone is asked about its next
+   * message, with `state`: plain data of at most 4 KiB as JSON, which may wait in a snapshot, so keep no secret in it.
+   * PAP shows the reply as the message of a Nak; CHAP has no room for it, and sends another challenge. Rounds are bounded
+   * (16), and `ppp.authTimeoutMs` is for all of them. Answer a wrong password with `reject`: only that slows a guesser.
+   */
+  | { readonly kind: 'continue'; readonly reply: string; readonly state: Json }
 
 /** A tap of a waterfall hook returns the value to go on with, or a denial. */
 export type AuthorizeVerdict =
@@ -77,6 +96,24 @@ export type PolicyVerdict = SessionPolicy | { readonly kind: 'deny'; readonly re
 export type AssignVerdict =
   | { readonly kind: 'lease'; readonly value: string; readonly id: string }
   | { readonly kind: 'refuse'; readonly reason: string }
+
+/**
+ * May this user stay? Asked of a live session when the operator reloads with `--enforce`. There is no proof any more:
+ * what counts is whether the user is still known, and with which grant.
+ */
+export interface RevalidateCall extends SessionCall {
+  readonly user: string
+  /** As it was granted at login. */
+  readonly grant: Grant
+}
+
+/** `undefined` from a tap means "not mine, or no longer known": the next tap is asked. */
+export type RevalidateVerdict =
+  /** `grant`: as a login would give it now. */
+  | { readonly kind: 'accept'; readonly grant?: Partial<Omit<Grant, 'user'>> }
+  | { readonly kind: 'deny'; readonly reason: string }
+  /** Whoever knows could not be asked. */
+  | { readonly kind: 'unavailable'; readonly reason: string }
 
 export interface TunnelUp {
   readonly tunnel: TunnelInfo

@@ -6,18 +6,27 @@ type AnyCapability = Capability<unknown>
 
 /** One plugin as the container sees it: what it asks for, and how it is made of that. */
 interface Wiring<T> {
+  /** Its deployment; undefined: it is outside of all, and what it provides is seen inside of each. */
+  readonly deployment: string | undefined
   readonly requires: readonly AnyCapability[]
   make(provide: (capability: AnyCapability, value: unknown) => void, values: readonly unknown[]): T
 }
 
 /** Values of capabilities; each plugin is one module, made when it is added, with what stands there by then. */
 export class CapabilityContainer {
-  readonly #container = new Container()
+  /** One for each deployment, and one for the plugins outside of all: a list of `many` is then whole and in order. */
+  readonly #scopes: ReadonlyMap<string | undefined, Container>
   readonly #tokens = new Map<string, ServiceIdentifier<unknown>>()
 
+  constructor(deployments: readonly string[]) {
+    this.#scopes = new Map([undefined, ...deployments].map(name => [name, new Container()]))
+  }
+
   /** Makes a plugin's value; throws what `make` throws, with nothing of the module left behind. */
-  add<T>(name: string, { requires, make }: Wiring<T>): T {
-    const self: ServiceIdentifier<T> = Symbol(`plugin ${name}`)
+  add<T>(id: string, { deployment, requires, make }: Wiring<T>): T {
+    const scope = this.#scopes.get(deployment)
+    if (scope === undefined) throw new RangeError(`there is no deployment "${deployment}"`)
+    const self: ServiceIdentifier<T> = Symbol(`plugin ${id}`)
     const provided: [AnyCapability, unknown][] = []
     const module = new ContainerModule(({ bind }) => {
       bind(self)
@@ -27,10 +36,11 @@ export class CapabilityContainer {
         )
         .inSingletonScope()
     })
-    this.#container.load(module)
-    const made = this.#container.get<T>(self)
+    scope.load(module)
+    const made = scope.get<T>(self)
+    const seenIn = deployment === undefined ? [...this.#scopes.values()] : [scope]
     for (const [capability, value] of provided) {
-      this.#container.bind(this.#token(capability)).toConstantValue(value)
+      for (const one of seenIn) one.bind(this.#token(capability)).toConstantValue(value)
     }
     return made
   }

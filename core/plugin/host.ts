@@ -4,11 +4,12 @@ import { attempt, type Outcome } from '../hooks/attempt.ts'
 import type { TapFault } from '../hooks/guard.ts'
 import { type HookOrder, HookSet } from '../hooks/hook-set.ts'
 import type { Clock, Logger, Milliseconds, Random } from '../ports.ts'
-import type { Lease, SessionInfo } from '../protocol/outputs.ts'
+import type { Grant, Lease, SessionInfo } from '../protocol/outputs.ts'
 import { CapabilityContainer } from './container.ts'
 import { blamed, type LoadedPlugin } from './load.ts'
 import { planProblems } from './plan.ts'
 import type { AnyPlugin, PluginContext, PluginInstance, ServerView } from './plugin.ts'
+import { scopedServer } from './scope.ts'
 import { SharedResources } from './shared.ts'
 
 interface HostParts {
@@ -22,17 +23,24 @@ interface HostParts {
   readonly onTapFault?: (fault: TapFault) => void
   /** Handed on when a reload makes a new generation. */
   readonly shared?: SharedResources
+  /** Names of the deployments, in the order of the config. */
+  readonly deployments?: readonly string[]
 }
 
 /** What `burrow check` prints. */
 export interface BootReport {
   readonly plugins: readonly {
+    readonly id: string
     readonly name: string
+    readonly deployment?: string
     readonly place: ErrorPlace
     readonly requires: readonly string[]
     readonly provides: readonly string[]
   }[]
+  /** Of calls that no deployment takes. */
   readonly hooks: readonly HookOrder[]
+  /** Of the calls of each deployment. */
+  readonly deployments: readonly { readonly name: string; readonly hooks: readonly HookOrder[] }[]
 }
 
 interface Running extends LoadedPlugin {
@@ -45,7 +53,9 @@ const LEASE_MS = 5_000
 
 /** The plugins of one generation of the config. */
 export class PluginHost {
+  /** For the calls that no deployment takes. */
   readonly hooks: HookSet
+  readonly #deployments: ReadonlyMap<string, HookSet>
   readonly #parts: HostParts
   readonly #shared: SharedResources
   readonly #plugins: readonly Running[]
@@ -58,21 +68,38 @@ export class PluginHost {
     const { clock, onTapFault = () => {} } = parts
     this.#parts = parts
     this.#shared = parts.shared ?? new SharedResources()
-    this.hooks = new HookSet({ clock, report: onTapFault })
-    const container = new CapabilityContainer()
-    this.#plugins = plugins.map(loaded => ({ ...loaded, instance: this.#setUp(loaded, container) }))
+    const { deployments = [] } = parts
+    const makeHooks = () => new HookSet({ clock, report: onTapFault })
+    this.hooks = makeHooks()
+    this.#deployments = new Map(deployments.map(name => [name, makeHooks()]))
+    const container = new CapabilityContainer(deployments)
+    try {
+      this.#plugins = plugins.map(loaded => ({ ...loaded, instance: this.#setUp(loaded, container) }))
+    } catch (error) {
+      // Whoever asked for shared things before is none of their users.
+      void this.#closeUnused()
+      throw error
+    }
+  }
+
+  /** For the calls of a deployment; of none without a name. */
+  hooksOf(deployment: string | undefined): HookSet {
+    return (deployment === undefined ? undefined : this.#deployments.get(deployment)) ?? this.hooks
   }
 
   report(): BootReport {
     const names = (capabilities: AnyPlugin['provides']) => (capabilities ?? []).map(({ name }) => name)
     return {
-      plugins: this.#plugins.map(({ plugin: { name, requires, provides }, place }) => ({
+      plugins: this.#plugins.map(({ id, deployment, plugin: { name, requires, provides }, place }) => ({
+        id,
         name,
+        ...(deployment === undefined ? {} : { deployment }),
         place,
         requires: names(requires),
         provides: names(provides),
       })),
       hooks: this.hooks.order(),
+      deployments: [...this.#deployments].map(([name, hooks]) => ({ name, hooks: hooks.order() })),
     }
   }
 
@@ -105,6 +132,10 @@ export class PluginHost {
       const problem = await this.#call(running, 'stop', STOP_MS)
       if (problem !== undefined) this.#parts.log.error({ error: problem }, 'a plugin did not stop')
     }
+    await this.#closeUnused()
+  }
+
+  async #closeUnused(): Promise<void> {
     for (const { key, close } of this.#shared.release(this)) {
       const outcome = await this.#attempt(close, STOP_MS)
       if (outcome.kind !== 'answer')
@@ -121,23 +152,24 @@ export class PluginHost {
     if (outcome.kind !== 'answer') throw problemOf(owner, 'releaseLease', LEASE_MS, outcome)
   }
 
-  /** Lets its owner claim a lease again, after a restart; false when it may not be kept. */
-  async resumeLease(lease: Lease, session: SessionInfo): Promise<boolean> {
+  /** Lets its owner claim a lease again, after a restart or a reload; false when it may not be kept. */
+  async resumeLease(lease: Lease, session: SessionInfo, grant: Grant): Promise<boolean> {
     const owner = this.#ownerOf(lease)
-    const resume = () => owner?.instance.resumeLease?.(lease, session) ?? false
+    const resume = () => owner?.instance.resumeLease?.(lease, session, grant) ?? false
     const outcome = await this.#attempt(resume, LEASE_MS)
     return outcome.kind === 'answer' && outcome.value === true
   }
 
   #ownerOf({ owner }: Lease): Running | undefined {
-    return this.#plugins.find(({ plugin }) => plugin.name === owner)
+    return this.#plugins.find(({ id }) => id === owner)
   }
 
   #setUp(loaded: LoadedPlugin, container: CapabilityContainer): PluginInstance {
-    const { plugin, options, place } = loaded
+    const { id, deployment, plugin, options, place } = loaded
     const missing = new Set((plugin.provides ?? []).map(({ name }) => name))
     try {
-      const instance = container.add(plugin.name, {
+      const instance = container.add(id, {
+        deployment,
         requires: plugin.requires ?? [],
         make: (provide, values) => {
           const context = this.#context(loaded, (capability, value) => {
@@ -160,18 +192,25 @@ export class PluginHost {
   }
 
   #context(
-    { plugin: { name }, onUnavailable }: LoadedPlugin,
+    { id, deployment, plugin: { name }, onUnavailable }: LoadedPlugin,
     provide: PluginContext['provide'],
   ): PluginContext {
     const { clock, random, log, configDir, server } = this.#parts
+    const serves =
+      deployment === undefined ? [this.hooks, ...this.#deployments.values()] : [this.hooksOf(deployment)]
     return {
-      hooks: this.hooks.ownedBy({ plugin: name, ...(onUnavailable === undefined ? {} : { onUnavailable }) }),
-      log: log.child({ plugin: name }),
+      id,
+      hooks: HookSet.ownedBy(serves, {
+        plugin: id,
+        ...(onUnavailable === undefined ? {} : { onUnavailable }),
+      }),
+      log: log.child({ plugin: id }),
       clock,
       random,
       configDir,
-      server,
+      server: scopedServer(server, deployment),
       provide,
+      // By the plugin's own name: of an address, a file or a port there is one, whichever deployments share it.
       shared: (key, make, close) => this.#shared.use(this, `${name} ${key}`, make, close),
     }
   }

@@ -1,20 +1,33 @@
 /** From names in a config to plugins with checked options. */
-import { BurrowError, type ErrorPlace } from '../errors.ts'
-import type { ImportPlugin } from './builtin.ts'
+import { BurrowError, type ErrorPlace, isBurrowError } from '../errors.ts'
 import type { AnyPlugin } from './plugin.ts'
+import { markedSecrets } from './schema-nodes.ts'
 import { schemaProblems, type ValuePath } from './schema-problems.ts'
 
 /** One line of the plugin list. */
 export interface PluginEntry {
+  /** As it is listed: a plugin of ours, an npm package, or a file. */
   readonly name: string
   readonly options: unknown
+  /** The options with references to secrets as they are written; without it, none holds a reference. */
+  readonly written?: unknown
+  /** The deployment that it is listed in. */
+  readonly deployment?: string
   readonly onUnavailable?: 'reject' | 'next'
   /** Where an option is written; the empty path: the plugin's own line. */
   readonly locate: (path: ValuePath) => ErrorPlace
 }
 
+/** Finds the plugin of an entry. */
+export type ImportEntry = (entry: PluginEntry) => Promise<AnyPlugin>
+
 export interface LoadedPlugin {
+  /** The plugin's name, `DEPLOYMENT/NAME` inside of a deployment; unique within a config that fits together. */
+  readonly id: string
   readonly plugin: AnyPlugin
+  readonly deployment?: string
+  /** For people: the options as they are written, references and all. */
+  readonly written?: unknown
   /** Checked by the plugin's schema, with its defaults. */
   readonly options: unknown
   readonly onUnavailable?: 'reject' | 'next'
@@ -24,45 +37,54 @@ export interface LoadedPlugin {
 interface LoadResult {
   readonly plugins: readonly LoadedPlugin[]
   readonly problems: readonly BurrowError[]
+  /** Each text that a schema marks as a secret, and the file that it stands in. */
+  readonly secrets: readonly { readonly text: string; readonly file: string | undefined }[]
 }
+
+type Loading = Pick<LoadResult, 'problems' | 'secrets'> & { readonly loaded?: LoadedPlugin }
 
 /** Imports every plugin and checks its options; finds all problems, not only the first. */
 export async function loadPlugins(
   entries: readonly PluginEntry[],
-  importPlugin: ImportPlugin,
+  importPlugin: ImportEntry,
 ): Promise<LoadResult> {
   const results = await Promise.all(entries.map(entry => load(entry, importPlugin)))
   return {
-    plugins: results.flatMap(result => ('plugin' in result ? [result] : [])),
-    problems: results.flatMap(result => ('plugin' in result ? [] : result)),
+    plugins: results.flatMap(({ loaded }) => loaded ?? []),
+    problems: results.flatMap(({ problems }) => problems),
+    secrets: results.flatMap(({ secrets }) => secrets),
   }
 }
 
-async function load(
-  { name, options, onUnavailable, locate }: PluginEntry,
-  importPlugin: ImportPlugin,
-): Promise<LoadedPlugin | readonly BurrowError[]> {
-  const place = { ...locate([]), plugin: name }
+async function load(entry: PluginEntry, importPlugin: ImportEntry): Promise<Loading> {
+  const { options, written, deployment, onUnavailable, locate } = entry
+  let id = entry.name
+  const placed = (path: ValuePath) => ({ ...locate(path), plugin: id })
   const input = options ?? {}
   try {
-    const plugin = await importPlugin(name)
+    const plugin = await importPlugin(entry)
+    id = deployment === undefined ? plugin.name : `${deployment}/${plugin.name}`
+    const secrets = markedSecrets(plugin.config, input).map(({ path, text }) => ({
+      text,
+      file: locate(path).file,
+    }))
     const checked = plugin.config.safeParse(input)
-    if (checked.success) {
-      return {
-        plugin,
-        options: checked.data,
-        ...(onUnavailable === undefined ? {} : { onUnavailable }),
-        place,
-      }
+    if (!checked.success) {
+      const context = { code: 'PLUGIN_OPTIONS', schema: plugin.config, input: written ?? input } as const
+      return { secrets, problems: schemaProblems(checked.error, { ...context, locate: placed }) }
     }
-    return schemaProblems(checked.error, {
-      code: 'PLUGIN_OPTIONS',
-      schema: plugin.config,
-      input,
-      locate: path => ({ ...locate(path), plugin: name }),
-    })
+    const loaded = {
+      id,
+      plugin,
+      options: checked.data,
+      ...(written === undefined ? {} : { written }),
+      ...(deployment === undefined ? {} : { deployment }),
+      ...(onUnavailable === undefined ? {} : { onUnavailable }),
+      place: placed([]),
+    }
+    return { loaded, secrets, problems: [] }
   } catch (cause) {
-    return [blamed('PLUGIN_SETUP', place, cause)]
+    return { secrets: [], problems: [blamed('PLUGIN_SETUP', placed([]), cause)] }
   }
 }
 
@@ -72,7 +94,7 @@ export function blamed(
   place: ErrorPlace,
   error: unknown,
 ): BurrowError {
-  if (!(error instanceof BurrowError)) {
+  if (!isBurrowError(error)) {
     const text = error instanceof Error ? error.message : String(error)
     return new BurrowError(code, text, place, { cause: error })
   }
@@ -83,6 +105,6 @@ export function blamed(
     error.code,
     error.message,
     { ...base, ...error.place },
-    { cause: error, also: error.also },
+    { cause: error, also: error.also.map(one => blamed(code, place, one)) },
   )
 }

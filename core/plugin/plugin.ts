@@ -3,11 +3,13 @@ import type { ZodType } from 'zod'
 import type { Prefix } from '../flow.ts'
 import type { Hooks } from '../hooks/hooks.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
-import type { Lease, SessionInfo } from '../protocol/outputs.ts'
+import type { Grant, Lease, SessionInfo } from '../protocol/outputs.ts'
 import type { Capability, CapabilityValues } from './capability.ts'
 
 /** What the host lends to a plugin. */
 export interface PluginContext {
+  /** The plugin's name, `DEPLOYMENT/NAME` within a deployment: the owner of its leases, its name in logs and trails. */
+  readonly id: string
   readonly hooks: Hooks
   readonly log: Logger
   readonly clock: Clock
@@ -19,8 +21,8 @@ export interface PluginContext {
   /** Offers a declared capability to later plugins. */
   provide<T>(capability: Capability<T>, value: T): void
   /**
-   * A thing that only one generation of the config may own (a file, a pool, a connection). Made on first use,
-   * kept under (plugin, key) over reloads, closed when no generation uses it.
+   * A thing of which there can be one only (a file, a pool, a connection). Made on first use, kept under (plugin name, key)
+   * over reloads and for all deployments, closed when no generation of the config uses it.
    */
   shared<T>(key: string, make: () => T, close?: (value: T) => void | Promise<void>): T
 }
@@ -54,8 +56,11 @@ export interface PluginInstance {
   stop?(): void | Promise<void>
   /** Frees a lease of this plugin. Idempotent. */
   releaseLease?(lease: Lease): void | Promise<void>
-  /** Takes a lease of this plugin again, after a restart; false = it is no longer free. */
-  resumeLease?(lease: Lease, session: SessionInfo): boolean | Promise<boolean>
+  /**
+   * Takes a lease of this plugin again, after a restart, or when a live session passes to this generation of the config;
+   * false: it is no longer free, or this config would not give it to `grant`.
+   */
+  resumeLease?(lease: Lease, session: SessionInfo, grant: Grant): boolean | Promise<boolean>
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: a list of plugins is of mixed option types; `definePlugin` checks each.

@@ -1,7 +1,8 @@
 /** What a schema says against a value, in an operator's words: where, what stands there, what was expected. */
-import { type ZodError, type ZodType, z } from 'zod'
+import type { ZodError, ZodType } from 'zod'
 import { BurrowError, ERRORS, type ErrorCode, type ErrorPlace } from '../errors.ts'
 import { nearest } from './nearest.ts'
+import { isMarkedSecret, nodesAt } from './schema-nodes.ts'
 import { isSecretKey } from './secret-key.ts'
 
 export type ValuePath = readonly PropertyKey[]
@@ -44,7 +45,8 @@ function describe(issue: Issue, checked: Checked): BurrowError[] {
   }
   const found = at(input, issue.path)
   const expected = issue.message.replace(/^Invalid input: /, '').replace(/, received .*$/, '')
-  const what = found === undefined ? 'is missing' : `is ${valueText(found, issue.path)}`
+  const hidden = issue.path.some(isSecretKey) || isMarkedSecret(schema, issue.path)
+  const what = found === undefined ? 'is missing' : `is ${valueText(found, hidden)}`
   const text = `${pathText(issue.path)} ${what}: ${expected}`
   return [new BurrowError(ownCode(issue) ?? code, text, locate(issue.path))]
 }
@@ -69,26 +71,14 @@ const pathText = (path: ValuePath) => {
 const LONGEST_VALUE = 80
 
 /** The value as the file has it; secrets, and what may hold one, are only named. */
-function valueText(value: unknown, path: ValuePath): string {
+function valueText(value: unknown, hidden: boolean): string {
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'a mapping'
-  if (path.some(isSecretKey)) return 'a value that is not shown'
+  if (hidden) return 'a value that is not shown'
   const text = JSON.stringify(value)
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}...` : text
 }
 
-interface SchemaNode {
-  readonly properties?: Readonly<Record<string, SchemaNode>>
-  readonly additionalProperties?: SchemaNode
-  readonly items?: SchemaNode
-}
-
 /** The keys that the schema knows of the mapping at `path`. */
-function knownKeys(schema: ZodType, path: ValuePath): readonly string[] {
-  const root = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' }) as SchemaNode
-  const node = path.reduce<SchemaNode | undefined>(
-    (inner, key) => inner?.properties?.[String(key)] ?? inner?.items ?? inner?.additionalProperties,
-    root,
-  )
-  return Object.keys(node?.properties ?? {})
-}
+const knownKeys = (schema: ZodType, path: ValuePath): readonly string[] =>
+  nodesAt(schema, path).flatMap(({ properties }) => Object.keys(properties ?? {}))

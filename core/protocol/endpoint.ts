@@ -9,17 +9,19 @@ import type {
   Answer,
   Ask,
   EndReason,
+  Grant,
   Output,
   SessionInfo,
   SessionKey,
   SessionNetwork,
+  SessionPolicy,
   TunnelInfo,
   TunnelKey,
   Verdicts,
 } from './outputs.ts'
 import { newTunnel, receiveDatagram } from './reception.ts'
 import { flushAck, retransmit } from './reliable-channel.ts'
-import { callTimeout, hangUpCall, placeCall, sessionVerdict } from './session.ts'
+import { callTimeout, hangUpCall, placeCall, regrantCall, sessionVerdict } from './session.ts'
 import { flowRemoved, sessionInfo } from './session-link.ts'
 import type { SessionPhase } from './session-table.ts'
 import { deliverSignals, findCall } from './signals.ts'
@@ -28,6 +30,7 @@ import { createSources } from './sources.ts'
 import type { Core, EndpointState, SessionState, TunnelState } from './state.ts'
 import { Timers, type TimersState } from './timers.ts'
 import { removeTunnel, stepTunnel, tunnelTimeout, tunnelVerdict } from './tunnel.ts'
+import { secretFor, secretNamed } from './tunnel-auth.ts'
 import { channelEnv, settleAck, type TunnelTimer, tunnelInfo } from './tunnel-io.ts'
 
 export interface SessionSummary {
@@ -49,10 +52,11 @@ interface Snapshot {
 const SNAPSHOT_VERSION = 1
 
 export class Endpoint {
-  readonly #config: EndpointConfig
+  #config: EndpointConfig
   readonly #random: Random
   #state: EndpointState
   readonly #timers = new Timers()
+  readonly #retiredSecrets = new Map<TunnelKey, string>()
   #outputs: Output[] = []
   #polled = 0
 
@@ -92,6 +96,21 @@ export class Endpoint {
   snapshot(): Json {
     const outputs = this.#outputs.slice(this.#polled)
     return toJson({ version: SNAPSHOT_VERSION, state: this.#state, timers: this.#timers.snapshot(), outputs })
+  }
+
+  /**
+   * What comes from now on is judged by `config`. Calls go on with the PPP options that they began with, tunnels with the
+   * secret that opened them; timers and limits hold for all at once. A restored endpoint knows the secrets of its config alone.
+   */
+  reconfigure(config: EndpointConfig): void {
+    const retired = new Map(this.#retiredSecrets)
+    this.#retiredSecrets.clear()
+    for (const { key, secretName } of this.#state.tunnels.values()) {
+      const opened = retired.get(key) ?? secretNamed(this.#config.secrets, secretName)
+      if (opened !== undefined && opened !== secretNamed(config.secrets, secretName))
+        this.#retiredSecrets.set(key, opened)
+    }
+    this.#config = config
   }
 
   pollOutput(): Output | undefined {
@@ -205,6 +224,29 @@ export class Endpoint {
     })
   }
 
+  /**
+   * Grants a session that is up something else, under the name that it proved: its flow and its rules change at once,
+   * without a drop; what PPP has negotiated stays. False where there is no such session.
+   */
+  regrant(
+    now: Milliseconds,
+    key: SessionKey,
+    { grant, policy }: { readonly grant: Grant; readonly policy: SessionPolicy },
+  ): boolean {
+    return this.#run(now, core => {
+      const call = findCall(core, key)
+      return call !== undefined && regrantCall(core, call.tunnel, call.session, grant, policy)
+    })
+  }
+
+  /** Whether the config of now would open this tunnel with the secret, or without one, as it was opened. */
+  hasItsSecret(key: TunnelKey): boolean {
+    const tunnel = this.#state.tunnels.get(key)
+    if (tunnel === undefined || tunnel.role === 'lac') return true
+    const wanted = secretFor(this.#config.secrets, tunnel.peerHostName)
+    return wanted?.name === tunnel.secretName && !this.#retiredSecrets.has(key)
+  }
+
   /** Ends a tunnel and its calls; unknown keys are ignored. */
   closeTunnel(now: Milliseconds, key: TunnelKey, reason: EndReason): void {
     this.#run(now, core => {
@@ -227,6 +269,7 @@ export class Endpoint {
       config: this.#config,
       random: this.#random,
       state: this.#state,
+      retiredSecrets: this.#retiredSecrets,
       timers: this.#timers,
       now,
       emit: output => this.#outputs.push(output),

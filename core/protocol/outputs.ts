@@ -52,8 +52,38 @@ export type ProofData =
       readonly challenge: Uint8Array
       readonly response: Uint8Array
     }
+  | Mschapv2Proof
 
+/** MS-CHAPv2 (RFC 2759): what the response was made of, beside the password. */
+export interface Mschapv2Proof {
+  readonly method: 'mschapv2'
+  /** As the peer hashed it: without a domain in front. */
+  readonly userName: string
+  /** 16 octets. */
+  readonly authenticatorChallenge: Uint8Array
+  /** 16 octets. */
+  readonly peerChallenge: Uint8Array
+  /** 24 octets. */
+  readonly ntResponse: Uint8Array
+}
+
+/** What a proof may be. */
 export type AuthMethod = ProofData['method']
+
+/** What a link negotiates by LCP. */
+export type LinkAuthMethod = 'pap' | 'chap-md5'
+
+/** An authentication of several rounds, between two of them. */
+export interface AuthExchange {
+  /** Who began it, and alone is asked on. */
+  readonly plugin: string
+  /** The name that it began with; another one ends it. */
+  readonly user: string
+  /** What the plugin wants to have back. JSON as text: opaque here, and nothing in it is taken for a tag of a snapshot. */
+  readonly state: string
+  /** How many of the peer's messages were replied to. */
+  readonly round: number
+}
 
 /** What a user is granted. Every decision after authentication narrows or completes it. */
 export interface Grant {
@@ -100,6 +130,8 @@ export type Ask =
       readonly session: SessionInfo
       readonly user: string
       readonly proof: ProofData
+      /** From the second round of an exchange on. */
+      readonly continued?: AuthExchange
     }
   | { readonly kind: 'authorize'; readonly session: SessionInfo; readonly grant: Grant }
   | {
@@ -118,7 +150,7 @@ export type Ask =
   | {
       readonly kind: 'ownSecret'
       readonly session: SessionInfo
-      readonly method: AuthMethod
+      readonly method: LinkAuthMethod
       readonly user: string
       readonly peerName?: string
     }
@@ -135,10 +167,16 @@ export interface Denial {
   readonly errorCode?: number
 }
 
+/** The peer is sent `reply`, and its next message is asked about with `state`. */
+export interface Continuation extends Pick<AuthExchange, 'plugin' | 'state'> {
+  readonly kind: 'continue'
+  readonly reply: string
+}
+
 export interface Verdicts {
   admitTunnel: { readonly kind: 'accept' } | Denial
   admitSession: { readonly kind: 'accept' } | Denial
-  authenticate: { readonly kind: 'accept'; readonly grant: Grant } | Denial
+  authenticate: { readonly kind: 'accept'; readonly grant: Grant } | Continuation | Denial
   authorize: { readonly kind: 'accept'; readonly grant: Grant } | Denial
   assignAddress: { readonly kind: 'accept'; readonly lease: Lease } | Denial
   decidePolicy: { readonly kind: 'accept'; readonly policy: SessionPolicy } | Denial
@@ -215,6 +253,13 @@ export type Event =
       readonly leases: readonly Lease[]
       readonly network: SessionNetwork
       readonly flowId: number
+    }
+  /** A live session was granted something else (`Endpoint.regrant`); its flow has been told. */
+  | {
+      readonly kind: 'sessionChanged'
+      readonly session: SessionInfo
+      readonly grant: Grant
+      readonly leases: readonly Lease[]
     }
   /** Exactly once for each session that existed, after its flow is gone; `wasUp`: sessionUp was told before. */
   | {

@@ -47,7 +47,7 @@ export function linkEnv(core: Core, tunnel: TunnelState, session: SessionState):
   return {
     now: core.now,
     random: core.random,
-    config: tunnel.dial?.ppp ?? core.config.ppp,
+    config: session.ppp ?? core.config.ppp,
     // Signalling keeps FF 03 and whole protocol numbers: every peer understands them in every phase.
     send: (protocol, payload) =>
       sendData(core, tunnel, session.peerId, encodePppFrame(protocol, payload, { acfc: false, pfc: false })),

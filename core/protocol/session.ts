@@ -3,8 +3,16 @@ import { NO_COUNTERS } from '../flow.ts'
 import type { ControlMessage, MessageOf } from '../wire/control-message.ts'
 import { CDN, describeResult, ERROR } from '../wire/result-codes.ts'
 import { emitAsk } from './asking.ts'
-import type { EndReason, Verdict, Verdicts } from './outputs.ts'
-import { closeLink, createLink, linkAnswer, linkFrame, linkTimer, startLink } from './ppp/link.ts'
+import type { EndReason, Grant, SessionPolicy, Verdict, Verdicts } from './outputs.ts'
+import {
+  closeLink,
+  createLink,
+  linkAnswer,
+  linkFrame,
+  linkTimer,
+  regrantLink,
+  startLink,
+} from './ppp/link.ts'
 import type { LinkTimer } from './ppp/link-env.ts'
 import { type DisconnectCodes, disconnectCodes } from './session-codes.ts'
 import { endSession, linkEnv, sessionInfo, sessionTimer, setSessionTimer } from './session-link.ts'
@@ -74,9 +82,9 @@ const ACTIONS: Readonly<Record<SessionAction, Act>> = {
 
   connect(core, tunnel, session) {
     core.timers.clear(sessionTimer(session, 'call-setup'))
-    const env = linkEnv(core, tunnel, session)
+    session.ppp = tunnel.dial?.ppp ?? core.config.ppp
     session.link = createLink()
-    startLink(session.link, env)
+    startLink(session.link, linkEnv(core, tunnel, session))
   },
 
   disconnect(core, tunnel, session, { reason = { cause: 'local-hangup' }, codes }) {
@@ -292,6 +300,22 @@ export function sessionVerdict(
     ...(message === undefined ? {} : { message: forPeer(message) }),
   }
   stepCall(core, tunnel, session, 'denied', { reason: { cause: 'not-admitted', text }, codes })
+}
+
+/** A live session is granted something else: its flow follows at once, what PPP has negotiated stays. False: it is not admitted, or is ending. */
+export function regrantCall(
+  core: Core,
+  tunnel: TunnelState,
+  session: SessionState,
+  grant: Grant,
+  policy: SessionPolicy,
+): boolean {
+  const { link, wasUp, ending } = session
+  if (link === undefined || !wasUp || ending !== undefined) return false
+  if (!regrantLink(link, linkEnv(core, tunnel, session), grant, policy)) return false
+  const event = { session: sessionInfo(tunnel, session), grant: link.grant ?? grant, leases: link.leases }
+  core.emit({ kind: 'event', event: { kind: 'sessionChanged', ...event } })
+  return true
 }
 
 /** A PPP frame of this call. Early ones are repeated by the peer's PPP. */

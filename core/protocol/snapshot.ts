@@ -1,5 +1,6 @@
 /** Plain state as JSON and back. Byte strings, big integers and maps, which JSON lacks, are tagged. */
 
+/** Plain data. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json }
 
 const BYTES = '$bytes'

@@ -6,7 +6,7 @@ import type { ProtocolDrop } from './drops.ts'
 import type { FlowSlotsState } from './flow-slots.ts'
 import type { Ask, EndReason, Output, Role, SessionKey, TunnelKey } from './outputs.ts'
 import type { LinkState } from './ppp/link.ts'
-import type { LinkUp } from './ppp/link-env.ts'
+import type { LinkUp, PppConfig } from './ppp/link-env.ts'
 import type { ChannelState } from './reliable-channel.ts'
 import type { SessionPhase } from './session-table.ts'
 import type { SourcesState } from './sources.ts'
@@ -67,6 +67,8 @@ export interface SessionState {
   readonly startedAt: Milliseconds
   askId?: number
   link?: LinkState
+  /** What its link negotiates by, from its start on: the endpoint may be configured anew meanwhile. */
+  ppp?: PppConfig
   /** User that authenticated. */
   user?: string
   /** The peer, or we, wanted data sequence numbers (5.4). */
@@ -130,6 +132,8 @@ export interface Core {
   readonly config: EndpointConfig
   readonly random: Random
   readonly state: EndpointState
+  /** Secrets that the config no longer has, of tunnels that were opened with them. */
+  readonly retiredSecrets: Map<TunnelKey, string>
   readonly timers: Timers
   readonly now: Milliseconds
   emit(output: Output): void

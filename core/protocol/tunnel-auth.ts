@@ -12,9 +12,20 @@ export function secretFor(secrets: readonly TunnelSecret[], peerHostName: string
   return secrets.find(entry => entry.peerHostName === undefined || entry.peerHostName === peerHostName)
 }
 
-export function secretOf(core: Core, tunnel: Pick<TunnelState, 'secretName'>): Uint8Array | undefined {
-  const entry = core.config.secrets.find(({ name }) => name === tunnel.secretName)
-  return entry === undefined ? undefined : toUtf8.encode(entry.secret)
+/** The secret of a tunnel, or of one that is about to be; a tunnel keeps the one that it was opened with. */
+export function secretOf(
+  core: Core,
+  { key = '', secretName }: Partial<Pick<TunnelState, 'key' | 'secretName'>>,
+): Uint8Array | undefined {
+  const secret = core.retiredSecrets.get(key) ?? secretNamed(core.config.secrets, secretName)
+  return secret === undefined ? undefined : toUtf8.encode(secret)
+}
+
+export function secretNamed(
+  secrets: readonly TunnelSecret[],
+  secretName: string | undefined,
+): string | undefined {
+  return secrets.find(({ name }) => name === secretName)?.secret
 }
 
 /** Our answer to the peer's challenge, carried by `carrier`; undefined where there is none to answer. */

@@ -342,6 +342,7 @@ export function forgetIfDone(core: Core, tunnel: TunnelState): void {
 /** Frees the id of a tunnel that nothing else speaks of. */
 export function removeTunnel(core: Core, { key, path }: TunnelState): void {
   if (core.state.tunnels.delete(key)) leaveTunnel(core.state.sources, path.remote.address)
+  core.retiredSecrets.delete(key)
 }
 
 function leavePeer(core: Core, tunnel: TunnelState): void {

@@ -2,48 +2,63 @@
 import type { TrailEntry } from '../hooks/guard.ts'
 import { Inquiry } from '../hooks/guard.ts'
 import { readOnly } from '../hooks/read-only.ts'
-import type { PluginHost } from '../plugin/host.ts'
 import type { Clock, Logger } from '../ports.ts'
-import type { Ask, AskKind, Denial, Lease, Verdict, Verdicts } from '../protocol/outputs.ts'
+import type {
+  Ask,
+  AskKind,
+  Denial,
+  Lease,
+  SessionInfo,
+  TunnelInfo,
+  Verdict,
+  Verdicts,
+} from '../protocol/outputs.ts'
+import { authenticated, beginRound, provedRight } from './authentication.ts'
 import type { Decisions, Observed } from './driver.ts'
+import { type Binding, deploymentFor, type Generations } from './generations.ts'
+import { entriesWithoutPassword, withoutPassword } from './mask-password.ts'
 import { createProof } from './proof.ts'
 import { Throttle } from './throttle.ts'
 import { Trails } from './trails.ts'
 
 type AskOf<K extends AskKind> = Extract<Ask, { kind: K }>
-type Decide<K extends AskKind> = (ask: AskOf<K>, inquiry: Inquiry) => Promise<Verdicts[K]>
+type Decide<K extends AskKind> = (ask: AskOf<K>, inquiry: Inquiry, binding: Binding) => Promise<Verdicts[K]>
 
 export interface AsksParts {
-  readonly host: Pick<PluginHost, 'hooks' | 'releaseLease'>
+  readonly generations: Generations
   readonly clock: Clock
   readonly log: Logger
-  /** Zone of a policy whose grant names none. */
-  readonly defaultZone: string
   /** What we prove ourselves with to a peer that asks; absent: nothing. */
   readonly ownSecret?: (ask: AskOf<'ownSecret'>) => Promise<string | undefined>
-  readonly throttle?: Throttle
+  readonly throttle?: Pick<Throttle, 'enter'>
+  /** Where decisions are kept; absent: in some of its own. */
+  readonly trails?: Trails
 }
 
 export class Asks implements Decisions {
-  /** By tunnel key and by session id. */
-  readonly trails = new Trails()
+  readonly trails: Trails
   readonly #parts: AsksParts
-  readonly #throttle: Throttle
-  readonly #open = new Map<number, Inquiry>()
+  readonly #throttle: Pick<Throttle, 'enter'>
+  readonly #open = new Map<number, { readonly ask: Ask; readonly inquiry: Inquiry }>()
   readonly #deciders: { readonly [K in AskKind]: Decide<K> } = {
-    admitTunnel: async ({ tunnel }, inquiry) =>
-      (await this.#hooks.ask('admitTunnel', inquiry, { tunnel })) ?? { kind: 'accept' },
-    admitSession: async ({ session }, inquiry) =>
-      (await this.#hooks.ask('admitSession', inquiry, { session })) ?? { kind: 'accept' },
-    authenticate: (ask, inquiry) => this.#authenticate(ask, inquiry),
-    authorize: async ({ session, grant }, inquiry) => {
-      const verdict = await this.#hooks.refine('authorize', inquiry, grant, { session })
+    admitTunnel: async ({ tunnel }, inquiry, binding) => {
+      binding.deployment = deploymentFor(binding.generation, tunnel)
+      return (await hooksOf(binding).ask('admitTunnel', inquiry, { tunnel })) ?? { kind: 'accept' }
+    },
+    admitSession: async ({ session }, inquiry, binding) => {
+      binding.deployment = deploymentFor(binding.generation, session.tunnel)
+      return (await hooksOf(binding).ask('admitSession', inquiry, { session })) ?? { kind: 'accept' }
+    },
+    authenticate: (ask, inquiry, binding) => this.#authenticate(ask, inquiry, binding),
+    authorize: async ({ session, grant }, inquiry, binding) => {
+      const verdict = await hooksOf(binding).refine('authorize', inquiry, grant, { session })
       return 'kind' in verdict ? verdict : accept({ grant: verdict })
     },
-    assignAddress: (ask, inquiry) => this.#assignAddress(ask, inquiry),
-    decidePolicy: async ({ session, grant, leases }, inquiry) => {
-      const nothing = { zone: grant.zone ?? this.#parts.defaultZone, rules: [] }
-      const verdict = await this.#hooks.refine('decidePolicy', inquiry, nothing, { session, grant, leases })
+    assignAddress: (ask, inquiry, binding) => this.#assignAddress(ask, inquiry, binding),
+    decidePolicy: async ({ session, grant, leases }, inquiry, binding) => {
+      const nothing = { zone: grant.zone ?? binding.generation.defaultZone, rules: [] }
+      const call = { session, grant, leases }
+      const verdict = await hooksOf(binding).refine('decidePolicy', inquiry, nothing, call)
       return 'kind' in verdict ? verdict : accept({ policy: verdict })
     },
     ownSecret: async ask => {
@@ -55,47 +70,74 @@ export class Asks implements Decisions {
   constructor(parts: AsksParts) {
     this.#parts = parts
     this.#throttle = parts.throttle ?? new Throttle(parts.clock)
+    this.trails = parts.trails ?? new Trails(parts.clock)
   }
 
   /** Calls `answer` once, never before it has returned, and not at all after a withdrawal. */
   ask(askId: number, ask: Ask, answer: (verdict: Verdict) => void): void {
-    const inquiry = new Inquiry((plugin, value) => this.#releaseLate(ask, plugin, value))
-    this.#open.set(askId, inquiry)
-    void this.#decide(ask, inquiry).then(verdict => {
+    const binding = this.#bindingOf(ask)
+    const inquiry = new Inquiry((plugin, value) => this.#releaseLate(ask, binding, plugin, value))
+    this.#open.set(askId, { ask, inquiry })
+    this.trails.asked(ask)
+    void this.#decide(ask, inquiry, binding).then(verdict => {
       this.#open.delete(askId)
-      this.trails.add('session' in ask ? ask.session.id : ask.tunnel.key, inquiry.trail)
+      this.trails.serve(ask, binding)
+      if (!inquiry.withdrawn) this.#keep(ask, inquiry, verdict)
       if (!inquiry.withdrawn) answer(verdict)
-      else if ('lease' in verdict) void this.#release(verdict.lease)
+      else if ('lease' in verdict) void this.#release(verdict.lease, binding)
     })
   }
 
   withdraw(askId: number): void {
-    this.#open.get(askId)?.withdraw()
+    const open = this.#open.get(askId)
+    open?.inquiry.withdraw()
+    // At once: the end of the call is told next, with its trail.
+    if (open !== undefined) this.#keep(open.ask, open.inquiry)
   }
 
   async tell(event: Observed): Promise<void> {
     const { kind, ...told } = event
-    await this.#hooks.tell(kind, readOnly(told) as never)
+    await hooksOf(this.#bindingOf(event)).tell(kind, readOnly(told) as never)
   }
 
-  releaseLease(lease: Lease): Promise<void> {
-    return this.#parts.host.releaseLease(lease)
+  releaseLease(lease: Lease, session: SessionInfo): Promise<void> {
+    return this.#parts.generations.ofSession(session).generation.host.releaseLease(lease)
   }
 
-  get #hooks(): PluginHost['hooks'] {
-    return this.#parts.host.hooks
+  over(subject: TunnelInfo | SessionInfo): void {
+    this.#parts.generations.over(subject)
   }
 
-  async #decide(ask: Ask, inquiry: Inquiry): Promise<Verdict> {
+  #keep(ask: Ask, { trail }: Inquiry, verdict?: Verdict): void {
+    const entries = ask.kind === 'authenticate' ? entriesWithoutPassword(trail, ask.proof) : trail
+    this.trails.decided(ask, entries, verdict)
+  }
+
+  #bindingOf(about: Ask | Observed): Binding {
+    const { generations } = this.#parts
+    return 'session' in about ? generations.ofSession(about.session) : generations.ofTunnel(about.tunnel)
+  }
+
+  async #decide(ask: Ask, inquiry: Inquiry, binding: Binding): Promise<Verdict> {
     try {
-      return await (this.#deciders[ask.kind] as Decide<AskKind>)(readOnly(ask), inquiry)
+      return await (this.#deciders[ask.kind] as Decide<AskKind>)(readOnly(ask), inquiry, binding)
     } catch (error) {
       this.#parts.log.error({ ask: ask.kind, error }, 'internal error; the decision is a denial')
       return deny('internal error')
     }
   }
 
-  async #authenticate({ session, user, proof }: AskOf<'authenticate'>, inquiry: Inquiry) {
+  async #authenticate(
+    { session, user, proof, continued }: AskOf<'authenticate'>,
+    inquiry: Inquiry,
+    binding: Binding,
+  ): Promise<Verdicts['authenticate']> {
+    const deployment = deploymentFor(binding.generation, session.tunnel, user)
+    // Names are compared after a renegotiation; those of another deployment are other people's.
+    if (binding.login !== undefined && deployment !== binding.deployment)
+      return deny('renegotiated as a user of another deployment')
+    binding.deployment = deployment
+    const round = beginRound(inquiry, continued)
     const enteredAt = this.#parts.clock.now()
     const source = session.tunnel.path.remote.address
     const turn = await this.#throttle.enter(source, user, withdraw => inquiry.running(withdraw))
@@ -106,40 +148,46 @@ export class Asks implements Decisions {
       return deny('too many logins of this source wait for their turn')
     }
     if (waitedMs > 0) inquiry.trail.push(throttled('delay', waitedMs))
-    const verdict = await this.#hooks.ask('authenticate', inquiry, {
+    const verdict = await hooksOf(binding).ask('authenticate', inquiry, {
       session,
       user,
       proof: createProof(proof),
+      ...round,
     })
-    turn.done(inquiry.withdrawn || verdict?.kind === 'unavailable' ? undefined : verdict?.kind === 'accept')
-    if (verdict === undefined) return deny('no plugin knows this user')
-    if (verdict.kind === 'accept') return accept({ grant: { ...verdict.grant, user: verdict.user } })
-    const { reason, message } = { message: undefined, ...verdict }
-    return { ...deny(reason), ...(message === undefined ? {} : { message }) }
+    turn.done(provedRight(inquiry, verdict))
+    const told = authenticated(inquiry, verdict)
+    if (told.kind === 'accept')
+      binding.login ??= { user, plugin: inquiry.answeredBy ?? '', grant: told.grant }
+    return told.kind === 'deny' ? { ...told, reason: withoutPassword(told.reason, proof) } : told
   }
 
-  async #assignAddress({ session, grant, address }: AskOf<'assignAddress'>, inquiry: Inquiry) {
-    const verdict = await this.#hooks.ask('assignAddress', inquiry, { session, grant, address })
+  async #assignAddress(
+    { session, grant, address }: AskOf<'assignAddress'>,
+    inquiry: Inquiry,
+    binding: Binding,
+  ) {
+    const verdict = await hooksOf(binding).ask('assignAddress', inquiry, { session, grant, address })
     const owner = inquiry.answeredBy
     if (verdict === undefined || owner === undefined) return deny('no plugin gives out addresses')
     if (verdict.kind === 'refuse') return deny(verdict.reason)
     return accept({ lease: { owner, kind: address, value: verdict.value, id: verdict.id } })
   }
 
-  #releaseLate(ask: Ask, owner: string, value: unknown): void {
+  #releaseLate(ask: Ask, binding: Binding, owner: string, value: unknown): void {
     if (ask.kind !== 'assignAddress' || !isLease(value)) return
-    void this.#release({ owner, kind: ask.address, value: value.value, id: value.id })
+    void this.#release({ owner, kind: ask.address, value: value.value, id: value.id }, binding)
   }
 
-  async #release(lease: Lease): Promise<void> {
+  async #release(lease: Lease, { generation }: Binding): Promise<void> {
     try {
-      await this.releaseLease(lease)
+      await generation.host.releaseLease(lease)
     } catch (error) {
       this.#parts.log.error({ lease, error }, 'a lease that came too late could not be released')
     }
   }
 }
 
+const hooksOf = ({ generation, deployment }: Binding) => generation.host.hooksOf(deployment)
 const accept = <T extends object>(what: T) => ({ kind: 'accept', ...what }) as const
 const deny = (reason: string): Denial => ({ kind: 'deny', reason })
 

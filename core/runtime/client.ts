@@ -4,7 +4,7 @@ import { BurrowError } from '../errors.ts'
 import type { Clock, Logger, Milliseconds, Path, Random, SocketAddress } from '../ports.ts'
 import { DEFAULT_L2TP, type DialRequest, type EndpointConfig } from '../protocol/config.ts'
 import { Endpoint } from '../protocol/endpoint.ts'
-import type { AuthMethod, EndReason, Event, SessionNetwork } from '../protocol/outputs.ts'
+import type { EndReason, Event, LinkAuthMethod, SessionNetwork } from '../protocol/outputs.ts'
 import { DEFAULT_PPP } from '../protocol/ppp/config.ts'
 import { BoundedLog } from './bounded-log.ts'
 import { type CallEnd, callEnd, dialError } from './dial-error.ts'
@@ -15,9 +15,10 @@ import { UndoStack } from './undo-stack.ts'
 export interface ClientOptions {
   readonly remote: SocketAddress
   readonly user: string
-  readonly password: string
+  /** A promise: of one who is still asked for it. */
+  readonly password: string | Promise<string>
   /** In which ways we are willing to prove ourselves. */
-  readonly auth: readonly AuthMethod[]
+  readonly auth: readonly LinkAuthMethod[]
   readonly mruBytes: number
   /** Prefixes to reach through the tunnel; 0.0.0.0/0 is everything. */
   readonly routes: readonly string[]
@@ -36,6 +37,7 @@ interface ClientWorld {
   readonly kernel: Kernel
   readonly createDataPlane: (options: DataPlaneOptions) => ListeningDataPlane
   readonly trace?: Trace
+  readonly onEvent?: (event: Event) => void
 }
 
 /** A call that is up. */
@@ -87,7 +89,7 @@ async function dial(
   signal: AbortSignal,
   opened: UndoStack,
 ): Promise<Connection> {
-  const { clock, log, kernel, random, trace, createDataPlane } = world
+  const { clock, log, kernel, random, trace, onEvent, createDataPlane } = world
   const { remote, tunName, mruBytes, routes } = options
   const peer = `${remote.address}:${remote.port}`
   const address = await kernel.localAddressFor(remote)
@@ -111,8 +113,11 @@ async function dial(
     clock,
     log,
     bounded,
-    interimIntervalS: 0,
-    onEvent: call.onEvent,
+    interimIntervalS: () => 0,
+    onEvent: event => {
+      onEvent?.(event)
+      call.onEvent(event)
+    },
     onDataPlaneDown: call.onDataPlaneDown,
     ...(trace === undefined ? {} : { trace }),
   })
@@ -163,17 +168,21 @@ function followCall(): Call {
 }
 
 /** A client is asked for its own secret and takes no calls. */
-function decideForClient(password: string): Decisions {
+function decideForClient(password: string | Promise<string>): Decisions {
   return {
-    ask: (_askId, ask, answer) =>
-      answer(
-        ask.kind === 'ownSecret'
-          ? { kind: 'accept', secret: password }
-          : { kind: 'deny', reason: 'a client takes no calls' },
-      ),
+    ask: (_askId, ask, answer) => {
+      if (ask.kind !== 'ownSecret') answer({ kind: 'deny', reason: 'a client takes no calls' })
+      else if (typeof password === 'string') answer({ kind: 'accept', secret: password })
+      else
+        void password.then(
+          secret => answer({ kind: 'accept', secret }),
+          () => answer({ kind: 'deny', reason: 'no password was given' }),
+        )
+    },
     withdraw: () => {},
     tell: async () => {},
     releaseLease: async () => {},
+    over: () => {},
   }
 }
 

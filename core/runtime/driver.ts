@@ -4,7 +4,7 @@
  */
 import type { DataPlane, DataPlaneEvent } from '../dataplane/data-plane.ts'
 import { BurrowError } from '../errors.ts'
-import { NO_COUNTERS } from '../flow.ts'
+import { type FlowCounters, NO_COUNTERS } from '../flow.ts'
 import type { SessionDown, SessionUp, SessionUpdate, TunnelDown, TunnelUp } from '../hooks/views.ts'
 import type { Clock, LogFields, Logger, Milliseconds, Path, TimerHandle } from '../ports.ts'
 import type {
@@ -14,7 +14,9 @@ import type {
   Event,
   Lease,
   Output,
+  SessionInfo,
   SessionKey,
+  TunnelInfo,
   Verdict,
 } from '../protocol/outputs.ts'
 import type { BoundedLog } from './bounded-log.ts'
@@ -22,6 +24,7 @@ import { describeDenial, describeDropped, describeEvent, describeIgnored } from 
 import { FlowInstaller } from './flow-installer.ts'
 import { SessionBook } from './session-book.ts'
 import { watchSession } from './session-watch.ts'
+import type { Trails } from './trails.ts'
 
 /** What the driver needs of `Endpoint`. */
 export interface DrivenEndpoint {
@@ -49,7 +52,9 @@ export interface Decisions {
   withdraw(askId: number): void
   /** Resolves when every observer has seen it or is late; never rejects. */
   tell(event: Observed): Promise<void>
-  releaseLease(lease: Lease): Promise<void>
+  releaseLease(lease: Lease, session: SessionInfo): Promise<void>
+  /** Nothing about this tunnel, or this session, is asked or told any more. */
+  over(subject: TunnelInfo | SessionInfo): void
 }
 
 export type Trace = (direction: 'in' | 'out', path: Path, bytes: Uint8Array) => void
@@ -63,9 +68,11 @@ interface DriverParts {
   /** Drops, refusals and faults that a peer can cause: it could fill the disk with them. */
   readonly bounded: BoundedLog
   /** Between sessionUpdates where the grant does not say; 0: none. */
-  readonly interimIntervalS: number
+  readonly interimIntervalS: (session: SessionInfo) => number
   /** Told of each datagram of the control plane. */
   readonly trace?: Trace
+  /** Follows the events; what it knows of a call is logged at its end. */
+  readonly trails?: Trails
   /** The data plane failed: nothing is forwarded, and nothing is heard, any more. */
   readonly onDataPlaneDown?: (reason: string) => void
   /** Told of each event after the log, before the observers. */
@@ -79,8 +86,10 @@ type SessionUpEvent = Extract<Event, { kind: 'sessionUp' }>
 type SessionDownEvent = Extract<Event, { kind: 'sessionDown' }>
 
 interface LiveSession {
-  readonly up: SessionUpEvent
-  readonly watch: TimerHandle
+  /** With the grant of now. */
+  up: SessionUpEvent
+  watch: TimerHandle
+  readonly upAt: Milliseconds
 }
 
 export class Driver {
@@ -115,6 +124,15 @@ export class Driver {
     } finally {
       this.#drain()
     }
+  }
+
+  /** What has happened so far in each session that is up, as an interim update tells it. */
+  updates(): readonly SessionUpdate[] {
+    return [...this.#live.values()].map(({ up, upAt }) => this.#updateOf(up, upAt))
+  }
+
+  isUp({ id }: SessionInfo): boolean {
+    return this.#live.has(id)
   }
 
   /** Ends a session; resolves when it is gone and its leases are released, rejects when that takes too long. */
@@ -281,10 +299,13 @@ export class Driver {
         void this.#tell(event.tunnel.key, event)
         break
       case 'tunnelDown':
-        if (event.wasUp) void this.#tell(event.tunnel.key, event)
+        void this.#tunnelDown(event)
         break
       case 'sessionUp':
         this.#sessionUp(event)
+        break
+      case 'sessionChanged':
+        this.#sessionChanged(event)
         break
       case 'sessionDown':
         void this.#sessionDown(event)
@@ -292,8 +313,8 @@ export class Driver {
   }
 
   #logEvent(event: Exclude<Event, { kind: 'drop' }>): void {
-    const { level, message, fields } = describeEvent(event)
-    const { bounded, log } = this.#parts
+    const { bounded, log, trails } = this.#parts
+    const { level, message, fields } = describeEvent(event, trails?.take(event))
     // What never came up costs its peer next to nothing, a tunnel without a secret a few datagrams: their lines are bounded.
     if ('wasUp' in event && !event.wasUp) bounded.warn(message, fields)
     else if ('tunnel' in event && event.tunnel.secretName === undefined) bounded[level](message, fields)
@@ -301,26 +322,50 @@ export class Driver {
   }
 
   #sessionUp(event: SessionUpEvent): void {
-    const { session, grant, flowId } = event
-    const { clock, dataPlane, endpoint, interimIntervalS } = this.#parts
+    const { session, grant } = event
+    const upAt = this.#parts.clock.now()
     this.book.note({ ...session, user: grant.user })
     void this.#tell(session.id, event)
-    const upAt = clock.now()
-    const counters = () => dataPlane.readCounters(flowId, 1)[0] ?? NO_COUNTERS
-    const watch = watchSession({
+    this.#live.set(session.id, { up: event, upAt, watch: this.#watch(event, upAt) })
+  }
+
+  #sessionChanged({ session, grant }: Extract<Event, { kind: 'sessionChanged' }>): void {
+    const live = this.#live.get(session.id)
+    if (live === undefined) return
+    live.up = { ...live.up, grant }
+    live.watch.cancel()
+    live.watch = this.#watch(live.up, live.upAt)
+  }
+
+  #watch(up: SessionUpEvent, upAt: Milliseconds): TimerHandle {
+    const { session, grant } = up
+    const { clock, endpoint, interimIntervalS } = this.#parts
+    return watchSession({
       clock,
       grant,
-      interimIntervalS,
-      counters,
+      upAt,
+      interimIntervalS: interimIntervalS(session),
+      counters: () => this.#countersOf(up),
       update: () => {
         // Observers that have not even seen the last event get no backlog; the next update says more.
-        if (this.#told.has(session.id)) return
-        const durationMs = clock.now() - upAt
-        void this.#tell(session.id, { ...event, kind: 'sessionUpdate', counters: counters(), durationMs })
+        if (!this.#told.has(session.id)) void this.#tell(session.id, this.#updateOf(up, upAt))
       },
       end: cause => this.#input(now => endpoint.hangUp(now, session.key, { cause })),
     })
-    this.#live.set(session.id, { up: event, watch })
+  }
+
+  #countersOf({ flowId }: SessionUpEvent): FlowCounters {
+    return this.#parts.dataPlane.readCounters(flowId, 1)[0] ?? NO_COUNTERS
+  }
+
+  #updateOf(up: SessionUpEvent, upAt: Milliseconds): Extract<Observed, { kind: 'sessionUpdate' }> {
+    const durationMs = this.#parts.clock.now() - upAt
+    return { ...up, kind: 'sessionUpdate', counters: this.#countersOf(up), durationMs }
+  }
+
+  async #tunnelDown(event: Extract<Event, { kind: 'tunnelDown' }>): Promise<void> {
+    if (event.wasUp) await this.#tell(event.tunnel.key, event)
+    this.#parts.decisions.over(event.tunnel)
   }
 
   /** The observers first, so that the Stop record is written before anybody else can get the address. */
@@ -334,14 +379,15 @@ export class Driver {
         grant: event.grant ?? live.up.grant,
         network: live.up.network,
       })
-    await Promise.all(event.leases.map(lease => this.#release(lease)))
+    await Promise.all(event.leases.map(lease => this.#release(lease, event.session)))
     this.book.remove(event.session)
+    this.#parts.decisions.over(event.session)
     this.#wakeIfQuiet()
   }
 
-  async #release(lease: Lease): Promise<void> {
+  async #release(lease: Lease, session: SessionInfo): Promise<void> {
     try {
-      await this.#parts.decisions.releaseLease(lease)
+      await this.#parts.decisions.releaseLease(lease, session)
     } catch (error) {
       this.#parts.log.error({ lease, error }, 'a lease could not be released')
     }

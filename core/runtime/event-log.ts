@@ -1,5 +1,6 @@
 /** What an operator reads of a call: one line for each thing that happened, told apart by its message. */
 import type { DropReason } from '../flow.ts'
+import type { TrailEntry } from '../hooks/guard.ts'
 import type { LogFields, Path } from '../ports.ts'
 import { DROP_REASONS, type ProtocolDrop } from '../protocol/drops.ts'
 import type {
@@ -11,6 +12,7 @@ import type {
   SessionInfo,
   TunnelInfo,
 } from '../protocol/outputs.ts'
+import type { Trail } from './trails.ts'
 
 export interface Line {
   readonly level: 'info' | 'warn'
@@ -45,6 +47,19 @@ const reasonFields = ({ cause, resultCode, errorCode, pppCause, text }: EndReaso
   ...(text === undefined ? {} : { text }),
 })
 
+/**
+ * One text for each decision, `hook plugin verdict ms: reason`: a list of texts stays whole in collectors that would tear objects
+ * apart, can be searched, and a person can read it.
+ */
+function trailFields({ entries, dropped }: Trail = { entries: [], dropped: 0 }): LogFields {
+  if (entries.length === 0) return {}
+  const first = dropped === 0 ? [] : [`... ${dropped} more`]
+  return { trail: [...first, ...entries.map(entryText)] }
+}
+
+const entryText = ({ hook, plugin, tap, verdict, ms, reason }: TrailEntry) =>
+  `${hook} ${tap === plugin ? plugin : `${plugin}(${tap})`} ${verdict} ${ms.toFixed(1)}ms${reason === undefined ? '' : `: ${reason}`}`
+
 /** Ends that somebody asked for; any other end is worth a warning. */
 const ORDERLY: ReadonlySet<EndCause> = new Set([
   'peer-hangup',
@@ -64,8 +79,8 @@ const TUNNEL_REFUSED: Readonly<Partial<Record<EndCause, string>>> = {
   'retransmit-exhausted': 'tunnel given up: the peer went silent while it was set up',
 }
 
-/** The line of an event; `drop` has none here, for it is counted. */
-export function describeEvent(event: Exclude<Event, { kind: 'drop' }>): Line {
+/** The line of an event, at an end with what was decided; `drop` has none here, for it is counted. */
+export function describeEvent(event: Exclude<Event, { kind: 'drop' }>, trail?: Trail): Line {
   switch (event.kind) {
     case 'tunnelUp':
       return { level: 'info', message: 'tunnel up', fields: tunnelFields(event.tunnel) }
@@ -74,7 +89,7 @@ export function describeEvent(event: Exclude<Event, { kind: 'drop' }>): Line {
       return {
         level: ORDERLY.has(cause) ? 'info' : 'warn',
         message: event.wasUp ? 'tunnel down' : (TUNNEL_REFUSED[cause] ?? 'tunnel not set up'),
-        fields: { ...tunnelFields(event.tunnel), ...reasonFields(event.reason) },
+        fields: { ...tunnelFields(event.tunnel), ...reasonFields(event.reason), ...trailFields(trail) },
       }
     }
     case 'sessionUp':
@@ -88,6 +103,15 @@ export function describeEvent(event: Exclude<Event, { kind: 'drop' }>): Line {
           ...(event.grant.zone === undefined ? {} : { zone: event.grant.zone }),
         },
       }
+    case 'sessionChanged':
+      return {
+        level: 'info',
+        message: 'session changed: the new config grants it something else',
+        fields: {
+          ...sessionFields(event.session),
+          ...(event.grant.zone === undefined ? {} : { zone: event.grant.zone }),
+        },
+      }
     case 'sessionDown':
       return {
         level: ORDERLY.has(event.reason.cause) ? 'info' : 'warn',
@@ -98,6 +122,7 @@ export function describeEvent(event: Exclude<Event, { kind: 'drop' }>): Line {
           seconds: Math.round(event.durationMs / 1000),
           octetsIn: event.counters.octetsIn,
           octetsOut: event.counters.octetsOut,
+          ...trailFields(trail),
         },
       }
   }

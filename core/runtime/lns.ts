@@ -4,6 +4,7 @@ import { BurrowError } from '../errors.ts'
 import type { Prefix } from '../flow.ts'
 import { type BootReport, PluginHost } from '../plugin/host.ts'
 import type { ServerView } from '../plugin/plugin.ts'
+import { SharedResources } from '../plugin/shared.ts'
 import type { Clock, Logger, Random, SocketAddress } from '../ports.ts'
 import { Endpoint } from '../protocol/endpoint.ts'
 import type { Event } from '../protocol/outputs.ts'
@@ -11,11 +12,15 @@ import { Asks } from './asks.ts'
 import { BoundedLog } from './bounded-log.ts'
 import type { LoadedConfig } from './config-file.ts'
 import { Driver, type Trace } from './driver.ts'
+import { type Generation, Generations } from './generations.ts'
 import type { Kernel } from './node/kernel.ts'
-import { endpointConfig, isExposed } from './server-config.ts'
+import { type ReloadOptions, type ReloadReport, refuseRestarts } from './reload.ts'
+import { RightToStay } from './right-to-stay.ts'
+import { deviceMtuBytes, endpointConfig, isExposed } from './server-config.ts'
 import { SessionRoutes } from './session-routes.ts'
 import { type SessionRow, sessionRows } from './session-rows.ts'
 import { tapFaultsTo } from './tap-faults.ts'
+import { Trails } from './trails.ts'
 import { UndoStack } from './undo-stack.ts'
 
 /** What a server needs of the machine that it runs on. */
@@ -31,17 +36,33 @@ interface LnsWorld {
 
 /** For acknowledgements of CDN and StopCCN, Stop records and released leases, all at once. */
 const STOP_MS = 6000
+/** Each is a set of running plugins; beyond it the sessions of the oldest pass to the generation of now. */
+const MOST_GENERATIONS = 4
+
+/** A generation, and the pools that its plugins have declared. */
+interface Reading extends Generation {
+  readonly pools: Map<string, readonly Prefix[]>
+}
 
 export class Lns {
-  readonly #config: LoadedConfig
+  #config: LoadedConfig
   readonly #world: LnsWorld
   readonly #opened: UndoStack
   readonly #endpoint: Endpoint
   readonly #dataPlane: ListeningDataPlane
   readonly #driver: Driver
-  readonly #host: PluginHost
+  readonly #shared = new SharedResources()
+  readonly #bounded: BoundedLog
+  readonly #first: Reading
+  readonly #generations: Generations
+  readonly #rights: RightToStay
   readonly #routes: SessionRoutes
-  readonly #pools = new Map<string, readonly Prefix[]>()
+  readonly #trails: Trails
+  /** Hosts of generations that serve nothing any more, on their way out. */
+  readonly #stoppingHosts = new Set<Promise<void>>()
+  #reloading: Promise<unknown> = Promise.resolve()
+  /** Sessions of a generation before this one are looked at when they come up. */
+  #enforcedFrom = 0
   #own: readonly Prefix[] = []
   #stopping: Promise<void> | undefined
 
@@ -55,50 +76,50 @@ export class Lns {
     this.#config = config
     this.#world = world
     this.#opened = new UndoStack(log)
-    const bounded = new BoundedLog(log, clock)
-    this.#opened.push('the log', () => bounded.close())
-    this.#host = new PluginHost(config.plugins, {
-      clock,
-      random,
-      log,
-      configDir: config.dir,
-      server: this.#view(),
-      onTapFault: tapFaultsTo(bounded),
-    })
-    const { name, mtuBytes = server.ppp.mruBytes } = server.tun
+    this.#bounded = new BoundedLog(log, clock)
+    this.#opened.push('the log', () => this.#bounded.close())
+    this.#first = this.#read(config, 1)
+    this.#generations = new Generations(this.#first, unused => this.#stopHost(unused.host))
+    const { name } = server.tun
+    const mtuBytes = deviceMtuBytes(server)
     this.#dataPlane = world.createDataPlane({ listen: server.listen, tun: { name, mtuBytes } })
-    this.#routes = new SessionRoutes({
-      kernel: world.kernel,
-      tunName: name,
-      pools: () => [...this.#pools.values()].flat(),
-      log,
-    })
+    this.#routes = new SessionRoutes({ kernel: world.kernel, tunName: name, log })
     let onDataPlaneDown: (reason: string) => void = () => {}
     this.failed = new Promise(resolve => {
       onDataPlaneDown = reason => resolve(new BurrowError('DATA_PLANE_DOWN', reason))
     })
     this.#endpoint = new Endpoint(endpointConfig(server, config.secrets), random)
+    this.#trails = new Trails(clock)
     this.#driver = new Driver({
       endpoint: this.#endpoint,
       dataPlane: this.#dataPlane,
-      decisions: new Asks({ host: this.#host, clock, log, defaultZone: server.defaultZone }),
+      decisions: new Asks({ generations: this.#generations, clock, log, trails: this.#trails }),
+      trails: this.#trails,
       clock,
       log,
-      bounded,
-      interimIntervalS: server.interimIntervalS,
+      bounded: this.#bounded,
+      interimIntervalS: session => this.#generations.ofSession(session).generation.interimIntervalS,
       onDataPlaneDown,
       ...(trace === undefined ? {} : { trace }),
       onEvent: event => {
         this.#routes.take(event)
+        this.#lookAtLate(event)
         onEvent?.(event)
       },
+    })
+    this.#rights = new RightToStay({
+      generations: this.#generations,
+      endpoint: this.#endpoint,
+      driver: this.#driver,
+      log,
+      trail: ({ id }, entries) => this.#trails.add(id, entries),
     })
   }
 
   /** Lets the plugins look at what their options refer to, and says who taps what; opens nothing. */
   async check(): Promise<BootReport> {
-    await this.#host.check()
-    return this.#host.report()
+    await this.#first.host.check()
+    return this.#first.host.report()
   }
 
   /** Opens everything in order; where one thing fails, all that was opened is closed again before the error is thrown. */
@@ -109,6 +130,16 @@ export class Lns {
       await this.#opened.unwind()
       throw error
     }
+  }
+
+  /**
+   * Reads the config again. Where anything in it is wrong, the old one goes on and the coded error is thrown; else what
+   * begins from now on is served by the new one, and what lives goes on. One reload at a time, in the order of the calls.
+   */
+  reload(load: () => Promise<LoadedConfig>, options: ReloadOptions): Promise<ReloadReport> {
+    const reloaded = this.#reloading.then(async () => this.#reload(await load(), options))
+    this.#reloading = reloaded.catch(() => {})
+    return reloaded
   }
 
   /** CDN and StopCCN to every peer, a Stop record for every session, then everything closed. Idempotent. */
@@ -126,30 +157,122 @@ export class Lns {
     return sessionRows(this.#endpoint.sessions(), this.#dataPlane, this.#world.clock.now())
   }
 
+  /** Sets the plugins of a config up; opens nothing. */
+  #read({ server, plugins, deployments, dir }: LoadedConfig, number: number): Reading {
+    const { clock, random, log } = this.#world
+    const pools = new Map<string, readonly Prefix[]>()
+    const host = new PluginHost(plugins, {
+      clock,
+      random,
+      log,
+      configDir: dir,
+      server: this.#view(server, pools),
+      onTapFault: tapFaultsTo(this.#bounded),
+      shared: this.#shared,
+      deployments: deployments.map(({ name }) => name),
+    })
+    const { defaultZone, interimIntervalS } = server
+    return { number, host, deployments, defaultZone, interimIntervalS, pools }
+  }
+
+  async #reload(config: LoadedConfig, { enforce }: ReloadOptions): Promise<ReloadReport> {
+    const { log } = this.#world
+    if (this.#stopping !== undefined) throw new BurrowError('RELOAD_STOPPING', 'the server is stopping')
+    refuseRestarts(this.#config.server, config)
+    const { number: before } = this.#generations.current
+    const next = this.#read(config, before + 1)
+    try {
+      await next.host.check()
+      await next.host.start()
+      if (this.#stopping !== undefined) throw new BurrowError('RELOAD_STOPPING', 'the server is stopping')
+    } catch (error) {
+      await next.host.stop()
+      throw error
+    }
+    // Nothing below fails.
+    for (const warning of config.warnings) log.warn({}, warning)
+    this.#config = config
+    this.#endpoint.reconfigure(endpointConfig(config.server, config.secrets))
+    this.#routes.changePools([...next.pools.values()].flat())
+    this.#generations.begin(next)
+    const { passed, lost } = await this.#passOldest()
+    if (enforce) this.#enforcedFrom = next.number
+    const enforced = enforce ? await this.#rights.enforce() : undefined
+    const untouched = this.#driver
+      .updates()
+      .filter(({ session }) => this.#generations.ofSession(session).generation !== next).length
+    const report = { generation: next.number, untouched, passed, lost }
+    log.info({ ...report, ...enforced }, 'config reloaded')
+    return { ...report, warnings: config.warnings, ...(enforced === undefined ? {} : { enforced }) }
+  }
+
+  /** The sessions of generations that are too many pass to the one of now. */
+  async #passOldest(): Promise<{ readonly passed: number; readonly lost: number }> {
+    const old = new Set(
+      this.#generations.living.slice(0, -MOST_GENERATIONS).map(({ generation }) => generation),
+    )
+    const isOld = (generation: Generation) => old.has(generation)
+    for (const tunnel of this.#endpoint.tunnels())
+      if (isOld(this.#generations.ofTunnel(tunnel).generation)) this.#rights.passTunnel(tunnel)
+    const outcomes = []
+    for (const update of this.#driver.updates())
+      if (isOld(this.#generations.ofSession(update.session).generation))
+        outcomes.push(await this.#rights.pass(update))
+    const passed = outcomes.filter(outcome => outcome === 'stayed').length
+    return { passed, lost: outcomes.length - passed }
+  }
+
+  /** A call that was still being set up when rights were enforced. */
+  #lookAtLate(event: Event): void {
+    if (event.kind !== 'sessionUp') return
+    const { session } = event
+    if (this.#generations.ofSession(session).generation.number >= this.#enforcedFrom) return
+    // When the driver has heard of it.
+    void Promise.resolve()
+      .then(() => this.#driver.updates().find(update => update.session.id === session.id))
+      .then(update => (update === undefined ? undefined : this.#rights.lookAt(update)))
+      .catch(error => this.#world.log.error({ error, id: session.id }, 'the right to stay was not looked at'))
+  }
+
+  #stopHost(host: PluginHost): void {
+    const stopping = host.stop().finally(() => this.#stoppingHosts.delete(stopping))
+    this.#stoppingHosts.add(stopping)
+  }
+
   async #open(): Promise<void> {
     const { kernel, clock, log } = this.#world
     const { server, warnings } = this.#config
+    const { host, pools } = this.#first
     for (const warning of warnings) log.warn({}, warning)
 
     const own = await kernel.watchOwnAddresses({ clock, log }, prefixes =>
       this.#ownAddressesChanged(prefixes),
     )
     this.#opened.push('the watch on own addresses', () => own.stop())
-    await this.#host.check()
-    await this.#host.start()
-    this.#opened.push('the plugins', () => this.#host.stop())
+    await host.check()
+    await host.start()
+    this.#opened.push('the plugins', () => this.#stopPlugins())
     await this.#dataPlane.start()
     this.#opened.push('the data plane', () => this.#dataPlane.stop())
 
     // Nobody has a session yet who could reach them.
     await this.#dataPlane.setLocalPrefixes([...this.#own, { address: server.gatewayAddress, length: 32 }])
 
-    const { name, mtuBytes = server.ppp.mruBytes } = server.tun
-    const routes = [...this.#pools.values()].flat().map(({ address, length }) => `${address}/${length}`)
+    const { name } = server.tun
+    const mtuBytes = deviceMtuBytes(server)
+    const routed = [...pools.values()].flat()
+    const routes = routed.map(({ address, length }) => `${address}/${length}`)
     await kernel.configureTun(name, { address: server.gatewayAddress, mtuBytes, routes })
+    this.#routes.begin(routed)
     // The gateway address is the host's own from now on.
     await own.refresh()
     this.#prepareForwarding()
+  }
+
+  async #stopPlugins(): Promise<void> {
+    // The youngest first: what it shares with the others is closed with the last.
+    for (const { generation } of [...this.#generations.living].reverse()) await generation.host.stop()
+    await Promise.all(this.#stoppingHosts)
   }
 
   #prepareForwarding(): void {
@@ -188,8 +311,7 @@ export class Lns {
     })
   }
 
-  #view(): ServerView {
-    const { server } = this.#config
+  #view(server: LoadedConfig['server'], pools: Map<string, readonly Prefix[]>): ServerView {
     return {
       gatewayAddress: server.gatewayAddress,
       defaultZone: server.defaultZone,
@@ -198,8 +320,8 @@ export class Lns {
       sessionsOf: user => this.#driver.book.ofUser(user),
       sessionHolding: lease => this.#driver.book.holding(lease),
       endSession: (key, cause, text) => this.#driver.endSession(key, cause, text),
-      declarePool: (name, prefixes) => this.#pools.set(name, prefixes),
-      pools: () => this.#pools,
+      declarePool: (name, prefixes) => pools.set(name, prefixes),
+      pools: () => pools,
     }
   }
 }

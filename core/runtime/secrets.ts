@@ -1,31 +1,28 @@
 /** Tunnel secrets from where the config says that they are. */
 import { BurrowError } from '../errors.ts'
-import { isSecretKey } from '../plugin/secret-key.ts'
 import type { TunnelSecret } from '../protocol/config.ts'
 import { besides, firstLineOf, isReadableByOthers, variable } from './node/files.ts'
 import type { ServerConfig } from './server-config.ts'
 import type { PlacedYaml } from './yaml-places.ts'
+import { attempted } from './yaml-references.ts'
 
 interface SecretsRead {
   readonly secrets: readonly TunnelSecret[]
-  readonly warnings: readonly string[]
+  /** The files that they are from. */
+  readonly files: readonly string[]
   readonly problems: readonly BurrowError[]
 }
 
 type Entry = ServerConfig['secrets'][number]
 
-/** `yaml` is the config itself: it may hold secrets of plugins too. */
-export function readSecrets(
-  configFile: string,
-  entries: readonly Entry[],
-  { value, locate }: PlacedYaml,
-): SecretsRead {
+/** A path is relative to the file that names it. */
+export function readSecrets(entries: readonly Entry[], locate: PlacedYaml['locate']): SecretsRead {
   const secrets: TunnelSecret[] = []
   const problems: BurrowError[] = []
-  const files = new Set(holdsSecret(value) ? [configFile] : [])
+  const files: string[] = []
   for (const [index, { name, peerHostName, ...source }] of entries.entries()) {
-    const from = sourceOf(configFile, source)
-    if (from.file !== undefined) files.add(from.file)
+    const from = sourceOf(source, path => besides(locate(['secrets', index, 'secretFile']).file ?? '', path))
+    if (from.file !== undefined) files.push(from.file)
     const secret = from.read()
     if (secret === undefined || secret === '') {
       const text = `secrets[${index}] "${name}": ${from.what} is missing or empty`
@@ -34,7 +31,7 @@ export function readSecrets(
       secrets.push({ name, secret, ...(peerHostName === undefined ? {} : { peerHostName }) })
     }
   }
-  return { secrets, problems, warnings: [...files].flatMap(exposureWarning) }
+  return { secrets, problems, files }
 }
 
 interface Source {
@@ -45,12 +42,13 @@ interface Source {
 }
 
 function sourceOf(
-  configFile: string,
   { secret, secretFile, secretEnv }: Omit<Entry, 'name' | 'peerHostName'>,
+  absolute: (path: string) => string,
 ): Source {
   if (secretFile !== undefined) {
-    const file = besides(configFile, secretFile)
-    return { key: 'secretFile', what: `the file ${file}`, file, read: () => firstLine(file) }
+    const file = absolute(secretFile)
+    const read = () => attempted(() => firstLineOf(file))
+    return { key: 'secretFile', what: `the file ${file}`, file, read }
   }
   if (secretEnv !== undefined) {
     return { key: 'secretEnv', what: `the variable ${secretEnv}`, read: () => variable(secretEnv) }
@@ -58,27 +56,9 @@ function sourceOf(
   return { key: 'secret', what: 'the secret', read: () => secret }
 }
 
-function firstLine(file: string): string | undefined {
-  try {
-    return firstLineOf(file)
-  } catch {
-    return undefined
-  }
-}
-
-function holdsSecret(value: unknown, key = ''): boolean {
-  if (Array.isArray(value)) return value.some(item => holdsSecret(item, key))
-  if (typeof value !== 'object' || value === null) return isSecretKey(key)
-  return Object.entries(value).some(([inner, item]) => holdsSecret(item, inner))
-}
-
-function exposureWarning(file: string): readonly string[] {
-  try {
-    return isReadableByOthers(file)
-      ? [`${file} holds a secret and can be read by others: chmod 600 ${file}`]
-      : []
-  } catch {
-    // A file that is not there has its error already.
-    return []
-  }
+/** For each file that holds a secret, whether others can read it. One that is not there has its error already. */
+export function exposureWarnings(files: Iterable<string>): readonly string[] {
+  return [...new Set(files)]
+    .filter(file => attempted(() => isReadableByOthers(file)))
+    .map(file => `${file} holds a secret and can be read by others: chmod 600 ${file}`)
 }

@@ -5,6 +5,7 @@ import { DEFAULT_L2TP, type EndpointConfig, type TunnelSecret } from '../protoco
 import { DEFAULT_PPP } from '../protocol/ppp/config.ts'
 import { DEFAULT_CONTROL_SOCKET } from './node/control-socket.ts'
 import { LOG_LEVELS } from './node/logger.ts'
+import { TRANSPILERS } from './node/transpilers.ts'
 
 /** RFC 2661 8.1. */
 const L2TP_PORT = 1701
@@ -140,10 +141,16 @@ export const ServerConfig = z.strictObject({
     .describe('Set ip_forward and rp_filter while serving, and restore them.'),
   controlSocket: z.string().min(1).default(DEFAULT_CONTROL_SOCKET).describe('For the other commands.'),
   log: Log.prefault({}).describe('What is written to standard error.'),
+  transpiler: z
+    .enum(TRANSPILERS)
+    .optional()
+    .describe('An npm package that TypeScript plugins are loaded through; Node 22.18 and later need none.'),
   plugins: z
     .array(z.unknown())
     .default([])
-    .describe('In the order in which they are asked: `- name`, or `- name: {options}`.'),
+    .describe(
+      'In the order in which they are asked: `- name`, `- name: {options}`, or `- deployment: {...}`.',
+    ),
 })
 export type ServerConfig = z.output<typeof ServerConfig>
 
@@ -166,6 +173,9 @@ export function endpointConfig(config: ServerConfig, secrets: readonly TunnelSec
     },
   }
 }
+
+/** Of the TUN device. */
+export const deviceMtuBytes = ({ tun, ppp }: ServerConfig): number => tun.mtuBytes ?? ppp.mruBytes
 
 /** Whether other hosts can reach what we listen on. */
 export function isExposed(listen: readonly SocketAddress[]): boolean {

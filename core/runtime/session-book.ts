@@ -51,7 +51,11 @@ export class SessionBook {
 
   /** Resolves when the session is removed; at once when there is none. */
   ended(key: SessionKey): Promise<void> {
-    const entry = this.#entries.get(this.#byKey.get(key) ?? '')
+    return this.gone(this.#byKey.get(key) ?? '')
+  }
+
+  gone(id: SessionId): Promise<void> {
+    const entry = this.#entries.get(id)
     return entry === undefined ? Promise.resolve() : new Promise(resolve => entry.wakeAtEnd.push(resolve))
   }
 

@@ -5,6 +5,8 @@ import type { EndCause, Grant } from '../protocol/outputs.ts'
 interface WatchedSession {
   readonly clock: Clock
   readonly grant: Grant
+  /** Its longest duration counts from here. */
+  readonly upAt: Milliseconds
   /** Where the grant does not say; 0: no updates. */
   readonly interimIntervalS: number
   counters(): FlowCounters
@@ -19,13 +21,17 @@ const IDLE_CHECKS = 4
 
 /** Runs the clocks of a session that is up, until cancelled: updates, its longest duration, its longest silence. */
 export function watchSession(session: WatchedSession): TimerHandle {
-  const { clock, grant } = session
+  const { clock, grant, upAt } = session
   const { interimIntervalS = session.interimIntervalS, sessionTimeoutS, idleTimeoutS } = grant
   const handles = [
     ...(interimIntervalS > 0 ? [every(clock, interimIntervalS * 1000, () => session.update())] : []),
     ...(sessionTimeoutS === undefined
       ? []
-      : [clock.setTimer(sessionTimeoutS * 1000, () => session.end('session-timeout'))]),
+      : [
+          clock.setTimer(Math.max(0, upAt + sessionTimeoutS * 1000 - clock.now()), () =>
+            session.end('session-timeout'),
+          ),
+        ]),
     ...(idleTimeoutS === undefined ? [] : [watchIdle(session, idleTimeoutS * 1000)]),
   ]
   return {

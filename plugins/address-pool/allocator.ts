@@ -55,25 +55,25 @@ export class Allocator {
     if (address !== undefined) this.#parts.leases.release(address, id)
   }
 
-  /** After a restart. An address that has changed its pool, or become reserved, is not given back. */
-  resume({ value, id }: Lease, session: SessionInfo): boolean {
+  /** After a restart or a reload. An address that this config would not give to `grant` is not given back. */
+  resume({ value, id }: Lease, session: SessionInfo, grant: Grant): boolean {
     const { leases } = this.#parts
     const address = parseIpv4(value)
     if (address === undefined || this.#isReserved(address)) return false
+    const gives = grant.address === undefined ? this.#poolOf(grant)?.gives(address) : grant.address === value
+    if (gives !== true) return false
     const holder = leases.holderOf(address)
     if (holder !== undefined) return holder.leaseId === id
-    if (id.split('/', 1)[0] !== this.#poolNameOf(address)) return false
     leases.claim(address, { leaseId: id, user: session.user ?? NOBODY, session: session.id })
     return true
   }
 
   #fromPool(grant: Grant, session: SessionInfo): AssignVerdict | undefined {
     const { options, leases } = this.#parts
-    const name = grant.pool ?? options.defaultPool ?? this.#pools[0]?.name
-    const pool = this.#pools.find(one => one.name === name)
+    const pool = this.#poolOf(grant)
     if (pool === undefined) {
       if (options.unknownPool === 'next') return undefined
-      return refuse(`there is no pool "${name}" (there are: ${Object.keys(options.pools).join(', ')})`)
+      return refuse(`there is no pool "${grant.pool}" (there are: ${Object.keys(options.pools).join(', ')})`)
     }
     const usable = (address: number) => !this.#isReserved(address)
     const last = leases.lastOf(grant.user)
@@ -132,6 +132,10 @@ export class Allocator {
     leases.claim(address, { leaseId: id, user: grant.user, session: session.id })
     if (grant.user !== NOBODY) leases.remember(grant.user, address, options.stickyUsers)
     return { kind: 'lease', value: formatIpv4(address), id }
+  }
+
+  #poolOf({ pool = this.#parts.options.defaultPool ?? this.#pools[0]?.name }: Grant): Pool | undefined {
+    return this.#pools.find(({ name }) => name === pool)
   }
 
   #isReserved(address: number): boolean {

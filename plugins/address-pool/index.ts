@@ -9,13 +9,13 @@ const NAME = 'address-pool'
 export default definePlugin({
   name: NAME,
   config: Options,
-  setup({ hooks, log, random, server, shared }, options) {
+  setup({ id, hooks, log, random, server, shared }, options) {
     const leases = shared('leases', () => new Leases())
-    const allocator = new Allocator({ owner: NAME, options, leases, server, random, log })
+    const allocator = new Allocator({ owner: id, options, leases, server, random, log })
     hooks.assignAddress.tapPromise(NAME, call => allocator.assign(call))
     return {
       releaseLease: lease => allocator.release(lease),
-      resumeLease: (lease, session) => allocator.resume(lease, session),
+      resumeLease: (lease, session, grant) => allocator.resume(lease, session, grant),
     }
   },
 })

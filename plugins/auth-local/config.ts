@@ -8,7 +8,7 @@ const seconds = (least: number) => z.number().int().min(least).max(31_536_000).e
 const User = z
   .strictObject({
     user: name.max(255).describe('Exactly as the peer sends it; case counts.'),
-    password: name.exactOptional().describe('In clear text: for CHAP and PAP.'),
+    password: name.exactOptional().describe('In clear text: for CHAP, MS-CHAPv2 and PAP.'),
     passwordHash: z
       .string()
       .transform((text, context) => {

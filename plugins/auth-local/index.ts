@@ -1,10 +1,9 @@
-/** Authenticates users of a file with PAP and CHAP. Whoever guesses learns nothing from the time that it takes. */
+/** Authenticates users of a file with PAP, CHAP and MS-CHAPv2. Whoever guesses learns nothing from the time that it takes. */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { resolve } from 'node:path'
-import { type AuthenticateVerdict, definePlugin, type Proof } from 'burrow'
+import { type AuthenticateVerdict, definePlugin, type Grant, type Proof, Slots } from 'burrow'
 import { Options, type User } from './config.ts'
 import { deriveKey, isHashable, sameCost } from './password-hash.ts'
-import { Slots } from './slots.ts'
 import { type Directory, readUsers } from './users.ts'
 
 const NAME = 'auth-local'
@@ -44,7 +43,12 @@ export default definePlugin({
       if (typeof right === 'string') return { kind: 'unavailable', reason: UNAVAILABLE[right] }
       if (user === undefined) return unknownUser === 'next' ? undefined : reject('unknown user')
       if (user.passwordHash !== undefined && proof.method !== 'pap') return reject(HASH_ONLY)
-      return right ? accept(user) : reject('wrong password')
+      return right ? { kind: 'accept', user: user.user, grant: grantOf(user) } : reject('wrong password')
+    })
+
+    hooks.revalidate.tap(NAME, ({ user: name }) => {
+      const user = directory?.users.get(name)
+      return user === undefined ? undefined : { kind: 'accept', grant: grantOf(user) }
     })
 
     return { check: load, start: load }
@@ -56,10 +60,16 @@ const UNAVAILABLE = {
   aborted: 'the call ended',
 }
 const HASH_ONLY =
-  'the user has only a passwordHash, which serves PAP alone; CHAP needs `password` in clear text'
+  'the user has only a passwordHash, which serves PAP alone; CHAP and MS-CHAPv2 need `password` in clear text'
 
 const reject = (reason: string): AuthenticateVerdict => ({ kind: 'reject', reason })
 
-function accept({ user, password: _, passwordHash: __, sample: ___, ...grant }: User): AuthenticateVerdict {
-  return { kind: 'accept', user, grant }
+function grantOf({
+  user: _,
+  password: __,
+  passwordHash: ___,
+  sample: ____,
+  ...grant
+}: User): Omit<Grant, 'user'> {
+  return grant
 }

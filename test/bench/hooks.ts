@@ -7,10 +7,12 @@ import { AsyncSeriesBailHook, AsyncSeriesWaterfallHook } from 'tapable'
 import { Inquiry } from '../../core/hooks/guard.ts'
 import { HookSet } from '../../core/hooks/hook-set.ts'
 import { definePlugin, z } from '../../core/index.ts'
+import type { Deployment } from '../../core/plugin/deployment.ts'
 import { PluginHost } from '../../core/plugin/host.ts'
 import type { PluginContext, ServerView } from '../../core/plugin/plugin.ts'
 import type { Ask, AskKind, Grant, SessionInfo, SessionPolicy, Verdict } from '../../core/protocol/outputs.ts'
 import { Asks } from '../../core/runtime/asks.ts'
+import { Generations } from '../../core/runtime/generations.ts'
 import { nodeClock } from '../../core/runtime/node/clock.ts'
 import { createLogger } from '../../core/runtime/node/logger.ts'
 import { createNodeRandom } from '../../core/runtime/node/random.ts'
@@ -69,12 +71,20 @@ function guardedChain(): () => Promise<void> {
       config: z.strictObject({}),
       setup: ({ hooks }) => tapAll(hooks, index),
     }),
+    id: `plugin-${index}`,
     options: {},
     place: {},
   }))
   const world = { clock: nodeClock, log, random: createNodeRandom() }
   const host = new PluginHost(plugins, { ...world, configDir: '/', server: {} as ServerView })
-  const asks = new Asks({ host, clock: nodeClock, log, defaultZone: 'dmz' })
+  // Two that do not fit are looked at for every call.
+  const deployments: readonly Deployment[] = [
+    { name: 'one', when: { realm: ['elsewhere'] }, place: {} },
+    { name: 'two', when: { hostName: ['branch-*'] }, place: {} },
+  ]
+  const generation = { number: 1, host, deployments, defaultZone: 'dmz', interimIntervalS: 0 }
+  const generations = new Generations(generation, () => {})
+  const asks = new Asks({ generations, clock: nodeClock, log })
   const sessions = Array.from(
     { length: CALLS },
     (_, call): SessionInfo => ({ ...SESSION, id: call.toString(16).padStart(16, '0') }),
@@ -102,6 +112,8 @@ function guardedChain(): () => Promise<void> {
     const asked = { kind: 'decidePolicy', session, grant, leases: [lease] } as const
     const { policy } = await decide<'decidePolicy'>(asked)
     assert.equal(policy.rules.length, PLUGINS)
+    asks.over(session)
+    asks.over(tunnel)
   }
 }
 

@@ -4,9 +4,9 @@ import test, { type TestContext } from 'node:test'
 import { TunDevice } from '../../core/dataplane/tun/tun-device.ts'
 import type { Kernel } from '../../core/runtime/node/kernel.ts'
 import { linuxKernel } from '../../core/runtime/node/linux-kernel.ts'
-import { memoryLog } from '../support/log.ts'
+import { memoryLog } from '../../core/testing/log.ts'
+import { VirtualClock } from '../../core/testing/virtual-clock.ts'
 import { joinByVeth, makeNetns, type Netns, skipWithoutNetns } from '../support/netns.ts'
-import { VirtualClock } from '../support/virtual-clock.ts'
 
 const skip = skipWithoutNetns
 const TUN = 'bt.0'

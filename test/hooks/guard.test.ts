@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import { Inquiry } from '../../core/hooks/guard.ts'
 import type { HookSet } from '../../core/hooks/hook-set.ts'
 import { HOOKS, type HookName } from '../../core/hooks/hooks.ts'
+import { settle } from '../../core/testing/virtual-clock.ts'
 import { gate } from '../support/gate.ts'
 import { SESSION } from '../support/session.ts'
-import { settle } from '../support/virtual-clock.ts'
 import { EVENT, GRANT, LOGIN, never, POLICY, scene, verdictsOf } from './scene.ts'
 
 /** Asks each decision hook, with a tap of `plugin-x` that does `misbehave`. */
@@ -62,6 +62,14 @@ const DECISIONS: readonly {
       return hooks.refine('decidePolicy', inquiry, POLICY, { session: SESSION, grant: GRANT, leases: [] })
     },
   },
+  {
+    hook: 'revalidate',
+    fault: 'unavailable',
+    ask: (hooks, inquiry, misbehave) => {
+      hooks.ownedBy({ plugin: 'plugin-x' }).revalidate.tapPromise('tap', misbehave)
+      return hooks.ask('revalidate', inquiry, { session: SESSION, user: 'hb@hb', grant: GRANT })
+    },
+  },
 ]
 
 /** An answer of each decision hook to which nothing is wrong. */
@@ -72,6 +80,7 @@ const WHOLE: Readonly<Partial<Record<HookName, object>>> = {
   authorize: { user: 'hb@hb', routes: ['10.0.0.0/8'], mtuBytes: 1400 },
   assignAddress: { kind: 'lease', value: '172.16.1.51', id: '1' },
   decidePolicy: { zone: 'dmz', rules: [] },
+  revalidate: { kind: 'accept', grant: { zone: 'dmz' } },
 }
 
 test('the table of faults above covers every decision hook', () => {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HOOKS } from '../../core/hooks/hooks.ts'
 import type { AuthenticateCall, AuthenticateVerdict } from '../../core/hooks/views.ts'
+import { settle } from '../../core/testing/virtual-clock.ts'
 import { SESSION } from '../support/session.ts'
-import { settle } from '../support/virtual-clock.ts'
 import { EVENT, GRANT, LOGIN, never, POLICY, scene, verdictsOf } from './scene.ts'
 
 test('taps are asked in the order in which they were registered, until one answers', async () => {

@@ -2,10 +2,15 @@ import { Inquiry, type TapFault } from '../../core/hooks/guard.ts'
 import { HookSet } from '../../core/hooks/hook-set.ts'
 import type { Grant, SessionPolicy } from '../../core/protocol/outputs.ts'
 import { createProof } from '../../core/runtime/proof.ts'
+import { VirtualClock } from '../../core/testing/virtual-clock.ts'
 import { SESSION } from '../support/session.ts'
-import { VirtualClock } from '../support/virtual-clock.ts'
 
-export const LOGIN = { session: SESSION, user: 'hb@hb', proof: createProof({ method: 'pap', password: 'x' }) }
+export const LOGIN = {
+  session: SESSION,
+  user: 'hb@hb',
+  proof: createProof({ method: 'pap', password: 'x' }),
+  round: 0,
+}
 export const GRANT: Grant = { user: 'hb@hb' }
 export const POLICY: SessionPolicy = { zone: 'dmz', rules: [] }
 export const EVENT = { tunnel: SESSION.tunnel }

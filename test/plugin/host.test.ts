@@ -8,19 +8,21 @@ import type { LoadedPlugin } from '../../core/plugin/load.ts'
 import type { AnyPlugin, PluginContext, ServerView } from '../../core/plugin/plugin.ts'
 import { SharedResources } from '../../core/plugin/shared.ts'
 import type { Lease, SessionInfo } from '../../core/protocol/outputs.ts'
+import { memoryLog } from '../../core/testing/log.ts'
+import { settle, VirtualClock } from '../../core/testing/virtual-clock.ts'
 import { gate } from '../support/gate.ts'
-import { memoryLog } from '../support/log.ts'
-import { settle, VirtualClock } from '../support/virtual-clock.ts'
 
 const FILE = '/etc/burrow.yaml'
 const USERS: Capability<ReadonlyMap<string, string>> = capability('users')
 const SINKS: Capability<string> = capability('sinks', 'many')
 const LEASE: Lease = { owner: 'pool', kind: 'ipv4', value: '172.16.1.51', id: 'l1' }
+const GRANT = { user: 'hb@hb' }
 const SESSION = { id: 'a1' } as SessionInfo
 
 /** The nth plugin of a list stands on line n * 10 of the config. */
 const listed = (...plugins: readonly AnyPlugin[]): readonly LoadedPlugin[] =>
   plugins.map((plugin, index) => ({
+    id: plugin.name,
     plugin,
     options: {},
     place: { file: FILE, line: (index + 1) * 10, plugin: plugin.name },
@@ -78,7 +80,7 @@ const auth = definePlugin({
 
 test('a plugin gets the values of the capabilities that it requires', async () => {
   const host = scene().host(users, auth)
-  const call = { session: SESSION, user: 'hb@hb', proof: {} as never }
+  const call = { session: SESSION, user: 'hb@hb', proof: {} as never, round: 0 }
   assert.deepEqual(await host.hooks.ask('authenticate', new Inquiry(), call), {
     kind: 'accept',
     user: 'hb@hb',
@@ -297,10 +299,10 @@ test('a lease goes back to the plugin that it names, and only there', async () =
   const host = scene().host(pool('other'), pool('pool'), plain('none'))
   await host.releaseLease(LEASE)
   assert.deepEqual(freed, ['pool 172.16.1.51'])
-  assert.equal(await host.resumeLease(LEASE, SESSION), true)
-  assert.equal(await host.resumeLease({ ...LEASE, value: '172.16.1.52' }, SESSION), false)
+  assert.equal(await host.resumeLease(LEASE, SESSION, GRANT), true)
+  assert.equal(await host.resumeLease({ ...LEASE, value: '172.16.1.52' }, SESSION, GRANT), false)
   for (const owner of ['gone', 'none'])
-    assert.equal(await host.resumeLease({ ...LEASE, owner }, SESSION), false)
+    assert.equal(await host.resumeLease({ ...LEASE, owner }, SESSION, GRANT), false)
 })
 
 test('a lease whose release fails, hangs or has no owner is an error that names the plugin', async () => {
@@ -323,8 +325,8 @@ test('a resume that throws or hangs is a no', async () => {
     plain('fails', { resumeLease: () => Promise.reject(new Error('boom')) }),
     plain('hangs', { resumeLease: () => new Promise(() => {}) }),
   )
-  assert.equal(await made.resumeLease({ ...LEASE, owner: 'fails' }, SESSION), false)
-  const hung = made.resumeLease({ ...LEASE, owner: 'hangs' }, SESSION)
+  assert.equal(await made.resumeLease({ ...LEASE, owner: 'fails' }, SESSION, GRANT), false)
+  const hung = made.resumeLease({ ...LEASE, owner: 'hangs' }, SESSION, GRANT)
   await clock.advance(5_000)
   assert.equal(await hung, false)
 })
@@ -399,12 +401,19 @@ test('the report names plugins with their lines and capabilities, and who taps e
   const report: BootReport = scene().host(users, auth).report()
   assert.deepEqual(report.plugins, [
     {
+      id: 'users-file',
       name: 'users-file',
       place: { file: FILE, line: 10, plugin: 'users-file' },
       requires: [],
       provides: ['users'],
     },
-    { name: 'auth', place: { file: FILE, line: 20, plugin: 'auth' }, requires: ['users'], provides: [] },
+    {
+      id: 'auth',
+      name: 'auth',
+      place: { file: FILE, line: 20, plugin: 'auth' },
+      requires: ['users'],
+      provides: [],
+    },
   ])
   assert.deepEqual(report.hooks.find(({ hook }) => hook === 'authenticate')?.taps, [
     { plugin: 'auth', tap: 'auth' },

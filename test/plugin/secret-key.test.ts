@@ -12,6 +12,8 @@ test('a secret may stand under a key whose last word says so', () => {
     'apiKey',
     'tokens',
     'PASSPHRASE',
+    'headers',
+    'env',
   ]
   assert.deepEqual(secrets.filter(isSecretKey), secrets)
 })

@@ -3,11 +3,13 @@ import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
 import type { BurrowError } from '../../core/errors.ts'
 import type { Grant, SessionInfo } from '../../core/protocol/outputs.ts'
+import { addressAllocatorContract } from '../../core/testing/contracts/address-allocator.ts'
+import { FakeServer } from '../../core/testing/fake-server.ts'
+import { type Harness, loadPlugin, startPlugin } from '../../core/testing/plugin-harness.ts'
+import { aSession } from '../../core/testing/samples.ts'
 import { AddressSet } from '../../plugins/address-pool/address-set.ts'
 import addressPool from '../../plugins/address-pool/index.ts'
-import { addressAllocatorContract } from '../contracts/address-allocator.ts'
 import { gate } from '../support/gate.ts'
-import { aSession, FakeServer, type Harness, loadPlugin, startPlugin } from '../support/plugin-harness.ts'
 
 /** The pool of the reference: 99 addresses. */
 const REFERENCE = { pools: { main: { ranges: ['172.16.1.2-172.16.1.100'] } } }
@@ -284,13 +286,13 @@ test('a lease is not taken again when its address has left the pool or has becom
   const lease = await before.assign(session, { user: 'a' })
   assert.ok(typeof lease === 'object')
   const elsewhere = await start(t, { pools: { main: { ranges: ['10.0.0.0/24'] } } })
-  assert.equal(await elsewhere.host.resumeLease(lease, session), false)
+  assert.equal(await elsewhere.host.resumeLease(lease, session, { user: 'a' }), false)
   const renamed = await start(t, { pools: { other: REFERENCE.pools.main } })
-  assert.equal(await renamed.host.resumeLease(lease, session), false)
+  assert.equal(await renamed.host.resumeLease(lease, session, { user: 'a', pool: 'main' }), false)
   const server = new FakeServer()
   server.own = [lease.value]
   const ours = await start(t, REFERENCE, server)
-  assert.equal(await ours.host.resumeLease(lease, session), false)
+  assert.equal(await ours.host.resumeLease(lease, session, { user: 'a' }), false)
 })
 
 test('a session that lives on after a restart can be replaced by its user like any other', async t => {
@@ -299,7 +301,7 @@ test('a session that lives on after a restart can be replaced by its user like a
   const lease = await before.assign(session, HB)
   assert.ok(typeof lease === 'object')
   const after = await start(t)
-  assert.equal(await after.host.resumeLease(lease, session), true)
+  assert.equal(await after.host.resumeLease(lease, session, HB), true)
   after.server.book.note(session)
   after.server.hold(session, lease)
   assert.equal(await dial(after, HB), HB.address)

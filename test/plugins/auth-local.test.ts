@@ -4,16 +4,18 @@ import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { md5 } from '../../core/crypto.ts'
 import type { BurrowError } from '../../core/errors.ts'
 import { Inquiry } from '../../core/hooks/guard.ts'
+import { Slots } from '../../core/plugin/slots.ts'
+import { authenticatorContract, workOf } from '../../core/testing/contracts/authenticator.ts'
+import { FakeServer } from '../../core/testing/fake-server.ts'
+import { loadPlugin, startPlugin } from '../../core/testing/plugin-harness.ts'
+import { chapProof, mschapv2Proof, papProof } from '../../core/testing/proofs.ts'
+import { aFolder, aSession } from '../../core/testing/samples.ts'
+import { settle } from '../../core/testing/virtual-clock.ts'
 import authLocal from '../../plugins/auth-local/index.ts'
 import { hashPassword, parsePasswordHash } from '../../plugins/auth-local/password-hash.ts'
-import { Slots } from '../../plugins/auth-local/slots.ts'
-import { authenticatorContract, workOf } from '../contracts/authenticator.ts'
 import { gate } from '../support/gate.ts'
-import { aFolder, chap, FakeServer, loadPlugin, pap, startPlugin } from '../support/plugin-harness.ts'
-import { settle } from '../support/virtual-clock.ts'
 
 /** The weakest cost that is accepted: a millisecond. */
 const CHEAP = { ln: 10, r: 1, p: 1, keyBytes: 32 }
@@ -24,13 +26,13 @@ const hashed = { user: 'hb@hb', passwordHash: HASH }
 const someoneHashed = { user: 'other', passwordHash: HASH }
 
 const start = (t: TestContext, options: object) => startPlugin(t, authLocal, { options })
-const byChap = (secret: string) => chap(secret, md5)
 
 for (const [name, users, prove, unknown] of [
-  ['auth-local with a clear password and PAP', [clear], pap, 'pass'],
-  ['auth-local with a clear password and CHAP', [clear], byChap, 'pass'],
-  ['auth-local with a password hash and PAP', [hashed], pap, 'reject'],
-  ['auth-local with a clear password among hashes and PAP', [clear, someoneHashed], pap, 'pass'],
+  ['auth-local with a clear password and PAP', [clear], papProof, 'pass'],
+  ['auth-local with a clear password and CHAP', [clear], chapProof, 'pass'],
+  ['auth-local with a clear password and MS-CHAPv2', [clear], mschapv2Proof, 'pass'],
+  ['auth-local with a password hash and PAP', [hashed], papProof, 'reject'],
+  ['auth-local with a clear password among hashes and PAP', [clear, someoneHashed], papProof, 'pass'],
 ] as const) {
   const options = { users, unknownUser: unknown === 'pass' ? 'next' : 'reject' }
   authenticatorContract({
@@ -40,7 +42,17 @@ for (const [name, users, prove, unknown] of [
     secret: PASSWORD,
     prove,
     unknown,
+    ...(users[0] === hashed ? { makeUnavailable: busy } : {}),
   })
+}
+
+/** Its one slot for hashes is taken, and nobody may wait. */
+async function busy(t: TestContext, onUnavailable?: 'reject' | 'next') {
+  const options = { users: [hashed], hashesAtOnce: 1, hashesWaiting: 0 }
+  const setting = onUnavailable === undefined ? { options } : { options, onUnavailable }
+  const plugin = await startPlugin(t, authLocal, setting)
+  const slot = plugin.authenticate('hb@hb', papProof(PASSWORD))
+  return { plugin, repair: async () => void (await slot) }
 }
 
 function usersFile(t: TestContext, text: string, mode = 0o600): { configDir: string; file: string } {
@@ -71,7 +83,7 @@ test('a users file beside the config gives its users with everything they are gr
 `,
   )
   const plugin = await startPlugin(t, authLocal, { options: FROM_FILE, configDir })
-  assert.deepEqual((await plugin.authenticate('hb@hb', pap(PASSWORD))).verdict, {
+  assert.deepEqual((await plugin.authenticate('hb@hb', papProof(PASSWORD))).verdict, {
     kind: 'accept',
     user: 'hb@hb',
     grant: {
@@ -147,8 +159,8 @@ test('users of the file and of the config are one directory, in which each stand
   const { configDir } = usersFile(t, '- {user: a, password: b}\n- {user: c, password: d}')
   const both = { ...FROM_FILE, users: [{ user: 'e', password: 'f' }] }
   const plugin = await startPlugin(t, authLocal, { options: both, configDir })
-  assert.equal((await plugin.authenticate('a', pap('b'))).verdict?.kind, 'accept')
-  assert.equal((await plugin.authenticate('e', pap('f'))).verdict?.kind, 'accept')
+  assert.equal((await plugin.authenticate('a', papProof('b'))).verdict?.kind, 'accept')
+  assert.equal((await plugin.authenticate('e', papProof('f'))).verdict?.kind, 'accept')
 
   const twice = loadPlugin(authLocal, {
     options: { ...FROM_FILE, users: [{ user: 'c', password: 'f' }] },
@@ -187,33 +199,49 @@ test('sample users are refused where other hosts can reach the server, and only 
   await assert.rejects(loadPlugin(authLocal, { options: inline, server }), { code: 'SAMPLE_USERS_EXPOSED' })
 })
 
-test('CHAP with a user who has only a hash is rejected with the reason, after the same work', async t => {
-  const plugin = await start(t, { users: [hashed] })
-  const { verdict } = await plugin.authenticate('hb@hb', byChap(PASSWORD))
-  assert.equal(verdict?.kind, 'reject')
-  assert.match(verdict.reason, /passwordHash/)
-  const unknown = await workOf(plugin, 'nobody', byChap(PASSWORD))
-  assert.deepEqual(await workOf(plugin, 'hb@hb', byChap(PASSWORD)), unknown)
+for (const [name, prove] of [
+  ['CHAP', chapProof],
+  ['MS-CHAPv2', mschapv2Proof],
+] as const) {
+  test(`${name} with a user who has only a hash is rejected with the reason, after the same work`, async t => {
+    const plugin = await start(t, { users: [hashed] })
+    const { verdict } = await plugin.authenticate('hb@hb', prove(PASSWORD))
+    assert.equal(verdict?.kind, 'reject')
+    assert.match(verdict.reason, /passwordHash/)
+    const unknown = await workOf(plugin, 'nobody', prove(PASSWORD))
+    assert.deepEqual(await workOf(plugin, 'hb@hb', prove(PASSWORD)), unknown)
+  })
+}
+
+test('a live session may stay while its user is listed, with the grant of a login; of others nothing is said', async t => {
+  const granted = { pool: 'staff', dns: ['192.168.1.53'], sessionTimeoutS: 60 }
+  const users = [{ ...clear, ...granted }, someoneHashed]
+  const plugin = await start(t, { users, unknownUser: 'reject' })
+  const stays = (user: string) =>
+    plugin.host.hooks.ask('revalidate', new Inquiry(), { session: aSession(), user, grant: { user } })
+  assert.deepEqual(await stays('hb@hb'), { kind: 'accept', grant: granted })
+  assert.deepEqual(await stays('other'), { kind: 'accept', grant: {} })
+  for (const gone of ['', 'nobody', 'HB@hb', '__proto__']) assert.equal(await stays(gone), undefined)
 })
 
 test('an empty password is refused whoever the user is', async t => {
   const plugin = await start(t, { users: [clear] })
   for (const user of ['hb@hb', 'nobody']) {
-    assert.equal((await plugin.authenticate(user, pap(''))).verdict?.kind, 'reject')
+    assert.equal((await plugin.authenticate(user, papProof(''))).verdict?.kind, 'reject')
   }
 })
 
 test('hashes of several costs are all verified, and an unknown user costs one of each', async t => {
   const dearer = await hashPassword('other', { ...CHEAP, ln: 11 })
   const plugin = await start(t, { users: [hashed, { user: 'b', passwordHash: dearer }] })
-  assert.equal((await plugin.authenticate('hb@hb', pap(PASSWORD))).verdict?.kind, 'accept')
-  assert.equal((await plugin.authenticate('b', pap('other'))).verdict?.kind, 'accept')
-  assert.equal((await plugin.authenticate('b', pap(PASSWORD))).verdict?.kind, 'reject')
+  assert.equal((await plugin.authenticate('hb@hb', papProof(PASSWORD))).verdict?.kind, 'accept')
+  assert.equal((await plugin.authenticate('b', papProof('other'))).verdict?.kind, 'accept')
+  assert.equal((await plugin.authenticate('b', papProof(PASSWORD))).verdict?.kind, 'reject')
 })
 
 test('logins wait for a hash in turn; beyond the limit the plugin says that it is unavailable', async t => {
   const plugin = await start(t, { users: [hashed], hashesAtOnce: 1, hashesWaiting: 2 })
-  const login = (inquiry?: Inquiry) => plugin.authenticate('hb@hb', pap(PASSWORD), inquiry)
+  const login = (inquiry = new Inquiry()) => plugin.authenticate('hb@hb', papProof(PASSWORD), { inquiry })
   const gone = new Inquiry()
   const logins = [login(), login(gone), login(), login()]
   // The one that hung up makes room.

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { BurrowError } from '../../core/errors.ts'
+import { type Packet, passes, policyContract } from '../../core/testing/contracts/policy.ts'
+import { FakeServer } from '../../core/testing/fake-server.ts'
+import { type Harness, loadPlugin, setUpPlugin, startPlugin } from '../../core/testing/plugin-harness.ts'
+import { aTunnel } from '../../core/testing/samples.ts'
 import policyZones from '../../plugins/policy-zones/index.ts'
-import { type Packet, passes, policyContract } from '../contracts/policy.ts'
-import { FakeServer, type Harness, loadPlugin, setUpPlugin, startPlugin } from '../support/plugin-harness.ts'
 
 const INTRANET = { trust: ['192.168.1.0/24'] }
 const USER = { user: 'hb@hb' }
@@ -133,10 +135,9 @@ test('a session whose address is not of its zone is denied', async t => {
 })
 
 async function admission(plugin: Harness, remote: string, local = '2.2.2.2', port = 1701) {
-  const { verdict, trail } = await plugin.admitTunnel({
-    local: { address: local, port },
-    remote: { address: remote, port: 50_000 },
-  })
+  const { verdict, trail } = await plugin.admitTunnel(
+    aTunnel({ local: { address: local, port }, remote: { address: remote, port: 50_000 } }),
+  )
   assert.equal(trail.length, 1)
   return verdict?.kind ?? 'pass'
 }
@@ -194,7 +195,7 @@ test('a refusal names the rule, or the zones that no rule joins', async t => {
   })
   const reason = async (remote: string) => {
     const path = { local: { address: '2.2.2.2', port: 1701 }, remote: { address: remote, port: 1 } }
-    return (await plugin.admitTunnel(path)).trail[0]?.reason ?? ''
+    return (await plugin.admitTunnel(aTunnel(path))).trail[0]?.reason ?? ''
   }
   assert.match(await reason('6.6.6.6'), /"no scanners".*6\.6\.6\.6.*2\.2\.2\.2:1701/)
   assert.match(await reason('192.168.1.1'), /from trust to local/)

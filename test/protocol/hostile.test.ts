@@ -3,10 +3,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DEFAULT_L2TP, retransmissionCycleMs } from '../../core/protocol/config.ts'
 import type { Event } from '../../core/protocol/outputs.ts'
+import { SeededRandom } from '../../core/testing/random.ts'
 import { encodeMessage } from '../../core/wire/control-message.ts'
 import { encodeControlDatagram } from '../../core/wire/l2tp-header.ts'
 import { Pair } from '../support/pair.ts'
-import { SeededRandom } from '../support/random.ts'
 import { Bench, type ScriptedPeer } from '../support/scripted-peer.ts'
 
 const CYCLE_MS = retransmissionCycleMs(DEFAULT_L2TP)

@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 import type { Output, SessionInfo, TunnelInfo } from '../../core/protocol/outputs.ts'
 import { fromJson } from '../../core/protocol/snapshot.ts'
 import type { EndpointState } from '../../core/protocol/state.ts'
+import { SeededRandom } from '../../core/testing/random.ts'
 import { decodeControl } from '../../core/wire/control-message.ts'
 import { encodeDataDatagram } from '../../core/wire/l2tp-header.ts'
 import { CLIENTS } from '../packets/l2tp/clients.ts'
@@ -21,7 +22,6 @@ import { XL2TPD } from '../packets/l2tp/xl2tpd.ts'
 import { REFERENCE_DIAL, REFERENCE_HANG_UP } from '../packets/l2tp-reference.ts'
 import { GOLDEN_FRAMES } from '../packets/ppp/golden.ts'
 import { Pair, type Side } from '../support/pair.ts'
-import { SeededRandom } from '../support/random.ts'
 
 const SEEDS = Number(process.env.BURROW_MUTATION_SEEDS ?? 150)
 const ONLY = process.env.BURROW_SEED

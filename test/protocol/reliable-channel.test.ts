@@ -13,7 +13,7 @@ import {
   sendReliably,
   setPeerWindow,
 } from '../../core/protocol/reliable-channel.ts'
-import { SeededRandom } from '../support/random.ts'
+import { SeededRandom } from '../../core/testing/random.ts'
 
 interface Sent {
   readonly ns: number

@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import { Endpoint } from '../../core/protocol/endpoint.ts'
 import type { Ask } from '../../core/protocol/outputs.ts'
 import { fromJson, type Json, toJson } from '../../core/protocol/snapshot.ts'
+import { SeededRandom } from '../../core/testing/random.ts'
 import { LNS_CONFIG, Pair } from '../support/pair.ts'
-import { SeededRandom } from '../support/random.ts'
 import { Bench } from '../support/scripted-peer.ts'
 
 const key = fc.string({ minLength: 1 }).filter(text => !text.startsWith('$') && text !== '__proto__')

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { DEFAULT_L2TP, retransmissionCycleMs } from '../../core/protocol/config.ts'
+import { SeededRandom } from '../../core/testing/random.ts'
 import { dialRequest, LNS_ADDRESS } from '../support/pair.ts'
-import { ScriptedRandom, SeededRandom } from '../support/random.ts'
 import { Bench, stopCodes } from '../support/scripted-peer.ts'
+import { ScriptedRandom } from '../support/scripted-random.ts'
 
 const CYCLE_MS = retransmissionCycleMs(DEFAULT_L2TP)
 const SECRETS = [{ name: 'corporate', secret: 'tunnel-secret' }]

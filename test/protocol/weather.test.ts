@@ -6,8 +6,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Random } from '../../core/ports.ts'
 import type { Ask, Verdict } from '../../core/protocol/outputs.ts'
+import { SeededRandom } from '../../core/testing/random.ts'
 import { dialRequest, FAIR_WEATHER, PASSWORD, Pair, type Side } from '../support/pair.ts'
-import { SeededRandom } from '../support/random.ts'
 
 const SEEDS = Number(process.env.BURROW_SEEDS ?? 10_000)
 const ONLY = process.env.BURROW_SEED
@@ -28,6 +28,9 @@ interface Scenario {
 
 const DENIABLE = ['admitTunnel', 'admitSession', 'authorize', 'assignAddress', 'decidePolicy'] as const
 
+/** Authentications that went on for another round. */
+let exchanges = 0
+
 function scenario(seed: number, options: { restoreAlways: boolean; trace: boolean }): Scenario {
   const draw = new SeededRandom(seed ^ 0x5eed)
   const chance = (probability: number) => draw.fraction() < probability
@@ -41,6 +44,7 @@ function scenario(seed: number, options: { restoreAlways: boolean; trace: boolea
   const deniedKind = chance(0.2) ? DENIABLE[draw.uint16() % DENIABLE.length] : undefined
   const neverAnswers = chance(0.05)
   const methods = chance(0.5) ? (['pap'] as const) : (['chap-md5'] as const)
+  const rounds = chance(0.2) ? 1 + (draw.uint16() % 3) : 0
   const secrets = chance(0.4) ? [{ name: 'both', secret: 'tunnel-secret' }] : []
   // A client that counts its tunnels from 1 uses an id again after a crash.
   const clientRandom = chance(0.3) ? fewIds(new SeededRandom(seed)) : new SeededRandom(seed ^ 0x2222)
@@ -52,6 +56,10 @@ function scenario(seed: number, options: { restoreAlways: boolean; trace: boolea
     client: { secrets },
     decide(ask, side) {
       if (neverAnswers && ask.kind === 'authenticate') return undefined
+      if (ask.kind === 'authenticate' && (ask.continued?.round ?? 0) < rounds) {
+        exchanges++
+        return { afterMs: 0, verdict: { kind: 'continue', plugin: 'p', reply: 'go on', state: '{"step":1}' } }
+      }
       const afterMs = draw.fraction() < 0.3 ? Math.floor(draw.fraction() * 8000) : 0
       return { afterMs, verdict: verdict(pair, ask, side, { wrongPassword, deniedKind }) }
     },
@@ -68,7 +76,9 @@ function scenario(seed: number, options: { restoreAlways: boolean; trace: boolea
   const disturbances = chance(0.5) ? 1 + (draw.uint16() % 3) : 0
   for (let count = 0; count < disturbances; count++)
     pair.at(Math.floor(draw.fraction() * CHAOS_MS), () => disturb(pair, draw, dial))
-  const refused = wrongPassword || deniedKind !== undefined || neverAnswers
+  // A client gives up at the first Nak.
+  const nakked = rounds > 0 && methods[0] === 'pap'
+  const refused = nakked || wrongPassword || deniedKind !== undefined || neverAnswers
   const { loss } = weather
   return { pair, calls, wrongPassword, loss, undisturbed: !refused && disturbances === 0 }
 }
@@ -207,6 +217,7 @@ test(`over ${seeds(1).length} seeds both ends agree, or hold nothing`, () => {
   })
   if (ONLY !== undefined) return
   assert.ok(dialled > SEEDS / 10, `only ${dialled} calls had nothing but the weather against them`)
+  assert.ok(exchanges > SEEDS / 5, `only ${exchanges} rounds were followed by another`)
   assert.ok(up > dialled * 0.99, `only ${up} of ${dialled} calls came up in bearable weather`)
 })
 

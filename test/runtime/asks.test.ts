@@ -7,12 +7,12 @@ import type { PluginInstance, ServerView } from '../../core/plugin/plugin.ts'
 import type { Ask, AskKind, Grant, ProofData, Verdict } from '../../core/protocol/outputs.ts'
 import { Asks, type AsksParts } from '../../core/runtime/asks.ts'
 import { BoundedLog } from '../../core/runtime/bounded-log.ts'
+import { Generations } from '../../core/runtime/generations.ts'
 import { tapFaultsTo } from '../../core/runtime/tap-faults.ts'
-import { Trails } from '../../core/runtime/trails.ts'
+import { memoryLog } from '../../core/testing/log.ts'
+import { settle, VirtualClock } from '../../core/testing/virtual-clock.ts'
 import { gate } from '../support/gate.ts'
-import { memoryLog } from '../support/log.ts'
 import { SESSION } from '../support/session.ts'
-import { settle, VirtualClock } from '../support/virtual-clock.ts'
 
 const PASSWORD = 'admin@123'
 const PAP: ProofData = { method: 'pap', password: PASSWORD }
@@ -40,11 +40,14 @@ function scene({ taps = [], ...more }: { taps?: readonly Tap[] } & Partial<AsksP
       setup: ({ hooks }) => tap(hooks),
     }),
     options: {},
+    id: `p${index}`,
     place: {},
   }))
   const random = { bytes: () => new Uint8Array(), uint16: () => 0, uint32: () => 0 }
   const host = new PluginHost(plugins, { clock, log, random, configDir: '/', server: {} as ServerView })
-  const asks = new Asks({ host, clock, log, defaultZone: 'dmz', ...more })
+  const generation = { number: 1, host, deployments: [], defaultZone: 'dmz', interimIntervalS: 0 }
+  const generations = new Generations(generation, () => {})
+  const asks = new Asks({ generations, clock, log, ...more })
   const verdicts: Verdict[] = []
   let askId = 0
   return {
@@ -311,14 +314,40 @@ test('the trail of a call says who decided what, also for refused ones', async (
   assert.deepEqual(asks.trails.of('other'), [])
 })
 
-test('trails are bounded in subjects and entries; the least recent go', () => {
-  const trails = new Trails({ mostSubjects: 3, mostEntries: 2 })
-  const entry = (tap: string) => ({ hook: 'authorize', plugin: 'p', tap, verdict: 'pass', ms: 0 }) as const
-  for (const id of ['a', 'b', 'c']) trails.add(id, [entry(`${id}1`)])
-  trails.add('a', [entry('a2'), entry('a3')])
-  trails.add('d', [entry('d1')])
-  const taps = (id: string) => trails.of(id).map(({ tap }) => tap)
-  assert.deepEqual(['a', 'b', 'c', 'd'].map(taps), [['a2', 'a3'], [], ['c1'], ['d1']])
+test('a password that a plugin tells in its reason reaches neither trail nor denial', async () => {
+  const tell: Tap = hooks => {
+    hooks.authenticate.tap('chatty', ({ proof }) => ({
+      kind: 'reject',
+      reason: `"${proof.password()}" is wrong, the password is not "${proof.password()}"`,
+    }))
+    return undefined
+  }
+  const { verdictOf, asks } = scene({ taps: [tell] })
+  const masked = '"***" is wrong, the password is not "***"'
+  assert.deepEqual(await verdictOf(ASKS.authenticate), { kind: 'deny', reason: masked })
+  assert.equal(asks.trails.of('a1')[0]?.reason, masked)
+  // To mask a word that reasons are made of would tell the password.
+  const word = { ...ASKS.authenticate, proof: { method: 'pap', password: 'password' } } as const
+  assert.match(JSON.stringify(await verdictOf(word)), /the password is not/)
+})
+
+test('what was decided before a call died is in its trail at once', async () => {
+  const { put, asks } = scene({
+    taps: [
+      hooks => void hooks.authenticate.tap('mine', () => undefined),
+      hooks => void hooks.authenticate.tapPromise('hung', () => new Promise(() => {})),
+    ],
+  })
+  const askId = put(ASKS.authenticate)
+  await settle()
+  asks.withdraw(askId)
+  const seen = asks.trails.of('a1').map(({ tap, verdict }) => [tap, verdict])
+  assert.deepEqual(seen, [
+    ['mine', 'pass'],
+    ['hung', 'unavailable'],
+  ])
+  await settle()
+  assert.equal(asks.trails.of('a1').length, 2)
 })
 
 test('a plugin that fails at every call is counted and does not fill the log', () => {

@@ -38,6 +38,9 @@ test('the schema for editors takes what the server takes', async () => {
     ['auth-local'],
     [{ 'auth-local': null }],
     [{ 'auth-local': { usersFile: 'users.yaml', onUnavailable: 'next' } }],
+    ['burrow-plugin-x', '@acme/burrow-otp', './otp.ts', { '/opt/otp.mjs': { digits: 6 } }, { x: null }],
+    [{ deployment: { name: 'hq', plugins: ['auth-local', './otp.ts', { 'auth-local': { users: [] } }] } }],
+    [{ deployment: { name: 'hq', when: { realm: 'hb', peer: ['10.0.0.0/8'] }, plugins: ['auth-local'] } }],
   ]) {
     assert.equal(await accepts({ ...LEAST, plugins }), true, JSON.stringify(plugins))
   }
@@ -50,7 +53,14 @@ test('the schema for editors refuses what the server refuses', async () => {
     { ...LEAST, hostname: 'x' },
     { ...LEAST, ppp: { mruBytes: 'big' } },
     { ...LEAST, tunnel: { maxTunnels: 70_000 } },
-    { ...LEAST, plugins: ['nosuch'] },
+    { ...LEAST, plugins: ['deployment'] },
+    { ...LEAST, plugins: [{ 'burrow-plugin-x': 1 }] },
+    { ...LEAST, plugins: [{ './a.ts': {}, './b.ts': {} }] },
+    { ...LEAST, plugins: [{ deployment: { plugins: ['auth-local'] } }] },
+    { ...LEAST, plugins: [{ deployment: { name: 'a b', plugins: ['auth-local'] } }] },
+    { ...LEAST, plugins: [{ deployment: { name: 'hq', when: { realms: 'hb' }, plugins: ['auth-local'] } }] },
+    { ...LEAST, plugins: [{ deployment: { name: 'hq', plugins: [{ 'auth-local': { nosuch: 1 } }] } }] },
+    { ...LEAST, plugins: [{ deployment: { name: 'hq', plugins: [{ deployment: { name: 'in' } }] } }] },
     { ...LEAST, plugins: [{ 'auth-local': { nosuch: 1 } }] },
     { ...LEAST, plugins: [{ 'auth-local': { onUnavailable: 'maybe' } }] },
     { ...LEAST, plugins: [{ 'auth-local': {}, 'address-pool': {} }] },

@@ -4,13 +4,32 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { askControlSocket, openControlSocket } from '../../core/runtime/node/control-socket.ts'
+import { z } from 'zod'
+import { BurrowError } from '../../core/errors.ts'
+import { checkedArguments } from '../../core/runtime/control-arguments.ts'
+import {
+  askControlSocket,
+  type ControlAnswer,
+  openControlSocket,
+} from '../../core/runtime/node/control-socket.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'burrow-control-'))
 after(() => rmSync(folder, { recursive: true }))
-const answers = new Map<string, () => unknown>([
+const Greeting = z.strictObject({ name: z.string() })
+const answers = new Map<string, ControlAnswer>([
   ['sessions', () => [{ user: 'hb@hb', octetsIn: 2n ** 40n }]],
   ['broken', () => assert.fail('a fault')],
+  ['greet', async args => `hello ${checkedArguments(Greeting, args).name}`],
+  ['silent', () => new Promise(() => {})],
+  [
+    'wrong',
+    async () => {
+      const also = [
+        new BurrowError('USERS_FILE', 'second', { file: 'users.yaml', line: 7, plugin: 'auth-local' }),
+      ]
+      throw new BurrowError('CONFIG_INVALID', 'first', { file: 'burrow.yaml', line: 3 }, { also })
+    },
+  ],
 ])
 
 test('a question is answered, and only its owner can ask', async t => {
@@ -23,7 +42,7 @@ test('a question is answered, and only its owner can ask', async t => {
     code: 'CONTROL_SOCKET',
     message: /known are sessions/,
   })
-  await assert.rejects(askControlSocket(path, 'broken'), { code: 'CONTROL_SOCKET', message: /a fault/ })
+  await assert.rejects(askControlSocket(path, 'broken'), { code: 'INTERNAL', message: /a fault/ })
   await socket.close()
   await assert.rejects(askControlSocket(path, 'sessions'), { code: 'CONTROL_SOCKET' })
 })
@@ -66,6 +85,56 @@ test('junk is answered with an error, an endless line with the end of the connec
     replies.map(line => JSON.parse(line).ok),
     [false, false, false],
   )
-  assert.deepEqual(await talk(path, 'x'.repeat(10_000), 1), [])
+  assert.deepEqual(await talk(path, 'x'.repeat(100_000), 1), [])
   assert.ok(await askControlSocket(path, 'sessions'))
+})
+
+test('a question has arguments, which their handler checks, and an answer may take its time', async t => {
+  const path = join(folder, 'e.sock')
+  const socket = await openControlSocket(path, answers)
+  t.after(() => socket.close())
+  assert.equal(await askControlSocket(path, 'greet', { name: 'Ada' }), 'hello Ada')
+  const wrong = askControlSocket(path, 'greet', { name: 5, password: 'hunter2' })
+  await assert.rejects(wrong, (error: BurrowError) => {
+    assert.equal(error.code, 'USAGE')
+    assert.doesNotMatch(error.message, /hunter2/)
+    return true
+  })
+  await assert.rejects(askControlSocket(path, 'greet'), { code: 'USAGE' })
+  await assert.rejects(askControlSocket(path, 'silent', {}, { timeoutMs: 20 }), { code: 'CONTROL_SOCKET' })
+  const [garbled = ''] = await talk(path, '{"get":"greet","with":hunter2\n', 1)
+  assert.equal(JSON.parse(garbled).error.code, 'CONTROL_SOCKET')
+  assert.doesNotMatch(garbled, /hunter2/)
+})
+
+test('an error of the server is the error of the command: code, place and what else is wrong', async t => {
+  const path = join(folder, 'f.sock')
+  const socket = await openControlSocket(path, answers)
+  t.after(() => socket.close())
+  await assert.rejects(askControlSocket(path, 'wrong'), (error: BurrowError) => {
+    assert.ok(error instanceof BurrowError)
+    assert.deepEqual([error.code, error.place], ['CONFIG_INVALID', { file: 'burrow.yaml', line: 3 }])
+    const [also] = error.also
+    assert.ok(also instanceof BurrowError)
+    assert.deepEqual([also.code, also.message], ['USERS_FILE', 'second'])
+    assert.deepEqual(also.place, { file: 'users.yaml', line: 7, plugin: 'auth-local' })
+    return true
+  })
+})
+
+test('questions of one client are answered one after the other, in order', async t => {
+  const path = join(folder, 'g.sock')
+  let running = 0
+  let most = 0
+  const slow = async () => {
+    most = Math.max(most, ++running)
+    await new Promise(setImmediate)
+    running--
+    return most
+  }
+  const socket = await openControlSocket(path, new Map([['slow', slow]]))
+  t.after(() => socket.close())
+  const replies = await talk(path, '{"get":"slow"}\n'.repeat(50), 50)
+  assert.equal(replies.length, 50)
+  assert.equal(most, 1)
 })

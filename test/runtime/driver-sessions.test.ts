@@ -1,9 +1,9 @@
 /** What the driver makes of sessions: observers, leases, limits, the end. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { settle } from '../../core/testing/virtual-clock.ts'
 import { DOWN, GRANT, LEASE, SESSION, scene, UP } from '../support/driver-scene.ts'
 import { gate } from '../support/gate.ts'
-import { settle } from '../support/virtual-clock.ts'
 
 test('a lease is released only after the observers saw the end, and they see it after the start', async () => {
   const { told, script, emit } = scene()

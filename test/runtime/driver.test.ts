@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TunnelInfo } from '../../core/protocol/outputs.ts'
+import { settle } from '../../core/testing/virtual-clock.ts'
 import { FLOW, PATH, SESSION, scene, transmit, UP } from '../support/driver-scene.ts'
-import { settle } from '../support/virtual-clock.ts'
 
 test('outputs are performed in the order in which the core put them out', async () => {
   const { told, put, script, datagram } = scene()

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BurrowError, definePlugin, z } from '../../core/index.ts'
 import { SessionRoutes } from '../../core/runtime/session-routes.ts'
+import { memoryLog } from '../../core/testing/log.ts'
+import { memoryKernel } from '../../core/testing/memory-kernel.ts'
 import { auth, pool } from '../support/little-plugins.ts'
-import { memoryLog } from '../support/log.ts'
-import { memoryKernel, memoryWorld } from '../support/memory-world.ts'
+import { memoryWorld } from '../support/memory-world.ts'
 import { SESSION } from '../support/session.ts'
 
 const lease = (value: string) => ({ owner: 'p', kind: 'ipv4', value, id: value }) as const
@@ -12,10 +13,11 @@ const network = { localAddress: '172.16.1.1', peerAddress: '10.9.0.7', dns: [], 
 const counters = { packetsIn: 0n, octetsIn: 0n, packetsOut: 0n, octetsOut: 0n, drops: {} }
 
 function scene() {
-  const { kernel, done } = memoryKernel('2.2.2.2')
+  const { kernel, done } = memoryKernel(['2.2.2.2'])
   const { log } = memoryLog()
-  const parts = { kernel, tunName: 't', pools: () => [{ address: '172.16.1.0', length: 24 }], log }
-  return { routes: new SessionRoutes(parts), done }
+  const routes = new SessionRoutes({ kernel, tunName: 't', log })
+  routes.begin([{ address: '172.16.1.0', length: 24 }])
+  return { routes, done }
 }
 
 function events(address: string, grantRoutes?: readonly string[]) {
@@ -48,7 +50,7 @@ test('an address outside of every pool, and what the grant routes, are routed wh
   routes.take(up)
   await routes.settled()
   assert.deepEqual(done, ['add routes t 10.9.0.7/32,10.20.0.0/16'])
-  routes.take({ ...down, wasUp: false })
+  routes.take({ ...down, session: { ...SESSION, id: 'other' }, wasUp: false })
   await routes.settled()
   assert.equal(done.length, 1, 'a session that never came up had none')
   routes.take(down)
@@ -57,13 +59,13 @@ test('an address outside of every pool, and what the grant routes, are routed wh
 })
 
 test('what the kernel refuses is logged, and the next change is made all the same', async () => {
-  const { kernel, done } = memoryKernel('2.2.2.2')
+  const { kernel, done } = memoryKernel(['2.2.2.2'])
   const { log, lines } = memoryLog()
   const refusing = {
     ...kernel,
     addRoutes: () => Promise.reject(new BurrowError('NETWORK_SETUP', 'ip route add: File exists')),
   }
-  const routes = new SessionRoutes({ kernel: refusing, tunName: 't', pools: () => [], log })
+  const routes = new SessionRoutes({ kernel: refusing, tunName: 't', log })
   const { up, down } = events('10.9.0.7')
   routes.take(up)
   routes.take(down)
@@ -91,4 +93,47 @@ test('a server routes what a grant names, and takes the route back before it sto
   assert.ok(lnsKernel.done.includes('add routes burrow0 10.20.0.0/16'))
   await settled(lns.stop())
   assert.ok(lnsKernel.done.includes('delete routes burrow0 10.20.0.0/16'))
+})
+
+test('other pools are routed, and a session whose address is in none of them any more keeps its own route', async () => {
+  const { routes, done } = scene()
+  const { up, down } = events('172.16.1.51')
+  routes.take(up)
+  routes.changePools([
+    { address: '172.16.1.0', length: 27 },
+    { address: '10.1.0.0', length: 16 },
+  ])
+  await routes.settled()
+  const added = ['add routes t 172.16.1.0/27,10.1.0.0/16', 'add routes t 172.16.1.51/32']
+  assert.deepEqual(done, [...added, 'delete routes t 172.16.1.0/24'])
+  routes.changePools([{ address: '172.16.1.0', length: 24 }])
+  await routes.settled()
+  assert.deepEqual(done.slice(3), [
+    'add routes t 172.16.1.0/24',
+    'delete routes t 172.16.1.51/32',
+    'delete routes t 172.16.1.0/27,10.1.0.0/16',
+  ])
+  routes.take(down)
+  await routes.settled()
+  assert.equal(done.length, 6, 'nothing is left to take back')
+})
+
+test('a session that is granted other routes while it lives gets them, and loses those that it has no more', async () => {
+  const { routes, done } = scene()
+  const { up, down } = events('172.16.1.51', ['10.20.0.0/16', '10.21.0.0/16'])
+  routes.take(up)
+  const { session, leases } = up
+  routes.take({
+    kind: 'sessionChanged',
+    session,
+    leases,
+    grant: { user: 'u', routes: ['10.21.0.0/16', '10.22.0.0/16'] },
+  })
+  routes.take(down)
+  await routes.settled()
+  assert.deepEqual(done.slice(1), [
+    'add routes t 10.22.0.0/16',
+    'delete routes t 10.20.0.0/16',
+    'delete routes t 10.21.0.0/16,10.22.0.0/16',
+  ])
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FailureLedger, type LedgerOptions } from '../../core/runtime/failure-ledger.ts'
 import { DEFAULT_THROTTLE, Throttle, type ThrottleOptions, type Turn } from '../../core/runtime/throttle.ts'
-import { settle, VirtualClock } from '../support/virtual-clock.ts'
+import { settle, VirtualClock } from '../../core/testing/virtual-clock.ts'
 
 const { user: USER, source: SOURCE } = DEFAULT_THROTTLE
 

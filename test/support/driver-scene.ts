@@ -6,8 +6,8 @@ import type { Answer, Event, Lease, Output, SessionInfo, Verdict } from '../../c
 import { BoundedLog } from '../../core/runtime/bounded-log.ts'
 import type { Decisions, DrivenEndpoint, Observed, Trace } from '../../core/runtime/driver.ts'
 import { Driver } from '../../core/runtime/driver.ts'
-import { memoryLog } from './log.ts'
-import { VirtualClock } from './virtual-clock.ts'
+import { memoryLog } from '../../core/testing/log.ts'
+import { VirtualClock } from '../../core/testing/virtual-clock.ts'
 
 export const PATH: Path = {
   local: { address: '192.0.2.1', port: 1701 },
@@ -146,6 +146,7 @@ export function scene({
     releaseLease: async lease => {
       told.push(`release ${lease.value}`)
     },
+    over: () => {},
   }
   const bounded = new BoundedLog(log, clock)
   const onDataPlaneDown = (reason: string) => void told.push(`data plane down: ${reason}`)
@@ -156,7 +157,7 @@ export function scene({
     clock,
     log,
     bounded,
-    interimIntervalS,
+    interimIntervalS: () => interimIntervalS,
     onDataPlaneDown,
     trace,
   })

@@ -11,7 +11,7 @@ import type { Ask, Event, Lease, Output, Verdict } from '../../core/protocol/out
 import { DEFAULT_PPP } from '../../core/protocol/ppp/config.ts'
 import type { Json } from '../../core/protocol/snapshot.ts'
 import { Timers } from '../../core/protocol/timers.ts'
-import { SeededRandom } from './random.ts'
+import { SeededRandom } from '../../core/testing/random.ts'
 
 export const LNS_ADDRESS = { address: '2.2.2.2', port: 1701 } as const
 export const CLIENT_ADDRESS = { address: '3.3.3.3', port: 40_000 } as const

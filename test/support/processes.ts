@@ -4,6 +4,7 @@
  * that nobody waits for does not keep the test process alive.
  */
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { constants } from 'node:os'
 import { until } from './until.ts'
@@ -119,4 +120,14 @@ export async function run(
   const exit = await program.ended
   clearTimeout(overdue)
   return exit
+}
+
+/** Whether a process, ours or not, still runs; one that nobody has reaped yet does not. */
+export function isAlive(pid: number): boolean {
+  try {
+    const [, state] = /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
+    return state !== 'Z'
+  } catch {
+    return false
+  }
 }

@@ -5,6 +5,7 @@ import type { Path, Random, SocketAddress } from '../../core/ports.ts'
 import type { EndpointConfig, L2tpConfig } from '../../core/protocol/config.ts'
 import { Endpoint } from '../../core/protocol/endpoint.ts'
 import type { Ask, Event, Output, Verdict } from '../../core/protocol/outputs.ts'
+import { SeededRandom } from '../../core/testing/random.ts'
 import {
   type ControlMessage,
   decodeControl,
@@ -15,7 +16,6 @@ import {
 } from '../../core/wire/control-message.ts'
 import { type ControlHeader, decodeHeader, encodeDataDatagram } from '../../core/wire/l2tp-header.ts'
 import { LNS_ADDRESS, LNS_CONFIG } from './pair.ts'
-import { SeededRandom } from './random.ts'
 
 /** Undefined: the test answers later, with `answer`. */
 export type Deciding = (ask: Ask) => Verdict | undefined

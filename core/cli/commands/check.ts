@@ -1,14 +1,15 @@
 import type { Command } from 'commander'
 import { stringify } from 'yaml'
-import type { BootReport } from '../../plugin/host.ts'
+import type { ErrorPlace } from '../../errors.ts'
+import type { HookOrder } from '../../hooks/hook-set.ts'
 import type { LogFields } from '../../ports.ts'
-import { readText } from '../../runtime/node/files.ts'
+import { textWithout, withoutSecrets } from '../../runtime/hidden.ts'
 import { createLogger } from '../../runtime/node/logger.ts'
-import { pluginEntries } from '../../runtime/plugin-list.ts'
-import { parseYaml } from '../../runtime/yaml-places.ts'
 import { masked } from '../mask.ts'
 import { SAMPLE_CONFIG } from '../package-root.ts'
-import type { LoadedConfig } from '../server.ts'
+import { hooksOf, type PlannedDeployment, plannedDeployments, plannedPlugins } from '../plan.ts'
+import { asBurrowError } from '../report.ts'
+import type { ConfigFile } from '../server.ts'
 import { table } from '../table.ts'
 import { thisMachine } from '../world.ts'
 
@@ -19,15 +20,17 @@ interface Options {
 }
 
 interface Checked {
-  readonly config: LoadedConfig
-  readonly report: BootReport
+  readonly config: ConfigFile
+  readonly hooks: readonly HookOrder[]
   readonly warnings: readonly string[]
 }
 
 export function addCheck(program: Command): void {
   program
     .command('check')
-    .description('check a config file and print what it comes to: settings, plugins and hooks in their order')
+    .description(
+      'check a config file and print what it comes to: settings, deployments, plugins and hooks in their order',
+    )
     .option('-c, --config <file>', 'config file; without it the sample of the package', SAMPLE_CONFIG)
     .option('--schema', 'print the JSON Schema of config files, for editors')
     .option('--json', 'print as JSON')
@@ -52,45 +55,56 @@ async function check(file: string): Promise<Checked> {
       void warnings.push(file === undefined ? text : `${text} (${file})`),
     child: () => log,
   }
-  const report = await new Lns(config, thisMachine(log, undefined)).check()
-  return { config, report, warnings }
+  try {
+    const { hooks } = await new Lns(config, thisMachine(log, undefined)).check()
+    return { config, hooks, warnings: warnings.map(text => textWithout(text, config.hidden)) }
+  } catch (error) {
+    throw withoutSecrets(asBurrowError(error), config.hidden)
+  }
 }
 
 const print = (text: string) => void process.stdout.write(text)
 const asJson = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`
 
-/** What is in force, in the words of the file where it says something: a plugin may keep an address as a number. */
-function optionsOf({ file, plugins }: LoadedConfig, name: string): unknown {
-  const { value, locate } = parseYaml(file, readText(file))
-  const { entries } = pluginEntries((value as { readonly plugins?: unknown }).plugins, locate)
-  const written = entries.find(entry => entry.name === name)?.options
-  return masked(overlaid(plugins.find(({ plugin }) => plugin.name === name)?.options, written))
-}
-
-function overlaid(below: unknown, above: unknown): unknown {
-  if (!isMapping(below) || !isMapping(above)) return above ?? below
-  const keys = Object.keys({ ...below, ...above })
-  return Object.fromEntries(keys.map(key => [key, overlaid(below[key], above[key])]))
-}
-
-const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-function asData({ config, report, warnings }: Checked): object {
+function asData({ config, hooks, warnings }: Checked): object {
   const { plugins: _, secrets, ...server } = config.server
   return {
     file: config.file,
-    server: { ...(masked(server) as object), secrets: masked(secrets) },
-    plugins: report.plugins.map(plugin => ({ ...plugin, options: optionsOf(config, plugin.name) })),
-    hooks: report.hooks,
+    files: config.files,
+    server: { ...(masked(server, config.hidden) as object), secrets: masked(secrets, config.hidden) },
+    deployments: plannedDeployments(config, hooks),
+    plugins: plannedPlugins(config),
+    hooks,
     warnings,
   }
 }
 
-function asText({ config, report, warnings }: Checked): string {
-  const { listen, gatewayAddress, tun, ppp, defaultZone, manageKernel, controlSocket } = config.server
-  const names = config.secrets.map(({ name }) => name)
-  const settings = [
+function asText({ config, hooks, warnings }: Checked): string {
+  const deployments = plannedDeployments(config, hooks)
+  const planned = plannedPlugins(config)
+  const plugins = planned.map(({ id, place, requires, provides }, index) => [
+    index + 1,
+    id,
+    lineOf(place, config.file),
+    requires.join(', ') || '-',
+    provides.join(', ') || '-',
+  ])
+  return [
+    `${config.file} is in order\n`,
+    table(['SETTING', 'VALUE'], settingsOf(config)),
+    ...(deployments.length === 0 ? [] : [deploymentTable(deployments, config.file)]),
+    table(['#', 'PLUGIN', 'LINE', 'REQUIRES', 'PROVIDES'], plugins),
+    hookTable('ASKED IN THIS ORDER', hooksOf(hooks)),
+    ...deployments.map(({ name, hooks: own }) => hookTable(`ASKED IN THIS ORDER IN ${name}`, own)),
+    `OPTIONS IN FORCE\n${stringify(planned.map(({ id, options }) => ({ [id]: options })))}`,
+    ...(warnings.length === 0 ? [] : [warnings.map(text => `warning: ${text}\n`).join('')]),
+  ].join('\n')
+}
+
+function settingsOf({ server, secrets, files }: ConfigFile): readonly (readonly [string, string])[] {
+  const { listen, gatewayAddress, tun, ppp, defaultZone, manageKernel, controlSocket, transpiler } = server
+  const names = secrets.map(({ name }) => name)
+  return [
     ['listen', listen.map(({ address, port }) => `${address}:${port}`).join(', ')],
     ['gateway', `${gatewayAddress} on ${tun.name}, MTU ${tun.mtuBytes ?? ppp.mruBytes}`],
     ['users prove', ppp.auth.join(', then ')],
@@ -98,25 +112,30 @@ function asText({ config, report, warnings }: Checked): string {
     ['default zone', defaultZone],
     ['kernel', manageKernel ? 'settings are set and restored' : 'settings are checked only'],
     ['control socket', controlSocket],
+    ...(transpiler === undefined ? [] : [['transpiler', transpiler] as const]),
+    ...(files.length === 1 ? [] : [['includes', files.slice(1).join(', ')] as const]),
   ]
-  const plugins = report.plugins.map(({ name, place, requires, provides }, index) => [
-    index + 1,
+}
+
+function deploymentTable(deployments: readonly PlannedDeployment[], file: string): string {
+  const rows = deployments.map(({ name, place, when }) => [
     name,
-    place.line ?? '',
-    requires.join(', ') || '-',
-    provides.join(', ') || '-',
+    lineOf(place, file),
+    Object.entries(when)
+      .map(([what, values]) => `${what} ${values.map(value => value || '""').join(' or ')}`)
+      .join(', ') || 'every call',
   ])
-  const options = stringify(report.plugins.map(({ name }) => ({ [name]: optionsOf(config, name) })))
-  const hooks = report.hooks.map(({ hook, taps }) => [
+  return table(['DEPLOYMENT', 'LINE', 'TAKES'], rows)
+}
+
+function hookTable(head: string, hooks: readonly HookOrder[]): string {
+  const rows = hooks.map(({ hook, taps }) => [
     hook,
     taps.map(({ plugin, tap }) => (plugin === tap ? plugin : `${plugin} (${tap})`)).join(', ') || '-',
   ])
-  return [
-    `${config.file} is in order\n`,
-    table(['SETTING', 'VALUE'], settings),
-    table(['#', 'PLUGIN', 'LINE', 'REQUIRES', 'PROVIDES'], plugins),
-    table(['HOOK', 'ASKED IN THIS ORDER'], hooks),
-    `OPTIONS IN FORCE\n${options}`,
-    ...(warnings.length === 0 ? [] : [warnings.map(text => `warning: ${text}\n`).join('')]),
-  ].join('\n')
+  return table(['HOOK', head], rows)
 }
+
+/** With its file where that is not the config itself. */
+const lineOf = ({ file, line }: ErrorPlace, config: string): string =>
+  file === undefined || file === config ? String(line ?? '') : `${file}:${line ?? ''}`

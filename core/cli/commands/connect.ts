@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { type Command, InvalidArgumentError } from 'commander'
 import { BurrowError } from '../../errors.ts'
 import type { SocketAddress } from '../../ports.ts'
-import type { AuthMethod, EndReason } from '../../protocol/outputs.ts'
+import type { EndReason, LinkAuthMethod } from '../../protocol/outputs.ts'
 import { DEFAULT_PPP } from '../../protocol/ppp/config.ts'
 import { type ClientOptions, type Connection, connectClient } from '../../runtime/client.ts'
 import { escapeValue } from '../../runtime/escape.ts'
@@ -22,7 +22,7 @@ interface Options {
   readonly passwordEnv?: string
   readonly tunnelSecretFile?: string
   readonly tunnelSecretEnv?: string
-  readonly auth: readonly AuthMethod[]
+  readonly auth: readonly LinkAuthMethod[]
   readonly route: readonly string[]
   readonly mtu: number
   readonly tun: string
@@ -33,7 +33,11 @@ interface Options {
 }
 
 const L2TP_PORT = 1701
-const METHODS: Readonly<Record<string, AuthMethod>> = { chap: 'chap-md5', 'chap-md5': 'chap-md5', pap: 'pap' }
+const METHODS: Readonly<Record<string, LinkAuthMethod>> = {
+  chap: 'chap-md5',
+  'chap-md5': 'chap-md5',
+  pap: 'pap',
+}
 
 export function addConnect(program: Command): void {
   program
@@ -176,7 +180,7 @@ async function resolve(host: string): Promise<string> {
   }
 }
 
-function parseAuth(text: string): AuthMethod[] {
+function parseAuth(text: string): LinkAuthMethod[] {
   return text.split(',').map(name => {
     const method = METHODS[name.trim()]
     if (method === undefined) throw new InvalidArgumentError('Expected pap, chap, or both with a comma.')

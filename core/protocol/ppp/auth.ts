@@ -1,26 +1,36 @@
 /** What PAP, CHAP and later methods share: the state of either side, and what the link is told. */
 import { encodeText } from '../../wire/ppp-auth.ts'
-import type { AuthMethod, EndReason, ProofData } from '../outputs.ts'
+import type { EndReason, LinkAuthMethod, ProofData } from '../outputs.ts'
 import type { LinkEnv } from './link-env.ts'
 
 /** What one octet can count. */
 export const MAX_FIELD_BYTES = 255
 
+/** Of what a peer said, without telling it. */
+export interface Fingerprint {
+  readonly salt: Uint8Array
+  readonly digest: Uint8Array
+}
+
 /** The peer proves itself to us. */
 export interface ProofState {
-  readonly method: AuthMethod
+  readonly method: LinkAuthMethod
   /** PAP: of the peer's last request. CHAP: of our challenge. */
   identifier: number
   challenge?: Uint8Array | undefined
   transmissions: number
   /** The proof was handed to the hooks: what comes later is a repetition. */
   heard: boolean
+  /** PAP: tells a repetition of the last request from the next one. */
+  fingerprint?: Fingerprint | undefined
+  /** What the last round was answered with: another round is awaited, or being decided on. */
+  reply?: string | undefined
   verdict?: { readonly accepted: boolean; readonly message: string } | undefined
 }
 
 /** We prove ourselves to the peer. The secret is asked for when it is needed and never kept. */
 export interface LoginState {
-  readonly method: AuthMethod
+  readonly method: LinkAuthMethod
   /** PAP: of our last request. CHAP: of the peer's challenge. */
   identifier: number
   challenge?: Uint8Array | undefined
@@ -55,6 +65,8 @@ export interface AuthProtocol {
   receive(sides: AuthSides, env: LinkEnv, payload: Uint8Array): AuthNews | undefined
   /** Sends our challenge, or repeats it. False: nothing to send. */
   challenge(proof: ProofState, env: LinkEnv): boolean
+  /** The next round: sends `proof.reply`, where the method carries text, and awaits another proof. */
+  goOn(proof: ProofState, env: LinkEnv): void
   /** Sends the verdict, or repeats it. */
   tell(proof: ProofState, env: LinkEnv): void
   /** Sends our proof. */
@@ -63,11 +75,11 @@ export interface AuthProtocol {
   repeat(login: LoginState, env: LinkEnv): void
 }
 
-export function createProof(method: AuthMethod): ProofState {
+export function createProof(method: LinkAuthMethod): ProofState {
   return { method, identifier: 0, transmissions: 0, heard: false }
 }
 
-export function createLogin(method: AuthMethod, due: boolean): LoginState {
+export function createLogin(method: LinkAuthMethod, due: boolean): LoginState {
   return { method, identifier: 0, transmissions: 0, due, accepted: false }
 }
 

@@ -1,4 +1,7 @@
-/** CHAP with MD5, both sides (RFC 1994). The verifier repeats its challenge, the claimant its response. */
+/**
+ * CHAP with MD5, both sides (RFC 1994). The verifier repeats its challenge, the claimant its response. Where an exchange
+ * goes on over several rounds, each has a new challenge; a challenge has no room for text, so the reply is not shown.
+ */
 import { md5 } from '../../crypto.ts'
 import { type ChapPacket, decodeChap, decodeText, encodeChap, encodeText } from '../../wire/ppp-auth.ts'
 import { PPP } from '../../wire/ppp-frame.ts'
@@ -43,7 +46,7 @@ export const CHAP: AuthProtocol = {
   challenge(proof, env) {
     if (proof.challenge === undefined) {
       proof.challenge = env.random.bytes(CHALLENGE_BYTES)
-      proof.identifier = env.random.uint16() & 0xff
+      proof.identifier = (proof.reply === undefined ? env.random.uint16() : proof.identifier + 1) & 0xff
     }
     proof.transmissions++
     const { identifier, challenge: value } = proof
@@ -52,6 +55,12 @@ export const CHAP: AuthProtocol = {
       encodeChap({ kind: 'challenge', identifier, value, name: encodeText(env.config.authName) }),
     )
     return true
+  },
+
+  /** What answers the old challenge is stale from now on. */
+  goOn(proof) {
+    proof.challenge = undefined
+    proof.transmissions = 0
   },
 
   tell({ identifier, verdict }, env) {
@@ -81,7 +90,11 @@ function hearResponse(
   packet: Extract<ChapPacket, { kind: 'challenge' | 'response' }>,
 ): AuthNews | undefined {
   const { identifier, challenge } = proof
-  if (challenge === undefined || packet.identifier !== identifier) return dropped(env, 'ppp-stale')
+  if (challenge === undefined || packet.identifier !== identifier) {
+    // A challenge of an earlier round came late, and took the peer back to it: it could not place our verdict.
+    if (proof.heard && proof.reply !== undefined) CHAP.challenge(proof, env)
+    return dropped(env, 'ppp-stale')
+  }
   if (packet.value.length !== MD5_BYTES || packet.name.length > MAX_FIELD_BYTES)
     return dropped(env, 'ppp-malformed')
   if (proof.verdict !== undefined) CHAP.tell(proof, env)

@@ -2,6 +2,7 @@
 import { parseIpv4 } from '../../wire/ip.ts'
 import type {
   AskKind,
+  AuthExchange,
   Denial,
   EndReason,
   Grant,
@@ -14,9 +15,18 @@ import type { LinkEnv } from './link-env.ts'
 
 export type DecisionStep = Extract<AskKind, 'authenticate' | 'authorize' | 'assignAddress' | 'decidePolicy'>
 
+interface PendingDecision {
+  readonly step: DecisionStep
+  readonly askId: number
+  /** `authenticate`: who wants in. */
+  readonly user?: string
+}
+
 /** What was decided; it outlives a renegotiation, where only the proof is asked for anew. */
 export interface DecisionState {
-  pending?: { readonly step: DecisionStep; readonly askId: number } | undefined
+  pending?: PendingDecision | undefined
+  /** The peer was replied to, and has to go on. */
+  continued?: AuthExchange | undefined
   /** The name that the peer proved first; a renegotiation must prove the same. */
   user?: string | undefined
   grant?: Grant | undefined
@@ -27,6 +37,8 @@ export interface DecisionState {
 
 export type DecisionOutcome =
   | { readonly kind: 'granted' }
+  /** The peer is sent `reply`; its next message goes on. */
+  | { readonly kind: 'continued'; readonly reply: string }
   /** `proven`: the peer is who it says, and is told so before it is turned away. */
   | {
       readonly kind: 'denied'
@@ -38,6 +50,14 @@ export type DecisionOutcome =
 /** The same whatever the cause: the peer must not learn which of name and password was wrong. */
 export const AUTH_FAILED_MESSAGE = 'Authentication failed'
 
+/**
+ * How often one authentication may be asked about: a password, a code and three new ones are five. EAP, where a method
+ * may carry a TLS handshake in pieces, will need some 50.
+ */
+export const MOST_ROUNDS = 16
+
+const TOO_MANY_ROUNDS: Denial = { kind: 'deny', reason: `no verdict after ${MOST_ROUNDS} rounds` }
+const OTHER_NAME: Denial = { kind: 'deny', reason: 'another name than the exchange began with' }
 const EMPTY_PROOF: Denial = { kind: 'deny', reason: 'empty name or password' }
 const OTHER_USER: Denial = { kind: 'deny', reason: 'renegotiated as another user' }
 const BAD_LEASE: Denial = { kind: 'deny', reason: 'the lease is no IPv4 address' }
@@ -49,7 +69,7 @@ const DENIED: Readonly<Record<DecisionStep, { readonly proven: boolean; readonly
   decidePolicy: { proven: true, reason: { cause: 'policy-denied' } },
 }
 
-/** Begins with the peer's proof. An empty name or password is nobody's, whatever a hook might say. */
+/** Begins, or goes on, with the peer's proof. An empty name or password is nobody's, whatever a hook might say. */
 export function decideProof(
   d: DecisionState,
   env: LinkEnv,
@@ -58,7 +78,9 @@ export function decideProof(
 ): DecisionOutcome | undefined {
   if (user === '' || (proof.method === 'pap' && proof.password === ''))
     return denied('authenticate', EMPTY_PROOF)
-  d.pending = { step: 'authenticate', askId: env.ask({ kind: 'authenticate', user, proof }) }
+  const { continued } = d
+  if (continued !== undefined && continued.user !== user) return denied('authenticate', OTHER_NAME)
+  ask(d, env, { kind: 'authenticate', user, proof, ...(continued !== undefined && { continued }) })
   return undefined
 }
 
@@ -71,8 +93,17 @@ export function decideUnproven(d: DecisionState, env: LinkEnv): DecisionOutcome 
 /** The verdict on `d.pending`. */
 export function decided(d: DecisionState, env: LinkEnv, verdict: Verdict): DecisionOutcome | undefined {
   const step = d.pending?.step ?? 'authenticate'
+  const user = d.pending?.user ?? ''
+  const round = 1 + (d.continued?.round ?? 0)
   d.pending = undefined
+  d.continued = undefined
   if (verdict.kind === 'deny') return denied(step, verdict)
+  if (verdict.kind === 'continue') {
+    if (round >= MOST_ROUNDS) return denied(step, TOO_MANY_ROUNDS)
+    const { plugin, state, reply } = verdict
+    d.continued = { plugin, state, user, round }
+    return { kind: 'continued', reply }
+  }
   if ('grant' in verdict && step === 'authenticate') {
     if (d.user !== undefined && d.user !== verdict.grant.user) return denied(step, OTHER_USER)
     d.user = verdict.grant.user
@@ -105,7 +136,8 @@ function ask(
   env: LinkEnv,
   question: Parameters<LinkEnv['ask']>[0] & { kind: DecisionStep },
 ): void {
-  d.pending = { step: question.kind, askId: env.ask(question) }
+  const { user } = { user: undefined, ...question }
+  d.pending = { step: question.kind, askId: env.ask(question), ...(user !== undefined && { user }) }
 }
 
 function denied(step: DecisionStep, denial: Denial): DecisionOutcome {

@@ -1,6 +1,6 @@
 /** One PPP link (RFC 1661 3): its phases, driven by frames, timers and verdicts. State is plain data. */
 import { decodePppFrame, PPP, type PppFrame } from '../../wire/ppp-frame.ts'
-import type { AuthMethod, EndReason, SessionPolicy, Verdict } from '../outputs.ts'
+import type { EndReason, Grant, LinkAuthMethod, SessionPolicy, Verdict } from '../outputs.ts'
 import {
   type AuthNews,
   type AuthProtocol,
@@ -20,7 +20,7 @@ import { PAP } from './pap.ts'
 
 export { createLink, type LinkState } from './link-state.ts'
 
-const AUTH: Readonly<Record<AuthMethod, AuthProtocol>> = { pap: PAP, 'chap-md5': CHAP }
+const AUTH: Readonly<Record<LinkAuthMethod, AuthProtocol>> = { pap: PAP, 'chap-md5': CHAP }
 const TIMERS: readonly LinkTimer[] = [
   'lcp-restart',
   'ipcp-restart',
@@ -67,6 +67,15 @@ export function linkTimer(link: LinkState, env: LinkEnv, name: LinkTimer): void 
 export function linkAnswer(link: LinkState, env: LinkEnv, askId: number, verdict: Verdict): void {
   if (link.login?.askId === askId) onSecret(link, link.login, env, verdict)
   else if (link.pending?.askId === askId) onDecision(link, env, decided(link, env, verdict))
+}
+
+/** Another grant and policy for a peer that was admitted, under the name that it proved. False: it was not, or is leaving. */
+export function regrantLink(link: LinkState, env: LinkEnv, grant: Grant, policy: SessionPolicy): boolean {
+  if (link.ending !== undefined || link.grant === undefined) return false
+  link.grant = { ...grant, user: link.grant.user }
+  link.policy = policy
+  if (link.networkUp) networkUp(link, env)
+  return true
 }
 
 /** Ends the link cleanly: Terminate-Request, then `env.closed(reason)`, at the latest when retries are exhausted. */
@@ -188,7 +197,7 @@ function challenge(proof: ProofState, env: LinkEnv): void {
 }
 
 function onAuthFrame(link: LinkState, env: LinkEnv, { protocol, payload }: PppFrame): void {
-  const speaks = (side: { readonly method: AuthMethod } | undefined) =>
+  const speaks = (side: { readonly method: LinkAuthMethod } | undefined) =>
     side !== undefined && AUTH[side.method].protocol === protocol
   const sides = {
     proof: speaks(link.proof) ? link.proof : undefined,
@@ -214,12 +223,25 @@ function onAuthNews(link: LinkState, env: LinkEnv, news: AuthNews | undefined): 
   }
 }
 
+/** The peer is replied to, and has to answer: it is where it was before its proof, with less time left. */
+function goOn(proof: ProofState, env: LinkEnv, reply: string): void {
+  proof.heard = false
+  proof.reply = reply
+  AUTH[proof.method].goOn(proof, env)
+  challenge(proof, env)
+}
+
 function onDecision(link: LinkState, env: LinkEnv, outcome: DecisionOutcome | undefined): void {
   if (outcome === undefined) return
   const { proof } = link
+  if (outcome.kind === 'continued') {
+    if (proof !== undefined) goOn(proof, env, outcome.reply)
+    return
+  }
   const accepted = outcome.kind === 'granted' || outcome.proven
   if (proof !== undefined) {
     proof.verdict = { accepted, message: outcome.kind === 'granted' ? '' : outcome.message }
+    proof.fingerprint = undefined
     AUTH[proof.method].tell(proof, env)
   }
   if (outcome.kind === 'denied') {
@@ -326,6 +348,7 @@ function leaveUpperLayers(link: LinkState, env: LinkEnv): void {
 function withdrawAsks(link: LinkState, env: LinkEnv): void {
   const asked = [link.pending?.askId, link.login?.askId].filter(askId => askId !== undefined)
   link.pending = undefined
+  link.continued = undefined
   if (link.login !== undefined) link.login.askId = undefined
   for (const askId of asked) env.withdraw(askId)
 }

@@ -1,8 +1,24 @@
-/** PAP, both sides (RFC 1334 2). The claimant repeats; the verifier asks the hooks once and repeats its verdict. */
-import { decodePap, decodeText, encodePap, encodeText } from '../../wire/ppp-auth.ts'
+/**
+ * PAP, both sides (RFC 1334 2). The claimant repeats; the verifier asks the hooks once and repeats its verdict.
+ *
+ * An exchange of several rounds goes on by Naks: the message is the reply, and the peer's next request the next round.
+ * Repetitions have identifiers of their own (2.2.1), so a request with the same name and password as the last is taken
+ * for one, and gets the same Nak: a user who answers twice in a row with the same words is not heard twice. What needs
+ * that, "repeat your new PIN", does not work with PAP. Many clients give up at the first Nak.
+ */
+import { constantTimeEqual, sha256 } from '../../crypto.ts'
+import { decodePap, decodeText, encodePap, encodeText, type PapPacket } from '../../wire/ppp-auth.ts'
 import { PPP } from '../../wire/ppp-frame.ts'
-import { type AuthProtocol, MAX_FIELD_BYTES, refusedByPeer, verdictMessage } from './auth.ts'
+import {
+  type AuthProtocol,
+  type Fingerprint,
+  MAX_FIELD_BYTES,
+  refusedByPeer,
+  verdictMessage,
+} from './auth.ts'
 import { dropped } from './link-env.ts'
+
+const SALT_BYTES = 16
 
 export const PAP: AuthProtocol = {
   protocol: PPP.PAP,
@@ -13,11 +29,21 @@ export const PAP: AuthProtocol = {
     if (packet === undefined) return dropped(env, 'ppp-malformed')
     if (packet.kind === 'request') {
       if (proof === undefined) return dropped(env, 'ppp-auth-not-negotiated')
+      const fingerprint = fingerprintOf(packet, proof.fingerprint?.salt ?? env.random.bytes(SALT_BYTES))
+      const repeated = proof.fingerprint && constantTimeEqual(proof.fingerprint.digest, fingerprint.digest)
+      const deciding = proof.heard && proof.verdict === undefined
+      // Of an earlier round, late: what is being decided on is another request.
+      if (deciding && proof.reply !== undefined && !repeated) return dropped(env, 'ppp-stale')
       // The verdict answers the peer's last request: each repetition has an identifier of its own.
       proof.identifier = packet.identifier
       if (proof.verdict !== undefined) PAP.tell(proof, env)
       if (proof.heard) return undefined
+      if (repeated) {
+        PAP.goOn(proof, env)
+        return undefined
+      }
       proof.heard = true
+      proof.fingerprint = fingerprint
       const password = decodeText(packet.password)
       return { kind: 'evidence', user: decodeText(packet.user), proof: { method: 'pap', password } }
     }
@@ -29,6 +55,11 @@ export const PAP: AuthProtocol = {
   },
 
   challenge: () => false,
+
+  goOn({ identifier, reply }, env) {
+    const message = verdictMessage(reply ?? '')
+    env.send(PPP.PAP, encodePap({ kind: 'nak', identifier, message }))
+  },
 
   tell({ identifier, verdict }, env) {
     if (verdict === undefined) return
@@ -51,4 +82,12 @@ export const PAP: AuthProtocol = {
   repeat(login) {
     login.due = true
   },
+}
+
+/** The password itself is kept nowhere. */
+function fingerprintOf(
+  { user, password }: Extract<PapPacket, { kind: 'request' }>,
+  salt: Uint8Array,
+): Fingerprint {
+  return { salt, digest: sha256(salt, Uint8Array.of(user.length), user, password) }
 }

@@ -1,18 +1,28 @@
 /**
- * How `burrow sessions` asks a running server: a Unix socket that only its owner may open, one JSON object a
- * line each way. `{"get":"sessions"}` is answered by `{"ok":true,"value":...}` or `{"ok":false,"error":"..."}`.
+ * How the other commands ask a running server: a Unix socket, one JSON object a line each way.
+ * `{"get":"sessions"}` or `{"get":"explain","with":{...}}` is answered by `{"ok":true,"value":...}` or
+ * `{"ok":false,"error":{"code","message","place","also"}}`.
+ *
+ * Only the user that the server runs as, and root, may open it (mode 0600, and 0700 for a folder that is made for it), and whoever
+ * may open it may do what the server can do: a `try` sends passwords over it. It is never reachable over a network.
  */
 import { mkdirSync, rmSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { dirname } from 'node:path'
-import { BurrowError } from '../../errors.ts'
+import { BurrowError, ERRORS, type ErrorCode, type ErrorPlace } from '../../errors.ts'
 
 export const DEFAULT_CONTROL_SOCKET = '/run/burrow/control.sock'
 
-const LONGEST_REQUEST_CHARS = 4096
+const LONGEST_REQUEST_CHARS = 64 * 1024
 const LONGEST_REPLY_CHARS = 256 * 1024 * 1024
 const MOST_CLIENTS = 16
+const MOST_PROBLEMS = 64
+/** Of silence, where no answer is being made. */
 const CLIENT_TIMEOUT_MS = 5000
+const LONGEST_ANSWER_MS = 120_000
+
+/** Answers one question; `args` is whatever the other side sent. A BurrowError travels as it is. */
+export type ControlAnswer = (args: unknown) => unknown
 
 interface ControlSocket {
   close(): Promise<void>
@@ -21,17 +31,14 @@ interface ControlSocket {
 /** Serves `answers` by name. A file that a dead server left behind is replaced; a live one is an error. */
 export async function openControlSocket(
   path: string,
-  answers: ReadonlyMap<string, () => unknown>,
+  answers: ReadonlyMap<string, ControlAnswer>,
 ): Promise<ControlSocket> {
   const clients = new Set<Socket>()
   const server = createServer(client => {
     clients.add(client)
     client.on('close', () => clients.delete(client))
     client.on('error', () => client.destroy())
-    client.setTimeout(CLIENT_TIMEOUT_MS, () => client.destroy())
-    onLines(client, LONGEST_REQUEST_CHARS, line =>
-      client.write(`${JSON.stringify(answer(line, answers), plainNumbers)}\n`),
-    )
+    serveClient(client, answers)
   })
   server.maxConnections = MOST_CLIENTS
   if (await isServed(path)) {
@@ -66,40 +73,105 @@ export async function openControlSocket(
   }
 }
 
-/** Asks the server behind `path` for `name`. */
-export function askControlSocket(path: string, name: string): Promise<unknown> {
+/**
+ * Asks the server behind `path` for `name`. Rejects with the error that the server threw, or with CONTROL_SOCKET when none answers
+ * within `timeoutMs`; its `cause` is then the error of the connection.
+ */
+export function askControlSocket(
+  path: string,
+  name: string,
+  args?: object,
+  { timeoutMs = CLIENT_TIMEOUT_MS } = {},
+): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const fail = (message: string, cause?: unknown) => {
+    const end = (settle: () => void) => {
+      clearTimeout(deadline)
       server.destroy()
-      reject(new BurrowError('CONTROL_SOCKET', message, { file: path }, { cause }))
+      settle()
     }
-    const server = connect(path, () => server.write(`${JSON.stringify({ get: name })}\n`))
-    server.setTimeout(CLIENT_TIMEOUT_MS, () => fail('the server does not answer'))
+    const fail = (message: string, cause?: unknown) =>
+      end(() => reject(new BurrowError('CONTROL_SOCKET', message, { file: path }, { cause })))
+    const deadline = setTimeout(() => fail(`the server does not answer within ${timeoutMs} ms`), timeoutMs)
+    const request = JSON.stringify({ get: name, with: args })
+    const server = connect(path, () => server.write(`${request}\n`))
     server.on('error', error => fail(`no server answers here: ${error.message}`, error))
     server.on('close', () => fail('the server closed the connection'))
     onLines(server, LONGEST_REPLY_CHARS, line => {
       try {
         const reply = JSON.parse(line)
-        if (reply.ok !== true) return fail(String(reply.error))
-        resolve(reply.value)
-        server.destroy()
+        const error = reply.ok === true ? undefined : received(reply.error, path)
+        end(() => (error === undefined ? resolve(reply.value) : reject(error)))
       } catch (error) {
-        fail('the server answers no JSON', error)
+        fail('the server answers what this command does not understand', error)
       }
     })
   })
 }
 
-function answer(line: string, answers: ReadonlyMap<string, () => unknown>) {
+/** One question at a time; while it is being answered nothing more is read. */
+function serveClient(client: Socket, answers: ReadonlyMap<string, ControlAnswer>): void {
+  let last = Promise.resolve()
+  let waiting = 0
+  client.setTimeout(CLIENT_TIMEOUT_MS, () => client.destroy())
+  onLines(client, LONGEST_REQUEST_CHARS, line => {
+    waiting++
+    client.pause().setTimeout(LONGEST_ANSWER_MS)
+    last = last.then(async () => {
+      const reply = client.destroyed ? undefined : await answer(line, answers)
+      if (!client.destroyed) client.write(`${reply}\n`)
+      waiting--
+      if (waiting === 0) client.setTimeout(CLIENT_TIMEOUT_MS).resume()
+    })
+  })
+}
+
+/** The line that answers; never rejects. */
+async function answer(line: string, answers: ReadonlyMap<string, ControlAnswer>): Promise<string> {
   try {
-    const name = JSON.parse(line)?.get
-    const give = answers.get(name)
-    if (give === undefined)
-      return { ok: false, error: `asked for ${name}; known are ${[...answers.keys()].join(', ')}` }
-    return { ok: true, value: give() }
+    const { get, args } = question(line)
+    const give = answers.get(get)
+    if (give === undefined) {
+      const known = [...answers.keys()].join(', ')
+      throw new BurrowError('CONTROL_SOCKET', `asked for ${JSON.stringify(get)}; known are ${known}`)
+    }
+    return JSON.stringify({ ok: true, value: await give(args) }, plainNumbers)
   } catch (error) {
-    return { ok: false, error: (error as Error).message }
+    return JSON.stringify({ ok: false, error: sent(error) })
   }
+}
+
+function question(line: string): { readonly get: string; readonly args: unknown } {
+  try {
+    const { get, with: args } = JSON.parse(line)
+    return { get: String(get), args }
+  } catch {
+    // The cause would tell what was asked, and with it perhaps a password.
+    throw new BurrowError('CONTROL_SOCKET', 'expected a line of JSON: {"get":"NAME","with":{...}}')
+  }
+}
+
+interface SentError {
+  readonly code: string
+  readonly message: string
+  readonly place: ErrorPlace
+  readonly also: readonly SentError[]
+}
+
+function sent(error: unknown): SentError {
+  if (error instanceof BurrowError) {
+    const { code, message, place, also } = error
+    return { code, message, place, also: also.slice(0, MOST_PROBLEMS).map(sent) }
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  return { code: 'INTERNAL', message, place: {}, also: [] }
+}
+
+/** A server of another version may have codes that we do not know. */
+function received({ code, message, place, also }: SentError, path: string): BurrowError {
+  const others = also.map(one => received(one, path))
+  return Object.hasOwn(ERRORS, code)
+    ? new BurrowError(code as ErrorCode, message, place, { also: others })
+    : new BurrowError('CONTROL_SOCKET', `${code}: ${message}`, { file: path }, { also: others })
 }
 
 /** Counters are 64 bits wide; JSON readers hold 53. */

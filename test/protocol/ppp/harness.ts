@@ -15,9 +15,9 @@ import {
 } from '../../../core/protocol/ppp/link.ts'
 import type { LinkAsk, LinkEnv, LinkTimer, LinkUp, PppConfig } from '../../../core/protocol/ppp/link-env.ts'
 import { fromJson, toJson } from '../../../core/protocol/snapshot.ts'
+import { SeededRandom } from '../../../core/testing/random.ts'
 import { decodePppFrame, encodePppFrame, PPP, pppProtocolName } from '../../../core/wire/ppp-frame.ts'
 import { CP_CODE_NAMES, decodeCpPacket, decodeOptions } from '../../../core/wire/ppp-options.ts'
-import { SeededRandom } from '../../support/random.ts'
 
 export const CLIENT_ADDRESS = '172.16.1.51'
 export const LNS_ADDRESS = '172.16.1.1'
@@ -68,6 +68,7 @@ export const deny = (kind: LinkAsk['kind'], message?: string): Answerer =>
 
 function proves(proof: Extract<LinkAsk, { kind: 'authenticate' }>['proof'], secret: string): boolean {
   if (proof.method === 'pap') return proof.password === secret
+  if (proof.method === 'mschapv2') return false
   const expected = md5(Uint8Array.of(proof.identifier), new TextEncoder().encode(secret), proof.challenge)
   return Buffer.from(expected).equals(Buffer.from(proof.response))
 }

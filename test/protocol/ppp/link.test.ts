@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import type { AuthMethod } from '../../../core/protocol/outputs.ts'
+import type { LinkAuthMethod } from '../../../core/protocol/outputs.ts'
 import type { PppConfig } from '../../../core/protocol/ppp/link-env.ts'
 import {
   type Answerer,
@@ -19,9 +19,9 @@ import {
   pair,
 } from './harness.ts'
 
-const METHODS: readonly AuthMethod[] = ['pap', 'chap-md5']
+const METHODS: readonly LinkAuthMethod[] = ['pap', 'chap-md5']
 
-const demanding = (...demandAuth: AuthMethod[]): PppConfig => ({ ...LNS_CONFIG, demandAuth })
+const demanding = (...demandAuth: LinkAuthMethod[]): PppConfig => ({ ...LNS_CONFIG, demandAuth })
 
 for (const method of METHODS) {
   test(`a client dials with ${method} and both ends agree on addresses, DNS and MTU`, () => {

@@ -4,8 +4,9 @@
  */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import type { AuthMethod } from '../../../core/protocol/outputs.ts'
-import { SeededRandom } from '../../support/random.ts'
+import type { LinkAuthMethod } from '../../../core/protocol/outputs.ts'
+import { MOST_ROUNDS } from '../../../core/protocol/ppp/decisions.ts'
+import { SeededRandom } from '../../../core/testing/random.ts'
 import {
   type Answerer,
   answerer,
@@ -23,7 +24,7 @@ const CHAOS_MS = 90_000
 /** Longer than any deadline that follows another: echoes, setup, termination. */
 const CALM_MS = 600_000
 
-const METHODS: readonly (readonly AuthMethod[])[] = [['pap'], ['chap-md5'], ['chap-md5', 'pap'], []]
+const METHODS: readonly (readonly LinkAuthMethod[])[] = [['pap'], ['chap-md5'], ['chap-md5', 'pap'], []]
 const STEPS = ['authenticate', 'authorize', 'assignAddress', 'decidePolicy', 'ownSecret'] as const
 
 interface Scenario {
@@ -38,8 +39,15 @@ function run(seed: number, restoring: boolean): Scenario {
   const one = <T>(list: readonly T[]): T => list[draw.uint16() % list.length] ?? assert.fail()
   const denied = chance(0.15) ? one(STEPS) : undefined
   const silent = chance(0.05) ? one(STEPS) : undefined
+  // Most logins have one round, some a few, some more than they may.
+  const rounds = chance(0.3) ? one([1, 2, 3, 2 * MOST_ROUNDS]) : 0
   const answer: Answerer = ask => {
     if (ask.kind === silent) return undefined
+    if (ask.kind === 'authenticate') {
+      const { continued: { plugin, state, round } = { plugin: 'p', state: '0', round: 0 } } = ask
+      assert.deepEqual([plugin, state], ['p', String(round)], 'the plugin gets back what it gave')
+      if (round < rounds) return { kind: 'continue', plugin, reply: 'go on', state: String(round + 1) }
+    }
     return ask.kind === denied ? { kind: 'deny', reason: 'denied' } : answerer(ask)
   }
   const mutual = chance(0.2)
@@ -103,8 +111,10 @@ function check({ lns, client }: Scenario): void {
     assert.deepEqual(other.dns, up.dns)
     assert.equal(other.mtuBytes, up.mtuBytes)
     assert.deepEqual([lns.pending.size, client.pending.size], [0, 0])
+    assert.equal(lns.link.continued, undefined, 'an exchange is over with its verdict')
   } else {
     for (const station of [lns, client]) {
+      assert.equal(station.link.continued, undefined, 'an exchange goes with its link')
       assert.ok(station.idle, `${station.name} holds ${[...station.timers.keys()]} ${station.pending.size}`)
       assert.equal(station.link.phase, 'dead')
     }
@@ -131,11 +141,22 @@ function each(list: readonly number[], run: (seed: number) => void): void {
 
 test('over many seeds both ends come up with the same network, or both hold nothing', () => {
   let up = 0
+  let longest = 0
+  let upAfterRounds = 0
   each(seeds, seed => {
-    const scenario = run(seed, false)
-    check(scenario)
-    if (scenario.lns.network !== undefined) up++
+    const { lns, ...others } = run(seed, false)
+    check({ lns, ...others })
+    const rounds = lns.asked.map(ask => (ask.kind === 'authenticate' ? (ask.continued?.round ?? 0) : 0))
+    const most = Math.max(...rounds, 0)
+    longest = Math.max(longest, most)
+    if (lns.network === undefined) return
+    up++
+    if (most > 0) upAfterRounds++
   })
+  if (ONE === undefined) {
+    assert.equal(longest, MOST_ROUNDS - 1)
+    assert.ok(upAfterRounds > SEEDS / 50, `only ${upAfterRounds} links came up after more than one round`)
+  }
   if (ONE === undefined) assert.ok(up > SEEDS / 4, `only ${up} links came up: the scenarios test little`)
 })
 

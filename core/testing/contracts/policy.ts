@@ -1,15 +1,17 @@
 /** What every plugin that answers `decidePolicy` must do. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import fc from 'fast-check'
-import { compileAcl, permits } from '../../core/dataplane/acl.ts'
-import type { AclRule } from '../../core/flow.ts'
-import { parseIpv4 } from '../../core/plugin/addresses.ts'
-import type { Grant } from '../../core/protocol/outputs.ts'
-import type { Harness } from '../support/plugin-harness.ts'
+import { compileAcl, permits } from '../../dataplane/acl.ts'
+import type { AclRule } from '../../flow.ts'
+import { parseIpv4 } from '../../plugin/addresses.ts'
+import type { Grant } from '../../protocol/outputs.ts'
+import { fastCheck } from '../fast-check.ts'
+import type { Harness } from '../plugin-harness.ts'
 
+/** A packet as a policy sees it. */
 export interface Packet {
   readonly direction: 'from-session' | 'to-session'
+  /** IPv4 addresses, in dotted form. */
   readonly source: string
   readonly destination: string
   /** IP protocol number. */
@@ -18,21 +20,35 @@ export interface Packet {
   readonly port: number
 }
 
+/** A policy to hold to the contract. */
 export interface PolicySubject {
+  /** Stands in the name of each test. */
   readonly name: string
-  /** Loaded and started; stopped by whoever made it. */
+  /** A new one, loaded and started (`startPlugin`). */
   readonly make: (t: TestContext) => Promise<Harness>
-  /** Wired, and neither checked nor started. */
+  /** One that is wired, and neither checked nor started (`setUpPlugin`). */
   readonly makeUnstarted: (t: TestContext) => Promise<Harness>
-  readonly grant: Grant
   /** Of the session. */
+  readonly grant: Grant
+  /** The session's own address. */
   readonly address: string
-  /** Hosts of every zone, the session's own address among them. */
+  /** IPv4 addresses on each side of every distinction that the policy makes, the session's own among them. */
   readonly hosts: readonly string[]
-  /** What the policy says, in other words than the plugin's. */
+  /** What the policy says, in other words than the plugin's. It must permit some packets between `hosts`, and deny some. */
   readonly permitted: (packet: Packet) => boolean
 }
 
+/**
+ * Registers what every plugin that answers `decidePolicy` must do, as tests of `node:test`:
+ *
+ * - its rules permit what the policy says, and nothing else, in both directions;
+ * - it appends to the rules of the plugins before it: those decide first, first match wins;
+ * - it leaves the zone of the policy as it is, and denies a session of a zone that it does not know: a slip in a users file
+ *   must not open the intranet;
+ * - it denies every session while it is not started: what it has not read yet cannot permit anything.
+ *
+ * Needs fast-check.
+ */
 export function policyContract({
   name,
   make,
@@ -42,15 +58,20 @@ export function policyContract({
   hosts,
   permitted,
 }: PolicySubject): void {
-  const packet: fc.Arbitrary<Packet> = fc.record({
-    direction: fc.constantFrom('from-session', 'to-session'),
-    source: fc.constantFrom(...hosts),
-    destination: fc.constantFrom(...hosts),
-    protocol: fc.constantFrom(1, 6, 17, 47),
-    port: fc.constantFrom(22, 53, 80, 443, 8080),
-  })
+  const packets = async () => {
+    const fc = await fastCheck()
+    const packet = fc.record({
+      direction: fc.constantFrom('from-session', 'to-session'),
+      source: fc.constantFrom(...hosts),
+      destination: fc.constantFrom(...hosts),
+      protocol: fc.constantFrom(1, 6, 17, 47),
+      port: fc.constantFrom(22, 53, 80, 443, 8080),
+    })
+    return { fc, packet }
+  }
 
   test(`${name} permits what the policy says, and nothing else`, async t => {
+    const { fc, packet } = await packets()
     const rules = await rulesOf(await make(t), grant, address)
     const seen = new Set<boolean>()
     fc.assert(
@@ -64,6 +85,7 @@ export function policyContract({
   })
 
   test(`${name} lets the rules of an earlier plugin decide first`, async t => {
+    const { fc, packet } = await packets()
     const plugin = await make(t)
     const before = (['from-session', 'to-session'] as const).map(
       (direction): AclRule => ({ action: 'deny', direction, protocol: 6, name: 'no tcp' }),
@@ -95,7 +117,7 @@ async function rulesOf(plugin: Harness, grant: Grant, address: string, before?: 
   return policy.rules
 }
 
-/** As the data plane decides. */
+/** Whether `rules` let a packet pass, as the data plane decides it: first match wins, none is a denial. */
 export function passes(rules: readonly AclRule[], packet: Packet): boolean {
   const { fromSession, toSession } = compileAcl(rules)
   const program = packet.direction === 'from-session' ? fromSession : toSession

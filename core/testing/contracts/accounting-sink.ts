@@ -1,24 +1,30 @@
 /** What every plugin that keeps accounting records must do. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import fc from 'fast-check'
-import { anEnd, aSession, type Harness, NO_TRAFFIC } from '../support/plugin-harness.ts'
+import { fastCheck } from '../fast-check.ts'
+import type { Harness } from '../plugin-harness.ts'
+import { anEnd, aSession, NO_TRAFFIC } from '../samples.ts'
 
+/** What a sink has kept of one thing that it was told. */
 export interface KeptRecord {
   readonly event: 'start' | 'interim' | 'stop'
-  /** SessionInfo.id. */
+  /** `SessionInfo.id`. */
   readonly session: string
+  /** As the peer wrote it, octet for octet. */
   readonly user: string
+  /** From the user to us (`FlowCounters.octetsIn`); absent in a start record. */
   readonly octetsIn?: number
 }
 
+/** An accounting sink to hold to the contract. */
 export interface AccountingSubject {
+  /** Stands in the name of each test. */
   readonly name: string
-  /** Loaded and started; stopped by whoever made it. `records`: what was kept, in order. */
+  /** A new one, loaded and started (`startPlugin`), that has kept nothing. `records`: what it has kept since, in order. */
   readonly make: (
     t: TestContext,
   ) => Promise<{ readonly plugin: Harness; readonly records: () => Promise<readonly KeptRecord[]> }>
-  /** One whose records cannot be kept anywhere. */
+  /** One that is started, and whose records cannot be kept anywhere: the disk is full, the server gone. */
   readonly makeBroken: (t: TestContext) => Promise<Harness>
 }
 
@@ -27,15 +33,25 @@ async function live(plugin: Harness, user: string, updates: number): Promise<str
   const session = aSession({ user })
   const at = (octetsIn: number) =>
     anEnd(session, { grant: { user }, counters: { ...NO_TRAFFIC, octetsIn: BigInt(octetsIn) } })
-  const { hooks } = plugin.host
-  await hooks.tell('sessionUp', at(0))
-  for (let update = 1; update <= updates; update++) await hooks.tell('sessionUpdate', at(update))
-  await hooks.tell('sessionDown', at(updates + 1))
+  await plugin.tell('sessionUp', at(0))
+  for (let update = 1; update <= updates; update++) await plugin.tell('sessionUpdate', at(update))
+  await plugin.tell('sessionDown', at(updates + 1))
   return session.id
 }
 
+/**
+ * Registers what every plugin that keeps accounting records must do, as tests of `node:test`:
+ *
+ * - a session's start, updates and stop are kept once each and in order, with many sessions at a time: money hangs on it;
+ * - when `sessionDown` returns, the stop record is kept: the address may go to the next one then;
+ * - a user may be called anything, and is kept as such;
+ * - what cannot be kept is an error in the log, and neither throws nor waits: no session depends on its bill.
+ *
+ * Needs fast-check.
+ */
 export function accountingSinkContract({ name, make, makeBroken }: AccountingSubject): void {
   test(`${name} keeps every session's start, updates and stop, once each and in order`, async t => {
+    const fc = await fastCheck()
     const sessions = fc.array(fc.nat(5), { minLength: 1, maxLength: 40 })
     await fc.assert(
       fc.asyncProperty(sessions, async updatesOf => {
@@ -72,6 +88,7 @@ export function accountingSinkContract({ name, make, makeBroken }: AccountingSub
   })
 
   test(`${name} keeps whatever a peer calls itself`, async t => {
+    const fc = await fastCheck()
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary', minLength: 1, maxLength: 64 }), async user => {
         const { plugin, records } = await make(t)

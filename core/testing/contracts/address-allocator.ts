@@ -1,21 +1,49 @@
 /** What every plugin that answers `assignAddress` must do. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import fc from 'fast-check'
-import { SharedResources } from '../../core/plugin/shared.ts'
-import type { Lease, SessionInfo } from '../../core/protocol/outputs.ts'
-import { aSession, type Harness } from '../support/plugin-harness.ts'
-import { settle } from '../support/virtual-clock.ts'
+import { SharedResources } from '../../plugin/shared.ts'
+import type { Lease, SessionInfo } from '../../protocol/outputs.ts'
+import { fastCheck } from '../fast-check.ts'
+import type { Harness } from '../plugin-harness.ts'
+import { aSession } from '../samples.ts'
+import { settle } from '../virtual-clock.ts'
 
+/** An allocator to hold to the contract. */
 export interface AllocatorSubject {
+  /** Stands in the name of each test. */
   readonly name: string
-  /** Loaded and started, with `capacity` free addresses; stopped by whoever made it. */
+  /**
+   * A new one, loaded and started (`startPlugin`), with `capacity` free addresses for any user. `shared` is what the
+   * generation of the config before it has left open: pass it on.
+   */
   readonly make: (t: TestContext, shared?: SharedResources) => Promise<Harness>
+  /** At least 4. */
   readonly capacity: number
 }
 
+/**
+ * Registers what every plugin that answers `assignAddress` must do, as tests of `node:test`:
+ *
+ * - an address is leased to one session at a time, under an id that no other lease has, and a refusal means that all are
+ *   leased: whatever the order of calls and hang-ups;
+ * - `releaseLease` frees the address, and does nothing where it comes twice or late, even when another session has the
+ *   address by then: the server releases what it is not sure about;
+ * - a lease that comes after the call ended is the server's to release: nothing may be lost with it;
+ * - `resumeLease` claims a lease again after a restart, twice if need be, and says false where another holds the address;
+ * - two generations of the config, which share `PluginContext.shared`, never lease one address twice.
+ *
+ * Needs fast-check.
+ *
+ *     addressAllocatorContract({
+ *       name: 'my-pool with four addresses',
+ *       capacity: 4,
+ *       make: (t, shared) =>
+ *         startPlugin(t, myPool, { options: { first: '10.0.0.1', last: '10.0.0.4' }, ...(shared && { shared }) }),
+ *     })
+ */
 export function addressAllocatorContract({ name, make, capacity }: AllocatorSubject): void {
   test(`${name} never leases an address twice, and refuses only when all are leased`, async t => {
+    const fc = await fastCheck()
     const step = fc.oneof(
       { weight: 3, arbitrary: fc.record({ dial: fc.nat(capacity * 2) }) },
       { weight: 2, arbitrary: fc.record({ hangUp: fc.nat() }) },
@@ -43,7 +71,7 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
   test(`${name} gives every address again after all were released`, async t => {
     const plugin = await make(t)
     const first = await leaseAll(plugin, capacity)
-    for (const lease of first) await plugin.host.releaseLease(lease)
+    for (const lease of first) await plugin.releaseLease(lease)
     const again = await leaseAll(plugin, capacity)
     assert.deepEqual(values(again), values(first))
   })
@@ -53,11 +81,11 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
     const leases = await leaseAll(plugin, capacity)
     const [old] = leases
     assert.ok(old)
-    await plugin.host.releaseLease(old)
-    await plugin.host.releaseLease(old)
+    await plugin.releaseLease(old)
+    await plugin.releaseLease(old)
     const next = await plugin.assign(aSession(), { user: 'next' })
     assert.ok(typeof next === 'object' && next.value === old.value)
-    await plugin.host.releaseLease(old)
+    await plugin.releaseLease(old)
     assert.equal(typeof (await plugin.assign(aSession(), { user: 'one too many' })), 'string')
   })
 
@@ -78,11 +106,12 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
     assert.ok(typeof lease === 'object')
 
     const after = await make(t)
-    assert.equal(await after.host.resumeLease(lease, session), true)
-    assert.equal(await after.host.resumeLease(lease, session), true, 'a second time')
+    const grant = { user: 'hb@hb' }
+    assert.equal(await after.resumeLease(lease, session, grant), true)
+    assert.equal(await after.resumeLease(lease, session, grant), true, 'a second time')
     const others = await leaseAll(after, capacity - 1)
     assert.ok(!values(others).includes(lease.value))
-    await after.host.releaseLease(lease)
+    await after.releaseLease(lease)
     await leaseAll(after, 1)
   })
 
@@ -92,7 +121,7 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
     const after = await make(t)
     await leaseAll(after, capacity)
     assert.ok(lease)
-    assert.equal(await after.host.resumeLease(lease, aSession({ user: 'late' })), false)
+    assert.equal(await after.resumeLease(lease, aSession({ user: 'late' }), { user: 'late' }), false)
   })
 
   test(`${name} shares its leases with the next generation of the config`, async t => {
@@ -103,7 +132,7 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
     const theirs = await leaseAll(next, capacity - 3)
     assert.equal(new Set(values([...mine, ...theirs])).size, capacity)
     assert.equal(typeof (await next.assign(aSession(), { user: 'one too many' })), 'string')
-    for (const lease of mine) await old.host.releaseLease(lease)
+    for (const lease of mine) await old.releaseLease(lease)
     assert.deepEqual(values(await leaseAll(next, 3)), values(mine))
   })
 }

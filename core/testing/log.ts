@@ -1,12 +1,18 @@
-import type { LogFields, Logger } from '../../core/ports.ts'
+import type { LogFields, Logger } from '../ports.ts'
 
+/** One line of a log. */
 export interface LoggedLine {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
   readonly message: string
+  /** With those of the parents of a child logger. */
   readonly fields: LogFields
 }
 
-/** A logger that keeps what it is told. */
+/**
+ * A logger that keeps what it is told, at every level.
+ *
+ *     const { log, lines } = memoryLog()
+ */
 export function memoryLog(): { readonly log: Logger; readonly lines: readonly LoggedLine[] } {
   const lines: LoggedLine[] = []
   const make = (bound: LogFields): Logger => {

@@ -1,0 +1,83 @@
+/** What a config comes to, for `burrow check`. */
+import type { ErrorPlace } from '../errors.ts'
+import type { HookOrder } from '../hooks/hook-set.ts'
+import type { Ipv4Range } from '../plugin/addresses.ts'
+import type { Deployment } from '../plugin/deployment.ts'
+import type { LoadedPlugin } from '../plugin/load.ts'
+import { rangeText } from '../plugin/ranges.ts'
+import { formatIpv4 } from '../wire/ip.ts'
+import { masked } from './mask.ts'
+import type { ConfigFile } from './server.ts'
+
+export interface PlannedDeployment {
+  readonly name: string
+  readonly place: ErrorPlace
+  /** As in the config; empty: every call. */
+  readonly when: Readonly<Record<string, readonly string[]>>
+  /** Who is asked in a call of it. */
+  readonly hooks: readonly HookOrder[]
+}
+
+export interface PlannedPlugin {
+  readonly id: string
+  readonly name: string
+  readonly deployment?: string
+  readonly place: ErrorPlace
+  readonly requires: readonly string[]
+  readonly provides: readonly string[]
+  /** What is in force, without secrets. */
+  readonly options: unknown
+}
+
+export function plannedDeployments(
+  { deployments }: ConfigFile,
+  hooks: readonly HookOrder[],
+): readonly PlannedDeployment[] {
+  return deployments.map(({ name, place, when }) => ({
+    name,
+    place,
+    when: conditions(when),
+    hooks: hooksOf(hooks, name),
+  }))
+}
+
+/** The taps of what stands outside of deployments, and of `deployment`. */
+export function hooksOf(hooks: readonly HookOrder[], deployment?: string): readonly HookOrder[] {
+  return hooks.map(({ hook, taps }) => ({
+    hook,
+    taps: taps.filter(({ plugin }) => !plugin.includes('/') || plugin.startsWith(`${deployment}/`)),
+  }))
+}
+
+export function plannedPlugins({ plugins, hidden }: ConfigFile): readonly PlannedPlugin[] {
+  const names = (capabilities: LoadedPlugin['plugin']['provides']) =>
+    (capabilities ?? []).map(({ name }) => name)
+  return plugins.map(({ id, plugin, deployment, place, options, written }) => ({
+    id,
+    name: plugin.name,
+    ...(deployment === undefined ? {} : { deployment }),
+    place,
+    requires: names(plugin.requires),
+    provides: names(plugin.provides),
+    options: masked(overlaid(options, written), hidden),
+  }))
+}
+
+/** In the words of the file where it says something: a plugin may keep an address as a number. */
+function overlaid(below: unknown, above: unknown): unknown {
+  if (!isMapping(below) || !isMapping(above)) return above ?? below
+  const keys = Object.keys({ ...below, ...above })
+  return Object.fromEntries(keys.map(key => [key, overlaid(below[key], above[key])]))
+}
+
+const isMapping = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+function conditions({ peer, ...when }: Deployment['when']): Readonly<Record<string, readonly string[]>> {
+  return { ...when, ...(peer === undefined ? {} : { peer: peer.map(asWritten) }) }
+}
+
+const asWritten = (range: Ipv4Range) =>
+  range.prefixLength === undefined || range.prefixLength === 32
+    ? rangeText(range)
+    : `${formatIpv4(range.first)}/${range.prefixLength}`

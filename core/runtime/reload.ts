@@ -1,0 +1,53 @@
+/** What one reload may change, and the report of it. */
+import { BurrowError, throwProblems } from '../errors.ts'
+import type { LoadedConfig } from './config-file.ts'
+import type { Enforced } from './right-to-stay.ts'
+import { deviceMtuBytes, type ServerConfig } from './server-config.ts'
+
+export interface ReloadOptions {
+  /** Look at every live session's right to stay, too. */
+  readonly enforce: boolean
+}
+
+export interface ReloadReport {
+  /** Of the config, counted from the start. */
+  readonly generation: number
+  readonly warnings: readonly string[]
+  /** Live sessions that go on as they were. */
+  readonly untouched: number
+  /** Live sessions that were passed on because their generation had grown too old; those that it ended. */
+  readonly passed: number
+  readonly lost: number
+  readonly enforced?: Enforced
+}
+
+/** What belongs to the process and not to a generation: sockets, devices, the log. */
+const OF_THE_PROCESS: readonly {
+  readonly path: readonly PropertyKey[]
+  readonly value: (server: ServerConfig) => unknown
+}[] = [
+  { path: ['listen'], value: ({ listen }) => listen },
+  { path: ['gatewayAddress'], value: ({ gatewayAddress }) => gatewayAddress },
+  { path: ['tun', 'name'], value: ({ tun }) => tun.name },
+  { path: ['tun', 'mtuBytes'], value: deviceMtuBytes },
+  { path: ['manageKernel'], value: ({ manageKernel }) => manageKernel },
+  { path: ['controlSocket'], value: ({ controlSocket }) => controlSocket },
+  { path: ['log'], value: ({ log }) => log },
+]
+
+/** Throws RELOAD_RESTART with the line of everything in `next` that only a restart can change. */
+export function refuseRestarts(running: ServerConfig, { server, locate }: LoadedConfig): void {
+  const changed = OF_THE_PROCESS.filter(
+    ({ value }) => JSON.stringify(value(running)) !== JSON.stringify(value(server)),
+  )
+  throwProblems(
+    changed.map(
+      ({ path }) =>
+        new BurrowError(
+          'RELOAD_RESTART',
+          `${path.join('.')} cannot change while the server runs; the old config goes on`,
+          locate(path),
+        ),
+    ),
+  )
+}

@@ -1,0 +1,70 @@
+import type { Prefix } from '../flow.ts'
+import type { ServerView } from '../plugin/plugin.ts'
+import type { Lease, SessionInfo } from '../protocol/outputs.ts'
+import { SessionBook } from '../runtime/session-book.ts'
+
+/**
+ * What plugins may ask of a server, kept in the real book; sessions are whatever a test says. Its fields can be set:
+ *
+ *     const server = new FakeServer()
+ *     server.declarePool('main', [{ address: '172.16.1.0', length: 24 }])
+ *     const plugin = await startPlugin(t, myPolicy, { server })
+ */
+export class FakeServer implements ServerView {
+  gatewayAddress = '172.16.1.1'
+  /** What `ownAddresses` gives. */
+  own: readonly string[] = ['127.0.0.1', '2.2.2.2', '192.168.1.254']
+  defaultZone = 'dmz'
+  exposed = false
+  /** Who is in: `note` a session to have it in `sessionsOf`. */
+  readonly book = new SessionBook()
+  /** What plugins ended with `endSession`, in order. */
+  readonly ended: { readonly key: string; readonly cause: string; readonly text: string }[] = []
+  /** How a lease is released; the harness sets it. */
+  release: (lease: Lease) => Promise<void> = async () => {}
+  /** Runs before a session is ended; throws where it would not end in time. */
+  beforeEnd: () => Promise<void> = async () => {}
+  readonly #leases = new Map<string, { readonly session: SessionInfo; readonly lease: Lease }>()
+  readonly #pools = new Map<string, readonly Prefix[]>()
+
+  ownAddresses(): readonly string[] {
+    return this.own
+  }
+
+  sessionsOf(user: string): readonly SessionInfo[] {
+    return this.book.ofUser(user)
+  }
+
+  sessionHolding(lease: { readonly owner: string; readonly value: string }): SessionInfo | undefined {
+    return this.book.holding(lease)
+  }
+
+  /** Notes that a session holds a lease, as after `Harness.assign`. */
+  hold(session: SessionInfo, lease: Lease): void {
+    this.book.hold(session.id, lease)
+    this.#leases.set(session.key, { session, lease })
+  }
+
+  async endSession(key: string, cause: 'replaced' | 'admin-reset', text: string): Promise<void> {
+    await this.beforeEnd()
+    this.ended.push({ key, cause, text })
+    await this.hangUp(key)
+  }
+
+  /** The session is gone: its lease is released, then forgotten. */
+  async hangUp(key: string): Promise<void> {
+    const held = this.#leases.get(key)
+    if (held === undefined) return
+    this.#leases.delete(key)
+    await this.release(held.lease)
+    this.book.remove(held.session)
+  }
+
+  declarePool(name: string, prefixes: readonly Prefix[]): void {
+    this.#pools.set(name, prefixes)
+  }
+
+  pools(): ReadonlyMap<string, readonly Prefix[]> {
+    return this.#pools
+  }
+}

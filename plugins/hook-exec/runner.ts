@@ -1,0 +1,46 @@
+import { type AskJson, BurrowError, type Clock, type HookRequest, type Random } from 'burrow'
+import type { Program } from './program.ts'
+
+/** How calls get to a program and back: a process for each, or a pool that stays. */
+export interface Runner {
+  /** Throws HOOK_EXEC when the program does not run. */
+  start(): Promise<void>
+  readonly ask: AskJson
+  /** Ends every process; what is asked then fails. */
+  stop(): Promise<void>
+}
+
+export interface RunnerParts {
+  /** Found when it is first needed. */
+  readonly program: () => Program
+  readonly clock: Clock
+  readonly random: Random
+  readonly processes: number
+  readonly callsPerProcess: number
+  readonly waitingCalls: number
+  readonly maxOutputBytes: number
+  /** A line of standard error. */
+  readonly said: (pid: number | undefined, line: string) => void
+  /** A process of the pool ended unasked. */
+  readonly ended: (pid: number | undefined, how: string, restartMs: number) => void
+}
+
+/** Longer lines of standard error are cut. */
+export const LONGEST_STDERR_LINE_BYTES = 4096
+
+export const failed = (what: string): BurrowError => new BurrowError('HOOK_FAILED', what)
+export const tooLong = (bytes: number): BurrowError =>
+  new BurrowError('HOOK_ANSWER', `the program answered more than ${bytes} bytes`)
+export const busy = (waiting: number): BurrowError =>
+  new BurrowError('HOOK_BUSY', `${waiting} calls wait for a process already`)
+
+/** What of a request a program must not get into the log, with `set -x` for one. */
+export function secretsOf({ proof }: HookRequest): readonly string[] {
+  const { password, response } = { ...(proof as Readonly<Record<string, unknown>> | undefined) }
+  return [password, response].flatMap(secret =>
+    typeof secret === 'string' && secret !== '' ? [secret, JSON.stringify(secret).slice(1, -1)] : [],
+  )
+}
+
+export const without = (line: string, secrets: readonly string[]): string =>
+  secrets.reduce((text, secret) => text.replaceAll(secret, '***'), line)
