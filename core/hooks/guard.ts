@@ -20,20 +20,31 @@ export interface TapIdentity extends TapOwner {
 
 /** One line of the answer to "why was this call refused?". */
 export interface TrailEntry {
+  /** Which hook was asked. */
   readonly hook: HookName
+  /** Whose tap it is (`PluginContext.id`); `burrow` for our own throttle. */
   readonly plugin: string
+  /** Its name within the plugin. */
   readonly tap: string
   /** The verdict's kind; `pass`: not mine, or unchanged; `changed`: a waterfall went on with another value. */
   readonly verdict: string
+  /** The reason that the verdict gave. */
   readonly reason?: string
+  /** How long it took, in milliseconds. */
   readonly ms: Milliseconds
 }
 
+/** A tap that did not do what its hook asks for; the plugin is to blame. */
 export interface TapFault {
+  /** Which hook it taps. */
   readonly hook: HookName
+  /** Whose tap it is (`PluginContext.id`). */
   readonly plugin: string
+  /** Its name within the plugin. */
   readonly tap: string
+  /** `threw`: it threw or rejected; `late`: past its deadline; `nonsense`: no verdict of its hook. */
   readonly kind: 'threw' | 'late' | 'nonsense'
+  /** What it threw. */
   readonly error?: unknown
 }
 
@@ -45,6 +56,7 @@ export interface GuardWorld {
 
 /** One question put to a hook, from the asking to the answer or its withdrawal. */
 export class Inquiry {
+  /** One entry for each tap that was asked, in order. */
   readonly trail: TrailEntry[] = []
   /** The plugin whose tap gave the last verdict. */
   answeredBy: string | undefined
@@ -60,6 +72,7 @@ export class Inquiry {
     this.#onLate = onLate
   }
 
+  /** Whether `withdraw` was called. */
   get withdrawn(): boolean {
     return this.#withdrawn
   }
@@ -70,12 +83,12 @@ export class Inquiry {
     this.#abandon?.()
   }
 
-  /** For the guard: how to abandon the tap that runs now. The taps of a decision run one at a time. */
+  /** @internal For the guard: how to abandon the tap that runs now. The taps of a decision run one at a time. */
   running(abandon: (() => void) | undefined): void {
     this.#abandon = abandon
   }
 
-  /** For the guard: what the tap that is asked now arms its deadline with. */
+  /** @internal For the guard: what the tap that is asked now arms its deadline with. */
   deadlineOn(clock: Clock): SuccessiveTimer {
     if (this.#deadline === undefined) {
       this.#deadline = new SuccessiveTimer(clock)
@@ -84,12 +97,13 @@ export class Inquiry {
     return this.#deadline
   }
 
-  /** For the hook: no other tap is asked. */
+  /** @internal For the hook: no other tap is asked. */
   close(): void {
     this.#deadline?.close()
     this.#deadline = undefined
   }
 
+  /** @internal For the guard: what came after all. */
   late(plugin: string, value: unknown): void {
     this.#onLate?.(plugin, value)
   }

@@ -6,7 +6,10 @@ export type { AclRule, FlowCounters } from '../flow.ts'
 export type { Inquiry, TapFault, TrailEntry } from '../hooks/guard.ts'
 export type { AnyPlugin } from '../plugin/plugin.ts'
 export { SharedResources } from '../plugin/shared.ts'
+export type { ProtocolDrop } from '../protocol/drops.ts'
 export type { Event } from '../protocol/outputs.ts'
+export type { ReloadReport } from '../runtime/reload.ts'
+export type { Enforced } from '../runtime/right-to-stay.ts'
 export type { SessionRow } from '../runtime/session-rows.ts'
 export {
   type AccountingSubject,
