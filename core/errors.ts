@@ -58,6 +58,9 @@ export const ERRORS = {
   PLATFORM: 'run on Linux (x86-64 or arm64, glibc)',
   TRACE_FILE: 'name a file in a folder that exists and that you may write',
   CONTROL_SOCKET: 'see that one server runs with this config and that you may open its control socket',
+  TRAIL_NOT_FOUND:
+    'name a session (its id, or the first digits), a user or an address of a peer; see `burrow sessions` for who is in',
+  TRY_REFUSED: 'see the last line of the trail; `burrow explain` shows the same of a call that was placed',
   // calls, on either side
   DIAL_REFUSED: 'read the result code: the peer refused the tunnel or the call',
   DIAL_TIMEOUT: 'check address, port and firewalls: the peer did not answer',

@@ -4,6 +4,8 @@ import { BurrowError } from '../errors.ts'
 import { addCheck } from './commands/check.ts'
 import { addConnect } from './commands/connect.ts'
 import { addDemo } from './commands/demo.ts'
+import { addExplain } from './commands/explain.ts'
+import { addReload } from './commands/reload.ts'
 import { addServe } from './commands/serve.ts'
 import { addSessions } from './commands/sessions.ts'
 import { VERSION } from './package-root.ts'
@@ -23,7 +25,7 @@ const program = new Command('burrow')
   .exitOverride()
   // Told below, with its code.
   .configureOutput({ outputError: () => {} })
-for (const add of [addServe, addConnect, addSessions, addCheck, addDemo]) add(program)
+for (const add of [addServe, addConnect, addSessions, addExplain, addReload, addCheck, addDemo]) add(program)
 
 process.exitCode = await run()
 setTimeout(() => process.exit(), LINGER_MS).unref()

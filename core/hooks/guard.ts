@@ -62,14 +62,17 @@ export class Inquiry {
   answeredBy: string | undefined
   /** Alone is asked: the plugin that began an exchange of several rounds. Of others not even the trail says a word. */
   only: string | undefined
+  /** Nothing may come of it. */
+  readonly dryRun: boolean
   readonly #onLate: ((plugin: string, value: unknown) => void) | undefined
   #withdrawn = false
   #deadline: SuccessiveTimer | undefined
   #abandon: (() => void) | undefined
 
   /** `onLate` is given what a tap answers after its deadline or the withdrawal: it may hold a lease. */
-  constructor(onLate?: (plugin: string, value: unknown) => void) {
+  constructor(onLate?: (plugin: string, value: unknown) => void, { dryRun = false } = {}) {
     this.#onLate = onLate
+    this.dryRun = dryRun
   }
 
   /** Whether `withdraw` was called. */
@@ -161,7 +164,7 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
     }
     if (inquiry.withdrawn) return conclude({ kind: 'withdrawn' })
     const abort = new LazyAbort()
-    const call = new TapCall(subject, abort)
+    const call = new TapCall(subject, abort, inquiry.dryRun)
     return attempt(
       () => (before === undefined ? run(call) : run(before, call)),
       {
@@ -255,13 +258,19 @@ function reasonOf(verdict: unknown): { reason?: string } {
   return typeof reason === 'string' ? { reason } : {}
 }
 
-/** The subject of a question with the signal of one tap. A getter in each object would cost a hidden class each. */
+/** The subject of a question with what is known of the asking. A getter in each object would cost a hidden class each. */
 class TapCall {
   readonly #abort: LazyAbort
+  readonly #dryRun: boolean
 
-  constructor(subject: object, abort: LazyAbort) {
+  constructor(subject: object, abort: LazyAbort, dryRun: boolean) {
     Object.assign(this, subject)
     this.#abort = abort
+    this.#dryRun = dryRun
+  }
+
+  get dryRun(): boolean {
+    return this.#dryRun
   }
 
   get signal(): AbortSignal {

@@ -10,6 +10,7 @@ import {
   type ObserverHook,
   type WaterfallHook,
 } from './hooks.ts'
+import type { Call } from './views.ts'
 
 type NamesOf<Kind extends HookSpec['kind']> = {
   [K in HookName]: (typeof HOOKS)[K]['kind'] extends Kind ? K : never
@@ -90,7 +91,7 @@ export class HookSet {
   ask<K extends NamesOf<'first-answer'>>(
     hook: K,
     inquiry: Inquiry,
-    call: Omit<FirstAnswer<K>['call'], 'signal'>,
+    call: Omit<FirstAnswer<K>['call'], keyof Call>,
   ): Promise<FirstAnswer<K>['verdict'] | undefined> {
     return this.#decide(hook, inquiry, call)
   }
@@ -100,7 +101,7 @@ export class HookSet {
     hook: K,
     inquiry: Inquiry,
     value: Waterfall<K>['value'],
-    call: Omit<Waterfall<K>['call'], 'signal'>,
+    call: Omit<Waterfall<K>['call'], keyof Call>,
   ): Promise<Waterfall<K>['verdict']> {
     return this.#decide(hook, inquiry, value, call)
   }

@@ -20,6 +20,12 @@ export type { Json }
 export interface Call {
   /** Aborts when the session died or the deadline passed: the verdict is no longer wanted. */
   readonly signal: AbortSignal
+  /**
+   * An operator asks what would become of a login (`burrow try`); there is no peer, and the ids of the session begin with
+   * `dry-run`. Decide as ever, but change and remember nothing: end no session, move no counter, send no message to anybody.
+   * What is leased is released at once, whatever the verdict comes to.
+   */
+  readonly dryRun: boolean
 }
 
 export interface TunnelCall extends Call {
@@ -165,6 +171,8 @@ export type AssignVerdict =
       readonly value: string
       /** Of this lease, unique for ever within the plugin: the same address has another id the next time. */
       readonly id: string
+      /** For the trail: what else it takes. */
+      readonly reason?: string
     }
   | {
       /** It would be ours to give, and there is none: CDN 4. */

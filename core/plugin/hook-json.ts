@@ -28,16 +28,18 @@ export interface HookRequest {
 
 /**
  * `call`: what the tap was given (but its signal); `value`: of a waterfall. Only a request of `authenticate` holds a
- * proof, and with it the password.
+ * proof, and with it the password. `dryRun` is there where it is true.
  */
 export function hookRequest(hook: JsonHook, id: string, call: object, value?: unknown): HookRequest {
   const { signal: _, proof, ...fields } = call as { readonly signal?: unknown; readonly proof?: Proof }
+  const { dryRun } = call as { readonly dryRun?: boolean }
   return plain({
     v: 1,
     id,
     hook,
     value,
     ...fields,
+    dryRun: dryRun === true ? dryRun : undefined,
     proof: hook === 'authenticate' && proof !== undefined ? opened(proof) : undefined,
   }) as HookRequest
 }

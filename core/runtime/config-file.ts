@@ -73,7 +73,8 @@ export async function loadConfig(file: string, importer: ImportPlugin = importPl
     secrets: read.secrets,
     plugins: loaded.plugins,
     deployments: list.deployments,
-    warnings: [...list.warnings, ...warnings, ...exposureWarnings(holders)],
+    // A plugin file may be listed in several deployments.
+    warnings: [...new Set([...list.warnings, ...warnings, ...exposureWarnings(holders)])],
     files: yaml.files,
     hidden,
     locate: yaml.locate,

@@ -12,6 +12,7 @@ import { Asks } from './asks.ts'
 import { BoundedLog } from './bounded-log.ts'
 import type { LoadedConfig } from './config-file.ts'
 import { Driver, type Trace } from './driver.ts'
+import { type Explanation, explain } from './explain.ts'
 import { type Generation, Generations } from './generations.ts'
 import type { Kernel } from './node/kernel.ts'
 import { type ReloadOptions, type ReloadReport, refuseRestarts } from './reload.ts'
@@ -124,8 +125,10 @@ export class Lns {
 
   /** Opens everything in order; where one thing fails, all that was opened is closed again before the error is thrown. */
   async start(): Promise<void> {
+    const opening = this.#open()
+    this.#reloading = opening.catch(() => {})
     try {
-      await this.#open()
+      await opening
     } catch (error) {
       await this.#opened.unwind()
       throw error
@@ -155,6 +158,11 @@ export class Lns {
 
   sessions(): readonly SessionRow[] {
     return sessionRows(this.#endpoint.sessions(), this.#dataPlane, this.#world.clock.now())
+  }
+
+  /** Why calls were let in or refused: what `burrow explain` asks. */
+  explain(args: unknown): Explanation {
+    return explain(this.#trails, args)
   }
 
   /** Sets the plugins of a config up; opens nothing. */

@@ -1,13 +1,14 @@
 /** What one reload may change, and the report of it. */
+import { z } from 'zod'
 import { BurrowError, throwProblems } from '../errors.ts'
 import type { LoadedConfig } from './config-file.ts'
 import type { Enforced } from './right-to-stay.ts'
 import { deviceMtuBytes, type ServerConfig } from './server-config.ts'
 
-export interface ReloadOptions {
-  /** Look at every live session's right to stay, too. */
-  readonly enforce: boolean
-}
+export const ReloadOptions = z.strictObject({
+  enforce: z.boolean().describe("Look at every live session's right to stay, too."),
+})
+export type ReloadOptions = z.output<typeof ReloadOptions>
 
 /** What a reload came to. */
 export interface ReloadReport {

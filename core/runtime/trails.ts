@@ -15,15 +15,23 @@ import type {
   Verdict,
 } from '../protocol/outputs.ts'
 
+/** A decision of one tap, with its place in the life of the call. */
+export interface KeptEntry extends TrailEntry {
+  /** From the beginning of the call or tunnel until its tap was asked. */
+  readonly afterMs: Milliseconds
+}
+
 /** Decisions in the order in which they were taken. */
 export interface Trail {
-  readonly entries: readonly TrailEntry[]
+  /** The latest, at most 32. */
+  readonly entries: readonly KeptEntry[]
   /** Earlier entries that are no longer kept. */
   readonly dropped: number
 }
 
 /** What is remembered of one call or tunnel. Text from the peer is raw: escape at output. */
 export interface TrailRecord extends Trail {
+  /** Which of the two it is. */
   readonly kind: 'call' | 'tunnel'
   /** SessionInfo.id of a call, TunnelInfo.key of a tunnel. */
   readonly id: string
@@ -33,27 +41,40 @@ export interface TrailRecord extends Trail {
   readonly acceptedAs?: string
   /** address:port */
   readonly peer: string
+  /** Host name of the peer, as it claims. */
   readonly host: string
   /** TunnelInfo.key */
   readonly tunnel: string
   /** Wall time, ISO 8601. */
   readonly startedAt: string
+  /** Wall time, ISO 8601; absent while it lives. */
   readonly endedAt?: string
   /** `refused`: somebody decided so; `failed`: it ended before it was up for another reason. */
   readonly outcome: 'deciding' | 'up' | 'refused' | 'failed' | 'ended'
+  /** Who ended it, and why; absent while it lives. */
   readonly end?: EndReason
   /** The decision that said no, where one did. */
   readonly refusal?: Refusal
   /** The decision that is awaited, and for how long. */
-  readonly asking?: { readonly hook: AskKind; readonly ms: Milliseconds }
+  readonly asking?: {
+    /** What is asked. */
+    readonly hook: AskKind
+    /** Since it was asked. */
+    readonly ms: Milliseconds
+  }
   /** Of the tunnel that the call came in. */
-  readonly tunnelEntries: readonly TrailEntry[]
+  readonly tunnelEntries: readonly KeptEntry[]
+  /** Of the config that it is served by, counted from the start. */
   readonly generation?: number
+  /** That it belongs to; absent outside of all. */
   readonly deployment?: string
 }
 
+/** The decision that said no. */
 export interface Refusal {
+  /** Which decision it was. */
   readonly by: AskKind
+  /** As the plugin gave it. */
   readonly reason: string
 }
 
@@ -93,7 +114,7 @@ interface Subject {
   readonly tunnel: TunnelInfo
   readonly startedMs: Milliseconds
   readonly startedWallMs: number
-  readonly entries: TrailEntry[]
+  readonly entries: KeptEntry[]
   /** Of a call. */
   readonly parent: Subject | undefined
   dropped: number
@@ -153,7 +174,12 @@ export class Trails {
   add(id: string, entries: readonly TrailEntry[]): void {
     const subject = this.#subject(id)
     if (subject === undefined) return
-    for (const entry of entries) subject.entries.push(this.#trimmed(entry))
+    // Taps are asked one after the other, and the last has just answered.
+    let at = this.#clock.now() - entries.reduce((sum, { ms }) => sum + ms, 0)
+    for (const entry of entries) {
+      subject.entries.push({ ...this.#trimmed(entry), afterMs: at - subject.startedMs })
+      at += entry.ms
+    }
     const over = Math.max(0, subject.entries.length - this.#limits.mostEntries)
     subject.entries.splice(0, over)
     subject.dropped += over
@@ -189,7 +215,7 @@ export class Trails {
   }
 
   /** Decisions about a live call or tunnel. */
-  of(id: string): readonly TrailEntry[] {
+  of(id: string): readonly KeptEntry[] {
     return this.#subject(id)?.entries ?? []
   }
 
@@ -385,10 +411,16 @@ function recordOf(subject: Subject, now: Milliseconds): TrailRecord {
     ...(asking === undefined ? {} : { asking: { hook: asking.hook, ms: now - asking.sinceMs } }),
     entries: [...entries],
     dropped,
-    tunnelEntries: [...(parent?.entries ?? [])],
+    tunnelEntries: parent === undefined ? [] : entriesBefore(subject, parent),
     ...(generation === undefined ? {} : { generation }),
     ...(deployment === undefined ? {} : { deployment }),
   }
+}
+
+/** What was decided about the tunnel, in the time of its call. */
+function entriesBefore({ startedMs }: Subject, tunnel: Subject): readonly KeptEntry[] {
+  const shiftMs = tunnel.startedMs - startedMs
+  return tunnel.entries.map(entry => ({ ...entry, afterMs: entry.afterMs + shiftMs }))
 }
 
 function outcomeOf({ up, end, refusal }: Subject): TrailRecord['outcome'] {

@@ -8,9 +8,11 @@ export type { AnyPlugin } from '../plugin/plugin.ts'
 export { SharedResources } from '../plugin/shared.ts'
 export type { ProtocolDrop } from '../protocol/drops.ts'
 export type { Event } from '../protocol/outputs.ts'
+export type { Explained } from '../runtime/explain.ts'
 export type { ReloadReport } from '../runtime/reload.ts'
 export type { Enforced } from '../runtime/right-to-stay.ts'
 export type { SessionRow } from '../runtime/session-rows.ts'
+export type { KeptEntry, Refusal, Trail, TrailRecord } from '../runtime/trails.ts'
 export {
   type AccountingSubject,
   accountingSinkContract,

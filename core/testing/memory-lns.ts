@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import type { SocketAddress } from '../ports.ts'
 import type { Event } from '../protocol/outputs.ts'
 import type { LoadedConfig } from '../runtime/config-file.ts'
+import type { Explained } from '../runtime/explain.ts'
 import type { Lns } from '../runtime/lns.ts'
 import type { ReloadReport } from '../runtime/reload.ts'
 import type { SessionRow } from '../runtime/session-rows.ts'
@@ -109,6 +110,17 @@ export class MemoryLns {
   /** Who is in, as `burrow sessions` shows it. */
   sessions(): readonly SessionRow[] {
     return this.#lns?.sessions() ?? []
+  }
+
+  /**
+   * Why calls were let in or refused, as `burrow explain` tells it: of a session id, a user, or an address of a client; the newest
+   * first. Throws TRAIL_NOT_FOUND where nothing is known.
+   *
+   *     const [call] = lns.explain('hb@hb')
+   *     assert.equal(call?.refusal?.reason, 'wrong password')
+   */
+  explain(about: string): readonly Explained[] {
+    return this.#lns?.explain({ about, most: 1000 }).records ?? []
   }
 
   /**

@@ -186,11 +186,12 @@ export class Harness {
 
   /**
    * Which address does the session get? The lease, the reason of a refusal, or undefined where the plugin does not answer.
-   * As in the server, what is leased stands in the book (`server.sessionHolding`), and what comes too late is released.
+   * As in the server, what is leased stands in the book (`server.sessionHolding`), and what comes too late is released; of a dry
+   * run nothing stands there.
    */
   async assign(session: SessionInfo, grant: Grant, given?: Inquiry): Promise<Lease | string | undefined> {
     const inquiry = given ?? this.inquiry()
-    this.server.book.note({ ...session, user: grant.user })
+    if (!inquiry.dryRun) this.server.book.note({ ...session, user: grant.user })
     const verdict = await this.host.hooks.ask('assignAddress', inquiry, { session, grant, address: 'ipv4' })
     if (verdict === undefined || verdict.kind === 'refuse') return verdict?.reason
     const lease: Lease = {
@@ -203,7 +204,7 @@ export class Harness {
       await this.host.releaseLease(lease)
       return 'the call ended'
     }
-    this.server.hold(session, lease)
+    if (!inquiry.dryRun) this.server.hold(session, lease)
     return lease
   }
 
@@ -237,17 +238,18 @@ export class Harness {
   readonly tell: HookSet['tell'] = (hook, event) => this.host.hooks.tell(hook, event)
 
   /**
-   * A question whose call can end while the plugin decides. A lease that comes too late is released, as by the server.
+   * A question whose call can end while the plugin decides, or of a dry run. A lease that comes too late is released, as by
+   * the server.
    *
    *     const inquiry = plugin.inquiry()
    *     const asked = plugin.authenticate('hb@hb', papProof('admin@123'), { inquiry })
    *     inquiry.withdraw() // the tap's `signal` aborts
    */
-  inquiry(): Inquiry {
+  inquiry(options: { readonly dryRun?: boolean } = {}): Inquiry {
     return new Inquiry((owner, answer) => {
       const verdict = answer as AssignVerdict | undefined
       if (verdict?.kind !== 'lease') return
       void this.host.releaseLease({ owner, kind: 'ipv4', value: verdict.value, id: verdict.id })
-    })
+    }, options)
   }
 }

@@ -44,10 +44,8 @@ export class Allocator {
     for (const { name, ranges } of this.#pools) server.declarePool(name, ranges.flatMap(prefixesOf))
   }
 
-  async assign({ grant, session, signal }: AssignCall): Promise<AssignVerdict | undefined> {
-    return grant.address === undefined
-      ? this.#fromPool(grant, session)
-      : this.#static(grant.address, grant, session, signal)
+  async assign(call: AssignCall): Promise<AssignVerdict | undefined> {
+    return call.grant.address === undefined ? this.#fromPool(call) : this.#static(call.grant.address, call)
   }
 
   release({ value, id }: Lease): void {
@@ -68,7 +66,8 @@ export class Allocator {
     return true
   }
 
-  #fromPool(grant: Grant, session: SessionInfo): AssignVerdict | undefined {
+  #fromPool(call: AssignCall): AssignVerdict | undefined {
+    const { grant } = call
     const { options, leases } = this.#parts
     const pool = this.#poolOf(grant)
     if (pool === undefined) {
@@ -78,41 +77,45 @@ export class Allocator {
     const usable = (address: number) => !this.#isReserved(address)
     const last = leases.lastOf(grant.user)
     const isFree = last !== undefined && pool.gives(last) && leases.holderOf(last) === undefined
-    const address = isFree && usable(last) ? last : pool.take(leases, usable)
-    if (address !== undefined) return this.#claim(address, grant, session)
+    if (isFree && usable(last)) return this.#claim(last, call)
+    const address = pool.find(leases, usable)
+    if (address !== undefined && !call.dryRun) pool.passBy(address)
+    if (address !== undefined) return this.#claim(address, call)
     return refuse(`pool "${pool.name}" is exhausted: all of its ${pool.size} addresses are in use`)
   }
 
-  async #static(
-    text: string,
-    grant: Grant,
-    session: SessionInfo,
-    signal: AbortSignal,
-  ): Promise<AssignVerdict> {
+  async #static(text: string, call: AssignCall): Promise<AssignVerdict> {
     const { leases } = this.#parts
     const no = (why: string) => refuse(`the static address ${text} ${why}`)
     const address = parseIpv4(text)
     if (address === undefined || isInRanges(NOT_UNICAST, address)) return no('is no address of a host')
     if (this.#isReserved(address)) return no('is the gateway, an edge of its network, or our own')
     const holder = leases.holderOf(address)
-    if (holder !== undefined) {
-      const obstacle = await this.#replace(text, holder, grant.user)
-      if (obstacle !== undefined) return no(obstacle)
-      if (signal.aborted || leases.holderOf(address) !== undefined) return no(CONTENDED)
-    }
-    return this.#claim(address, grant, session)
+    if (holder === undefined) return this.#claim(address, call)
+    const old = this.#replaceable(text, holder, call.grant.user)
+    if (typeof old === 'string') return no(old)
+    if (call.dryRun) return this.#claim(address, call, `session ${old.id} of the same user would be ended`)
+    const obstacle = await this.#replace(text, call.grant.user, old)
+    if (obstacle !== undefined) return no(obstacle)
+    if (call.signal.aborted || leases.holderOf(address) !== undefined) return no(CONTENDED)
+    return this.#claim(address, call)
   }
 
-  /** Makes a static address free, or says why it is not. */
-  async #replace(value: string, holder: Holder, user: string): Promise<string | undefined> {
-    const { owner, options, server, log } = this.#parts
+  /** The session that has to make way for its user, or why it need not. */
+  #replaceable(value: string, holder: Holder, user: string): SessionInfo | string {
+    const { owner, options, server } = this.#parts
     if (holder.user !== user || user === NOBODY) {
       return `is in use by user ${JSON.stringify(holder.user)}; exclude static addresses from the pools`
     }
     if (options.onStaticInUse === 'refuse') return 'is in use by another session of the same user'
     const session = server.sessionHolding({ owner, value })
     // Just given or just being freed: to end whatever has the session's key by now could hit another call.
-    if (session === undefined || session.id !== holder.session) return CONTENDED
+    return session === undefined || session.id !== holder.session ? CONTENDED : session
+  }
+
+  /** Ends a session, or says why it does not end. */
+  async #replace(value: string, user: string, session: SessionInfo): Promise<string | undefined> {
+    const { server, log } = this.#parts
     log.info(
       { user, address: value, session: session.key, id: session.id },
       'same user dialled again: his old session ends',
@@ -125,13 +128,16 @@ export class Allocator {
     return undefined
   }
 
-  #claim(address: number, grant: Grant, session: SessionInfo): AssignVerdict {
+  /** `reason`: for the trail. A dry run is told the address, and does not get it. */
+  #claim(address: number, { grant, session, dryRun }: AssignCall, reason?: string): AssignVerdict {
     const { leases, random, options } = this.#parts
+    const value = formatIpv4(address)
+    if (dryRun) return { kind: 'lease', value, id: 'dry-run', ...(reason === undefined ? {} : { reason }) }
     const unique = Buffer.from(random.bytes(8)).toString('hex')
     const id = `${this.#poolNameOf(address)}/${unique}`
     leases.claim(address, { leaseId: id, user: grant.user, session: session.id })
     if (grant.user !== NOBODY) leases.remember(grant.user, address, options.stickyUsers)
-    return { kind: 'lease', value: formatIpv4(address), id }
+    return { kind: 'lease', value, id }
   }
 
   #poolOf({ pool = this.#parts.options.defaultPool ?? this.#pools[0]?.name }: Grant): Pool | undefined {

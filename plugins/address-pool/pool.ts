@@ -27,19 +27,21 @@ export class Pool {
     return isInRanges(this.#dynamic, address)
   }
 
-  /** A free address that is `usable`; undefined when there is none. */
-  take(leases: Leases, usable: (address: number) => boolean): number | undefined {
+  /** A free address that is `usable`; undefined when there is none. `passBy` is to be called with what is leased. */
+  find(leases: Leases, usable: (address: number) => boolean): number | undefined {
     const ahead = this.#dynamic
       .filter(({ last }) => last >= this.#next)
       .map(({ first, last }) => ({ first: Math.max(first, this.#next), last }))
     for (const { first, last } of [...ahead, ...this.#dynamic]) {
       let address = leases.firstFree(first, last)
       while (address !== undefined && !usable(address)) address = leases.firstFree(address + 1, last)
-      if (address === undefined) continue
-      this.#next = address + 1
-      return address
+      if (address !== undefined) return address
     }
     return undefined
+  }
+
+  passBy(address: number): void {
+    this.#next = address + 1
   }
 }
 

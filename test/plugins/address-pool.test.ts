@@ -407,3 +407,26 @@ test('an address set reaches from the first to the last address', () => {
   assert.equal(set.firstMissing(last - 1, last), undefined)
   assert.equal(set.firstMissing(0, last), 1)
 })
+
+test('a dry run tells the address and takes nothing: no turn, no sticky memory, no session of the user', async t => {
+  const plugin = await start(t)
+  const ask = async (grant: Grant) => {
+    const inquiry = plugin.inquiry({ dryRun: true })
+    const lease = await plugin.assign(aSession(), grant, inquiry)
+    return [typeof lease === 'object' ? lease.value : lease, inquiry.trail[0]?.reason] as const
+  }
+  assert.deepEqual(await ask({ user: 'ada' }), ['172.16.1.2', undefined])
+  assert.deepEqual(await ask({ user: 'bob' }), ['172.16.1.2', undefined])
+  const eve = aSession()
+  assert.equal(await dial(plugin, { user: 'eve' }, eve), '172.16.1.2')
+  await plugin.server.hangUp(eve.key)
+  assert.equal(await dial(plugin, { user: 'ada' }), '172.16.1.3', 'not what the dry run told')
+  const session = aSession()
+  await dial(plugin, HB, session)
+  const [value, reason] = await ask(HB)
+  assert.equal(value, '172.16.1.51')
+  assert.match(reason ?? '', new RegExp(`session ${session.id} .* would be ended`))
+  assert.deepEqual(plugin.server.ended, [])
+  const [taken] = await ask({ user: 'ada', address: '172.16.1.51' })
+  assert.match(taken ?? '', /in use by user "hb@hb"/)
+})

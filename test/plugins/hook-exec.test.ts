@@ -76,6 +76,7 @@ test('a program is given the call on its standard input, as one line of JSON', a
     hook: 'authenticate',
     session,
     user: 'hb@hb',
+    round: 0,
     proof: { method: 'chap-md5', identifier, challenge: hex(challenge), response: hex(response) },
   })
 })

@@ -308,8 +308,16 @@ test('the trail of a call says who decided what, also for refused ones', async (
   })
   await verdictOf(ASKS.authenticate)
   assert.deepEqual(asks.trails.of('a1'), [
-    { hook: 'authenticate', plugin: 'p0', tap: 'radius', verdict: 'pass', ms: 0 },
-    { hook: 'authenticate', plugin: 'p1', tap: 'local', verdict: 'reject', reason: 'bad credentials', ms: 0 },
+    { hook: 'authenticate', plugin: 'p0', tap: 'radius', verdict: 'pass', ms: 0, afterMs: 0 },
+    {
+      hook: 'authenticate',
+      plugin: 'p1',
+      tap: 'local',
+      verdict: 'reject',
+      reason: 'bad credentials',
+      ms: 0,
+      afterMs: 0,
+    },
   ])
   assert.deepEqual(asks.trails.of('other'), [])
 })

@@ -214,11 +214,33 @@ for (const file of ['a.mjs', 'a.cjs', ...(NATIVE ? ['a.ts'] : [])]) {
   })
 }
 
+test('a link to a plugin file is that file: it imports from its own place, and is loaded anew', async t => {
+  const elsewhere = configFolder(t, {})
+  const folder = configFolder(t, { 'burrow.yaml': 'plugins: [./a.mjs, ./b.cjs]' })
+  rmSync(folder.at('node_modules'), { recursive: true })
+  for (const name of ['a.mjs', 'b.cjs']) symlinkSync(elsewhere.at(name), folder.at(name))
+  for (const version of ['1', '2']) {
+    elsewhere.write({
+      'a.mjs': pluginSource(`a${version}`),
+      'b.cjs': `module.exports = { name: 'b${version}', config: { safeParse: data => ({ success: true, data }) }, setup() {} }`,
+    })
+    const { plugins } = await folder.load()
+    assert.deepEqual(
+      plugins.map(({ id }) => id),
+      [`a${version}`, `b${version}`],
+    )
+  }
+})
+
 test('a plugin file that everybody can write is refused, and one of a group is warned of', async t => {
   const folder = configFolder(t, { 'burrow.yaml': 'plugins: [./a.mjs]' })
   folder.write({ 'a.mjs': pluginSource('a') }, 0o666)
   assert.deepEqual(await folder.faults(), ['PLUGIN_MODULE burrow.yaml:2'])
   chmodSync(folder.at('a.mjs'), 0o664)
+  const twice = ['a', 'b'].map(
+    name => `  - deployment: { name: ${name}, when: { realm: x }, plugins: [./a.mjs] }`,
+  )
+  folder.write({ 'burrow.yaml': `plugins:\n${twice.join('\n')}` })
   const { warnings } = await folder.load()
   assert.equal(warnings.length, 1)
   assert.match(warnings[0] ?? '', /chmod g-w/)

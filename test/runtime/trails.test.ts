@@ -91,9 +91,9 @@ test('a record tells who, from where, when, what was decided and what came of it
     endedAt: '2026-01-01T00:00:02.010Z',
     end: { cause: 'idle-timeout' },
     outcome: 'ended',
-    entries: [entry()],
+    entries: [{ ...entry(), afterMs: 8.75 }],
     dropped: 0,
-    tunnelEntries: [admission],
+    tunnelEntries: [{ ...admission, afterMs: -2001.25 }],
     generation: 2,
     deployment: 'hq',
   }
@@ -257,7 +257,7 @@ test("the line of a call's end holds what was decided", () => {
   const line = describeEvent(down('a', 'auth-failed'), refuse('a'))
   assert.equal(line.message, 'call not set up')
   assert.deepEqual(line.fields.trail, ['authenticate auth-local reject 1.3ms: wrong password'])
-  const entries = [entry({ plugin: 'burrow', tap: 'throttle', verdict: 'delay' })]
+  const entries = [{ ...entry({ plugin: 'burrow', tap: 'throttle', verdict: 'delay' }), afterMs: 0 }]
   assert.deepEqual(describeEvent(down('a', 'auth-failed'), { entries, dropped: 3 }).fields.trail, [
     '... 3 more',
     'authenticate burrow(throttle) delay 1.3ms',

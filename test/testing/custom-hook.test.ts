@@ -18,6 +18,7 @@ import {
   policyContract,
   SeededRandom,
   SharedResources,
+  settle,
   setUpPlugin,
   startMemoryLns,
   startPlugin,
@@ -326,4 +327,19 @@ test('time passes by hand, for one wait and for several', async () => {
     /never/,
   )
   await assert.rejects(clock.settled('it fails', Promise.reject(new Error('as it does'))), /as it does/)
+})
+
+test('time never runs backwards, however short the one wait and long the other', async () => {
+  const clock = new VirtualClock()
+  for (let at = 500; at < 510; at++) clock.setTimer(at, () => {})
+  let over = false
+  const waits = Promise.all([clock.advance(1000), clock.advance(10)]).then(() => {
+    over = true
+  })
+  for (let last = 0; !over; last = clock.now()) {
+    await settle(1)
+    assert.ok(clock.now() >= last, `${clock.now()} after ${last}`)
+  }
+  await waits
+  assert.equal(clock.now(), 1000)
 })

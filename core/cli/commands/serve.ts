@@ -1,9 +1,15 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { SocketAddress } from '../../ports.ts'
-import { DEFAULT_CONTROL_SOCKET, openControlSocket } from '../../runtime/node/control-socket.ts'
+import { checkedArguments } from '../../runtime/control-arguments.ts'
+import {
+  type ControlAnswer,
+  DEFAULT_CONTROL_SOCKET,
+  openControlSocket,
+} from '../../runtime/node/control-socket.ts'
 import { createLogger, type LogLevel } from '../../runtime/node/logger.ts'
 import { requireTunPrivileges } from '../../runtime/node/privileges.ts'
+import { ReloadOptions } from '../../runtime/reload.ts'
 import { surviveFaults } from '../faults.ts'
 import { SAMPLE_CONFIG } from '../package-root.ts'
 import type { LoadedConfig } from '../server.ts'
@@ -18,7 +24,9 @@ interface Options {
 export function addServe(program: Command): void {
   program
     .command('serve')
-    .description('serve as an LNS until SIGTERM, SIGINT or SIGHUP; a second one ends at once')
+    .description(
+      'serve as an LNS until SIGTERM or SIGINT, a second one ends at once; SIGHUP reads the config again',
+    )
     .option('-c, --config <file>', 'config file; without it the sample of the package', SAMPLE_CONFIG)
     .option('--trace <file>', 'append each control datagram to a file, passwords masked')
     .action(async (options: Options, command: Command) => {
@@ -38,14 +46,27 @@ async function serve({ config: file, trace }: Options, level: LogLevel | undefin
   surviveFaults(log)
   const lns = new Lns(config, thisMachine(log, traceTo(trace)))
   // From here on a signal stops in order; what the boot opens is closed again.
-  const stop = stopSignal()
+  const stop = stopSignal(['SIGINT', 'SIGTERM'])
+  const reload = (options: ReloadOptions) =>
+    lns
+      .reload(() => loadConfig(file), options)
+      .catch(error => {
+        for (const one of [error, ...(error.also ?? [])])
+          log.error({ error: one }, 'the config is not taken, the old one goes on')
+        throw error
+      })
+  // The log has the error.
+  process.on('SIGHUP', () => void reload({ enforce: false }).catch(() => {}))
   await lns.start()
-  const control = await openControlSocket(controlSocket, new Map([['sessions', () => lns.sessions()]])).catch(
-    error => {
-      log.warn({ error }, '`burrow sessions` will not see this server')
-      return undefined
-    },
-  )
+  const answers = new Map<string, ControlAnswer>([
+    ['sessions', () => lns.sessions()],
+    ['explain', args => lns.explain(args)],
+    ['reload', args => reload(checkedArguments(ReloadOptions, args))],
+  ])
+  const control = await openControlSocket(controlSocket, answers).catch(error => {
+    log.warn({ error }, 'the other commands, as `burrow sessions`, will not see this server')
+    return undefined
+  })
   process.stdout.write(greeting(config, lns.listening, control !== undefined))
   const failure = await Promise.race([stop.signalled.then(() => undefined), lns.failed])
   log.info({}, failure === undefined ? 'stopping: every peer is told' : 'stopping: the data plane is down')
@@ -68,6 +89,7 @@ function greeting(
     `Burrow listens on ${listening.map(place => `${place.address}:${place.port}/udp`).join(', ')}, as ${file} says.`,
     `  dial it        npx burrow connect ${server} --user ${user}`,
     ...(controlled ? [`  see sessions   npx burrow sessions${socket}`] : []),
+    ...(controlled ? [`  change it      edit the config, then npx burrow reload${socket}`] : []),
     '  stop it        Ctrl-C, or SIGTERM\n',
   ].join('\n')
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import { askControlSocket, DEFAULT_CONTROL_SOCKET } from '../../runtime/node/control-socket.ts'
+import { askControlSocket } from '../../runtime/node/control-socket.ts'
 import type { SessionRow } from '../../runtime/session-rows.ts'
+import { controlSocketOf } from '../control.ts'
 import { table } from '../table.ts'
 
 interface Options {
@@ -16,16 +17,11 @@ export function addSessions(program: Command): void {
     .option('-c, --config <file>', 'the config of that server, where it names another control socket')
     .option('--socket <path>', 'its control socket')
     .option('--json', 'print as JSON')
-    .action(async ({ config, socket, json }: Options) => {
-      const path = socket ?? (config === undefined ? DEFAULT_CONTROL_SOCKET : await controlSocketOf(config))
+    .action(async ({ json, ...server }: Options) => {
+      const path = await controlSocketOf(server)
       const rows = (await askControlSocket(path, 'sessions')) as readonly SessionRow[]
       process.stdout.write(json === true ? `${JSON.stringify(rows, null, 2)}\n` : describe(rows))
     })
-}
-
-async function controlSocketOf(config: string): Promise<string> {
-  const { loadConfig } = await import('../server.ts')
-  return (await loadConfig(config)).server.controlSocket
 }
 
 const HEADS = [

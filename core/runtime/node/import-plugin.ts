@@ -1,7 +1,7 @@
 /** Finds and loads the plugins that a config lists: ours by name, others as npm packages or files. */
 
 import { spawnSync } from 'node:child_process'
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { sha256 } from '../../crypto.ts'
@@ -9,7 +9,7 @@ import { BurrowError } from '../../errors.ts'
 import { BUILT_IN, importBuiltIn } from '../../plugin/builtin.ts'
 import { nearest } from '../../plugin/nearest.ts'
 import type { AnyPlugin } from '../../plugin/plugin.ts'
-import { absolute, besides, folderOf } from './files.ts'
+import { besides, folderOf } from './files.ts'
 import { isPackageName, packageEntry } from './npm-package.ts'
 import { isTypeScript, NATIVE_TYPESCRIPT, type Transpiler, useTranspiler } from './transpilers.ts'
 
@@ -32,7 +32,9 @@ const IMPORT_MS = 10_000
 
 export const importPlugin: ImportPlugin = async (name, origin) => {
   if (BUILT_IN.includes(name)) return importBuiltIn(name)
-  const file = isPath(name) ? besides(origin.from, name) : packageFile(name, origin)
+  const found = isPath(name) ? besides(origin.from, name) : packageFile(name, origin)
+  // As Node does: imports start at the file itself, not at a link to it.
+  const file = orUnreadable(name, () => realpathSync(found))
   const content = contentOf(name, file, origin)
   const { transpiler, configFile } = origin
   if (transpiler !== undefined) useTranspiler(transpiler, configFile)
@@ -170,7 +172,7 @@ function warnOfAnotherBurrow(name: string, file: string, { warn }: PluginOrigin)
 
 function resolved(specifier: string, from: string): string | undefined {
   try {
-    return createRequire(absolute(from)).resolve(specifier)
+    return createRequire(from).resolve(specifier)
   } catch {
     return undefined
   }

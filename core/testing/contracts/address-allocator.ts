@@ -30,6 +30,7 @@ export interface AllocatorSubject {
  *   address by then: the server releases what it is not sure about;
  * - a lease that comes after the call ended is the server's to release: nothing may be lost with it;
  * - `resumeLease` claims a lease again after a restart, twice if need be, and says false where another holds the address;
+ * - in a dry run (`call.dryRun`) it answers as ever, and nothing is leased after the release, nor has any session ended;
  * - two generations of the config, which share `PluginContext.shared`, never lease one address twice.
  *
  * Needs fast-check.
@@ -122,6 +123,20 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
     await leaseAll(after, capacity)
     assert.ok(lease)
     assert.equal(await after.resumeLease(lease, aSession({ user: 'late' }), { user: 'late' }), false)
+  })
+
+  test(`${name} changes nothing in a dry run`, async t => {
+    const plugin = await make(t)
+    const [live] = await leaseAll(plugin, 1)
+    for (let run = 0; run < capacity * 2; run++) {
+      const lease = await plugin.assign(aSession(), { user: `try ${run}` }, plugin.inquiry({ dryRun: true }))
+      assert.ok(typeof lease === 'object' && lease.value !== live?.value, String(lease))
+      await plugin.releaseLease(lease)
+    }
+    assert.deepEqual(plugin.server.ended, [])
+    await leaseAll(plugin, capacity - 1)
+    const refused = await plugin.assign(aSession(), { user: 'try' }, plugin.inquiry({ dryRun: true }))
+    assert.equal(typeof refused, 'string')
   })
 
   test(`${name} shares its leases with the next generation of the config`, async t => {

@@ -146,7 +146,8 @@ for (const [name, scripted] of [
     }
     peer.wire.run(100)
     assert.deepEqual(heard(), [accepted])
-    assert.equal(peer.us.link.phase, 'network')
+    const { phase, continued, proof } = peer.us.link
+    assert.deepEqual([phase, continued, proof?.fingerprint], ['network', undefined, undefined])
     const told = { plugin: 'otp', user: USER }
     assert.deepEqual(
       authenticateAsks(peer).map(({ continued }) => continued),
@@ -331,8 +332,12 @@ test('PAP: between rounds the state does not hold the password, and what it hold
   prove(PASSWORD)
   peer.wire.run(DECIDED_MS)
   assert.ok(!JSON.stringify(peer.us.link).includes(PASSWORD))
-  const salts = [peer, byPap(ENDLESS).peer].map(({ us }) => us.link.proof?.fingerprint?.salt)
-  assert.notDeepEqual(salts[0], salts[1])
+  const before = peer.us.link.proof?.fingerprint?.digest
+  peer.send(PPP.LCP, CP_CODE.CONFIGURE_REQUEST, 0x63, '0506 0badcafe')
+  peer.acknowledge(PPP.LCP)
+  prove(PASSWORD)
+  assert.ok(before)
+  assert.notDeepEqual(peer.us.link.proof?.fingerprint?.digest, before)
 })
 
 for (const [name, other] of [

@@ -1,0 +1,14 @@
+import { DEFAULT_CONTROL_SOCKET } from '../runtime/node/control-socket.ts'
+
+interface WhichServer {
+  readonly config?: string | undefined
+  readonly socket?: string | undefined
+}
+
+/** The control socket of the server that the options of a command name. */
+export async function controlSocketOf({ config, socket }: WhichServer): Promise<string> {
+  if (socket !== undefined) return socket
+  if (config === undefined) return DEFAULT_CONTROL_SOCKET
+  const { loadConfig } = await import('./server.ts')
+  return (await loadConfig(config)).server.controlSocket
+}
