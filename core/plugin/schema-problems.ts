@@ -5,6 +5,7 @@ import { nearest } from './nearest.ts'
 import { isMarkedSecret, nodesAt } from './schema-nodes.ts'
 import { isSecretKey } from './secret-key.ts'
 
+/** The keys that lead to a value, from the top of a file or of the options: `['pools', 0, 'name']`. */
 export type ValuePath = readonly PropertyKey[]
 
 export interface Checked {
