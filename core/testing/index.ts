@@ -46,5 +46,5 @@ export {
 export { chapProof, mschapv2Proof, papProof } from './proofs.ts'
 export { SeededRandom } from './random.ts'
 export { aFolder, anEnd, aSession, aTunnel, NO_TRAFFIC } from './samples.ts'
-export type { TestScope } from './scope.ts'
+export { inScope, type TestScope } from './scope.ts'
 export { settle, VirtualClock } from './virtual-clock.ts'
