@@ -79,24 +79,38 @@ export const ERRORS = {
   WIRE_OVERFLOW: 'a value does not fit the field that carries it',
 } as const
 
+/** A code of the table: what tests and scripts match on. */
 export type ErrorCode = keyof typeof ERRORS
 
 /** Where a fault lies; rendered as `file:line` or `peer 10.0.0.1:1701`. */
 export interface ErrorPlace {
+  /** Path of a config or data file. */
   readonly file?: string
+  /** In that file, from 1 on. */
   readonly line?: number
+  /** Name of the plugin concerned. */
   readonly plugin?: string
+  /** `address:port` of a peer. */
   readonly peer?: string
+  /** Key or id of a session. */
   readonly session?: string
 }
 
+/**
+ * An error that an operator can act on: a code, what is wrong, where, and what to do. Plugins throw it too: `throw
+ * new BurrowError('PLUGIN_START', 'the directory refused our password')`.
+ */
 export class BurrowError extends Error {
+  /** Always `BurrowError`. */
   override readonly name = 'BurrowError'
+  /** To match on. */
   readonly code: ErrorCode
+  /** Where the fault lies; the host adds the plugin and its line. */
   readonly place: ErrorPlace
   /** What else was found wrong in the same look, each an error of its own. */
   readonly also: readonly BurrowError[]
 
+  /** `message` says what is wrong, without a secret; `cause` is shown with --debug only. */
   constructor(
     code: ErrorCode,
     message: string,
@@ -109,6 +123,7 @@ export class BurrowError extends Error {
     this.also = options.also ?? []
   }
 
+  /** What to do, from the table. */
   get remedy(): string {
     return ERRORS[this.code]
   }

@@ -6,7 +6,9 @@ import type { Path } from './ports.ts'
 
 /** An IPv4 or IPv6 prefix; host bits are zero. */
 export interface Prefix {
+  /** Textual, without zone id. */
   readonly address: string
+  /** 0..32, or 0..128 of IPv6. */
   readonly length: number
 }
 
@@ -45,23 +47,36 @@ export interface Flow {
 
 /** One line of a packet filter; an absent field matches everything. First match wins; no match = deny. */
 export interface AclRule {
+  /** What becomes of a packet that matches. */
   readonly action: 'permit' | 'deny'
   /** `from-session`: decapsulated traffic; `to-session`: traffic about to be encapsulated. */
   readonly direction: 'from-session' | 'to-session'
+  /** One of these holds the source address. */
   readonly source?: readonly Prefix[]
+  /** One of these holds the destination address. */
   readonly destination?: readonly Prefix[]
   /** IP protocol number. */
   readonly protocol?: number
-  readonly destinationPorts?: readonly { readonly from: number; readonly to: number }[]
+  /** One of these ranges holds the port; a packet without ports (ICMP, a later fragment) does not match. */
+  readonly destinationPorts?: readonly {
+    /** The lowest port. */
+    readonly from: number
+    /** The highest port. */
+    readonly to: number
+  }[]
   /** Shown where the rule is shown. */
   readonly name: string
 }
 
 /** Monotonic 64-bit counters of one session; inner IP octets. "In" is from the peer (RFC 2866 Acct-Input). */
 export interface FlowCounters {
+  /** From the peer, after every check. */
   readonly packetsIn: bigint
+  /** From the peer, of inner packets. */
   readonly octetsIn: bigint
+  /** To the peer. */
   readonly packetsOut: bigint
+  /** To the peer, of inner packets. */
   readonly octetsOut: bigint
   /** Dropped by reason; reasons that never happened may be absent. */
   readonly drops: Readonly<Partial<Record<DropReason, bigint>>>
@@ -75,6 +90,7 @@ export const NO_COUNTERS: FlowCounters = {
   drops: {},
 }
 
+/** Why the data plane did not forward a packet. */
 export type DropReason =
   | 'malformed-ip'
   | 'source-route'

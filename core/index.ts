@@ -1,7 +1,7 @@
 /** The public surface: what a plugin imports as `burrow`. Nothing else is public. */
 export { z } from 'zod'
 export { BurrowError, ERRORS, type ErrorCode, type ErrorPlace, throwProblems } from './errors.ts'
-export type { AclRule, FlowCounters, Prefix } from './flow.ts'
+export type { AclRule, DropReason, FlowCounters, Prefix } from './flow.ts'
 export type { TrailEntry } from './hooks/guard.ts'
 export type { FirstAnswerHook, HookName, Hooks, ObserverHook, WaterfallHook } from './hooks/hooks.ts'
 export type * from './hooks/views.ts'
@@ -22,7 +22,13 @@ export {
   type JsonHook,
   parseHookAnswer,
 } from './plugin/hook-json.ts'
-export { type AskJson, JSON_HOOK_OPTIONS, type JsonCall, tapJson } from './plugin/json-taps.ts'
+export {
+  type AskJson,
+  JSON_HOOK_OPTIONS,
+  type JsonCall,
+  type JsonHookOptions,
+  tapJson,
+} from './plugin/json-taps.ts'
 export {
   definePlugin,
   type Plugin,
@@ -38,6 +44,7 @@ export {
   rangesWithout,
   rangeText,
 } from './plugin/ranges.ts'
+export type { ValuePath } from './plugin/schema-problems.ts'
 export { Slots } from './plugin/slots.ts'
 export type {
   Clock,
@@ -57,12 +64,13 @@ export type {
   Grant,
   Lease,
   Mschapv2Proof,
+  Role,
   SessionInfo,
   SessionNetwork,
   SessionPolicy,
   TunnelInfo,
 } from './protocol/outputs.ts'
-export { BoundedLog } from './runtime/bounded-log.ts'
+export { BoundedLog, type BoundedLogOptions } from './runtime/bounded-log.ts'
 export { type CheckedYaml, checkedYaml } from './runtime/checked-yaml.ts'
 export { escapeValue } from './runtime/escape.ts'
 export { escapeText } from './wire/escape.ts'

@@ -57,6 +57,8 @@ export function attempt<T>(
  */
 export class SuccessiveTimer implements Pick<Clock, 'setTimer'> {
   readonly #clock: Clock
+  /** When the present wait began. */
+  startedAt: Milliseconds = 0
   #armed: TimerHandle | undefined
   #dueAt: Milliseconds = 0
   #run: (() => void) | undefined
@@ -66,7 +68,7 @@ export class SuccessiveTimer implements Pick<Clock, 'setTimer'> {
   }
 
   setTimer(delayMs: Milliseconds, run: () => void): TimerHandle {
-    this.#dueAt = this.#clock.now() + delayMs
+    this.#dueAt = this.startedAt + delayMs
     this.#run = run
     this.#armed ??= this.#clock.setTimer(delayMs, this.#fire)
     return this

@@ -20,20 +20,31 @@ export interface TapIdentity extends TapOwner {
 
 /** One line of the answer to "why was this call refused?". */
 export interface TrailEntry {
+  /** Which hook was asked. */
   readonly hook: HookName
+  /** Whose tap it is (`PluginContext.id`); `burrow` for our own throttle. */
   readonly plugin: string
+  /** Its name within the plugin. */
   readonly tap: string
   /** The verdict's kind; `pass`: not mine, or unchanged; `changed`: a waterfall went on with another value. */
   readonly verdict: string
+  /** The reason that the verdict gave. */
   readonly reason?: string
+  /** How long it took, in milliseconds. */
   readonly ms: Milliseconds
 }
 
+/** A tap that did not do what its hook asks for; the plugin is to blame. */
 export interface TapFault {
+  /** Which hook it taps. */
   readonly hook: HookName
+  /** Whose tap it is (`PluginContext.id`). */
   readonly plugin: string
+  /** Its name within the plugin. */
   readonly tap: string
+  /** `threw`: it threw or rejected; `late`: past its deadline; `nonsense`: no verdict of its hook. */
   readonly kind: 'threw' | 'late' | 'nonsense'
+  /** What it threw. */
   readonly error?: unknown
 }
 
@@ -45,6 +56,7 @@ export interface GuardWorld {
 
 /** One question put to a hook, from the asking to the answer or its withdrawal. */
 export class Inquiry {
+  /** One entry for each tap that was asked, in order. */
   readonly trail: TrailEntry[] = []
   /** The plugin whose tap gave the last verdict. */
   answeredBy: string | undefined
@@ -63,6 +75,7 @@ export class Inquiry {
     this.dryRun = dryRun
   }
 
+  /** Whether `withdraw` was called. */
   get withdrawn(): boolean {
     return this.#withdrawn
   }
@@ -73,22 +86,27 @@ export class Inquiry {
     this.#abandon?.()
   }
 
-  /** For the guard: how to abandon the tap that runs now. The taps of a decision run one at a time. */
+  /** @internal For the guard: how to abandon the tap that runs now. The taps of a decision run one at a time. */
   running(abandon: (() => void) | undefined): void {
     this.#abandon = abandon
   }
 
-  /** For the guard: what each tap of a decision arms its deadline with. */
+  /** @internal For the guard: what the tap that is asked now arms its deadline with. */
   deadlineOn(clock: Clock): SuccessiveTimer {
-    this.#deadline ??= new SuccessiveTimer(clock)
+    if (this.#deadline === undefined) {
+      this.#deadline = new SuccessiveTimer(clock)
+      this.#deadline.startedAt = clock.now()
+    }
     return this.#deadline
   }
 
-  /** For the hook: no other tap is asked. */
+  /** @internal For the hook: no other tap is asked. */
   close(): void {
     this.#deadline?.close()
+    this.#deadline = undefined
   }
 
+  /** @internal For the guard: what came after all. */
   late(plugin: string, value: unknown): void {
     this.#onLate?.(plugin, value)
   }
@@ -124,18 +142,20 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
     // An earlier tap of this waterfall has denied: nothing is left to decide.
     if (kindOf(before) === 'deny') return done(null)
     if (inquiry.only !== undefined && inquiry.only !== tap.plugin) return done(null)
-    const { clock } = world
-    const startedAt = clock.now()
+    const deadline = inquiry.deadlineOn(world.clock)
+    const { startedAt } = deadline
     const conclude = (outcome: Outcome) => {
       const verdict = verdictOf(tap, outcome, before, world)
       const kind = verdict === undefined ? 'pass' : (kindOf(verdict) ?? 'changed')
+      // The next tap is asked at once.
+      deadline.startedAt = world.clock.now()
       inquiry.trail.push({
         hook: tap.hook,
         plugin: tap.plugin,
         tap: tap.name,
         verdict: kind,
         ...reasonOf(verdict),
-        ms: clock.now() - startedAt,
+        ms: deadline.startedAt - startedAt,
       })
       const mayPass = tap.onUnavailable === 'next' && inquiry.only === undefined
       const goesOn = kind === 'unavailable' && mayPass
@@ -148,7 +168,7 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
     return attempt(
       () => (before === undefined ? run(call) : run(before, call)),
       {
-        clock: inquiry.deadlineOn(clock),
+        clock: deadline,
         deadlineMs: tap.spec.deadlineMs,
         running: withdraw => inquiry.running(withdraw),
         abandoned: why => abort.abort(why),

@@ -112,34 +112,60 @@ export const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
 
 /** Taps are asked in the order of the config file until one answers; `undefined` is "not mine". `name` is shown in trails. */
 export interface FirstAnswerHook<Call, Verdict> {
+  /** Taps it with a function that answers at once. `name` is what the trail shows. */
   tap(name: string, decide: (call: Call) => Verdict | undefined): void
+  /** Taps it with an async function. Where that is late, the deadline of the hook counts. */
   tapPromise(name: string, decide: (call: Call) => Promise<Verdict | undefined>): void
 }
 
 /** Each tap is given what the one before it made of the value; `undefined` leaves it as it is. */
 export interface WaterfallHook<Value, Call, Verdict> {
+  /** Taps it with a function that answers at once. `name` is what the trail shows. */
   tap(name: string, decide: (value: Value, call: Call) => Verdict | undefined): void
+  /** Taps it with an async function. Where that is late, the deadline of the hook counts. */
   tapPromise(name: string, decide: (value: Value, call: Call) => Promise<Verdict | undefined>): void
 }
 
+/** All taps are told at once; what they throw is logged and hurts no session. */
 export interface ObserverHook<Event> {
+  /** Taps it with a function that is told at once. `name` is what the trail shows. */
   tap(name: string, observe: (event: Event) => void): void
+  /** Taps it with an async function. Where that is late, the deadline of the hook counts. */
   tapPromise(name: string, observe: (event: Event) => Promise<void>): void
 }
 
+/**
+ * Every decision and every event of a server. A plugin taps those that it has something to say to, in its `setup`.
+ */
 export interface Hooks {
+  /**
+   * A peer asks for a tunnel (SCCRQ). By its address and names; nobody objects: accepted. Deadline 2 s; a fault
+   * denies.
+   */
   readonly admitTunnel: FirstAnswerHook<TunnelCall, AdmitVerdict>
+  /** A peer asks for a call (ICRQ). Nobody objects: accepted. Deadline 2 s; a fault denies. */
   readonly admitSession: FirstAnswerHook<SessionCall, AdmitVerdict>
+  /** Is this user who it claims to be? Nobody knows it: rejected. Deadline 10 s; a fault is `unavailable`. */
   readonly authenticate: FirstAnswerHook<AuthenticateCall, AuthenticateVerdict>
+  /** What the user may: each tap narrows or completes the grant. Deadline 5 s; a fault denies. */
   readonly authorize: WaterfallHook<Grant, SessionCall, AuthorizeVerdict>
+  /** An address for the session. Nobody has one: refused. Deadline 6 s; a fault refuses. */
   readonly assignAddress: FirstAnswerHook<AssignCall, AssignVerdict>
+  /** The rules of the session's traffic, first match wins, none denies. Deadline 2 s; a fault denies. */
   readonly decidePolicy: WaterfallHook<SessionPolicy, PolicyCall, PolicyVerdict>
+  /** May this live session stay? Asked by `burrow reload --enforce`. */
   readonly revalidate: FirstAnswerHook<RevalidateCall, RevalidateVerdict>
+  /** A tunnel is established. Observers have 5 s each, and none can object. */
   readonly tunnelUp: ObserverHook<TunnelUp>
+  /** A tunnel is gone. */
   readonly tunnelDown: ObserverHook<TunnelDown>
+  /** A session forwards: the Start record. */
   readonly sessionUp: ObserverHook<SessionUp>
+  /** A session still forwards: the Interim record. */
   readonly sessionUpdate: ObserverHook<SessionUpdate>
+  /** A session is gone: the Stop record. */
   readonly sessionDown: ObserverHook<SessionDown>
 }
 
+/** The name of a hook. */
 export type HookName = keyof Hooks

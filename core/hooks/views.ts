@@ -29,15 +29,18 @@ export interface Call {
 }
 
 export interface TunnelCall extends Call {
+  /** The tunnel that wants in; nothing that its peer says of itself is proven yet, but for `secretName`. */
   readonly tunnel: TunnelInfo
 }
 
 export interface SessionCall extends Call {
+  /** The call that is decided on. Text that the peer sent is raw: `escapeText` it before you show it. */
   readonly session: SessionInfo
 }
 
 /** The peer's proof of identity. It is not enumerable and prints as its method, so a log cannot hold it. */
 export interface Proof {
+  /** How the peer proves itself; the accessors of another method give undefined. */
   readonly method: AuthMethod
   /** True when `secret` (clear text) is the one that the peer knows. Constant time. */
   verify(secret: string): boolean
@@ -45,7 +48,14 @@ export interface Proof {
   password(): string | undefined
   /** Identifier, challenge and response; CHAP only, for RADIUS. */
   chap():
-    | { readonly identifier: number; readonly challenge: Uint8Array; readonly response: Uint8Array }
+    | {
+        /** Of the CHAP packet, 0..255. */
+        readonly identifier: number
+        /** As it was sent to the peer. */
+        readonly challenge: Uint8Array
+        /** 16 octets: MD5 over identifier, secret and challenge (RFC 1994 4.1). */
+        readonly response: Uint8Array
+      }
     | undefined
   /** True when `hash` is the NT hash (16 octets) of the peer's password, for directories that hold no other. Never with CHAP. */
   verifyNtHash(hash: Uint8Array): boolean
@@ -54,7 +64,9 @@ export interface Proof {
 }
 
 export interface AuthenticateCall extends SessionCall {
+  /** The name as the peer gave it, raw: neither its case nor its realm has been touched. */
   readonly user: string
+  /** What to verify; it holds no password where the method does not send one. */
   readonly proof: Proof
   /** 0 first; later in an exchange that this plugin goes on with by `continue`. */
   readonly round: number
@@ -63,6 +75,7 @@ export interface AuthenticateCall extends SessionCall {
 }
 
 export interface GrantCall extends SessionCall {
+  /** What the user is granted, after every tap of `authorize`. */
   readonly grant: Grant
 }
 
@@ -72,43 +85,108 @@ export interface AssignCall extends GrantCall {
 }
 
 export interface PolicyCall extends GrantCall {
+  /** The addresses that the session holds: what its rules are about. */
   readonly leases: readonly Lease[]
 }
 
+/** Whether a tunnel or a call may go on. `undefined` from a tap passes on to the next; nobody objects: accepted. */
 export type AdmitVerdict =
-  | { readonly kind: 'accept' }
-  | { readonly kind: 'deny'; readonly reason: string; readonly message?: string }
+  | {
+      /** It may go on, and no later tap is asked. */
+      readonly kind: 'accept'
+    }
+  | {
+      /** The peer is told StopCCN or CDN (RFC 2661 4.4.2). */
+      readonly kind: 'deny'
+      /** For our log and trail. */
+      readonly reason: string
+      /** For the peer, if it may know. */
+      readonly message?: string
+    }
 
 /** `undefined` from a tap means "not mine": the next tap is asked. */
 export type AuthenticateVerdict =
-  | { readonly kind: 'accept'; readonly user: string; readonly grant?: Partial<Omit<Grant, 'user'>> }
-  | { readonly kind: 'reject'; readonly reason: string; readonly message?: string }
-  /** The verifier could not be asked; whether the next tap may be is the plugin's `onUnavailable` option. */
-  | { readonly kind: 'unavailable'; readonly reason: string }
-  /**
-   * The peer has to say more (a code, a new password): it is sent `reply`, and this plugin alone is asked about its next
-   * message, with `state`: plain data of at most 4 KiB as JSON, which may wait in a snapshot, so keep no secret in it.
-   * PAP shows the reply as the message of a Nak; CHAP has no room for it, and sends another challenge. Rounds are bounded
-   * (16), and `ppp.authTimeoutMs` is for all of them. Answer a wrong password with `reject`: only that slows a guesser.
-   */
-  | { readonly kind: 'continue'; readonly reply: string; readonly state: Json }
+  | {
+      /** The proof is right. */
+      readonly kind: 'accept'
+      /** The name from here on: for accounting, limits and grants. */
+      readonly user: string
+      /** What is known of the user's rights already; `authorize` may change it. */
+      readonly grant?: Partial<Omit<Grant, 'user'>>
+    }
+  | {
+      /** The user is ours, and the proof is wrong or the account may not log in. Slows down who guesses. */
+      readonly kind: 'reject'
+      /** For our log and trail; never what was typed. */
+      readonly reason: string
+      /** For the peer, in the PAP Nak or CHAP Failure. Say no more than a guesser may know. */
+      readonly message?: string
+    }
+  | {
+      /** The verifier could not be asked; whether the next tap may be is the plugin's `onUnavailable` option. */
+      readonly kind: 'unavailable'
+      /** For our log and trail: what failed. */
+      readonly reason: string
+    }
+  | {
+      /**
+       * The peer has to say more (a code, a new password): this plugin alone is asked about its next message. Rounds are
+       * bounded (16), and `ppp.authTimeoutMs` is for all of them. Answer a wrong password with `reject`: only that slows a
+       * guesser.
+       */
+      readonly kind: 'continue'
+      /** For the peer. PAP shows it as the message of a Nak; CHAP has no room for it, and sends another challenge. */
+      readonly reply: string
+      /** Comes back with the next round: at most 4 KiB as JSON. It may wait in a snapshot, so keep no secret in it. */
+      readonly state: Json
+    }
 
 /** A tap of a waterfall hook returns the value to go on with, or a denial. */
 export type AuthorizeVerdict =
   | Grant
-  | { readonly kind: 'deny'; readonly reason: string; readonly message?: string }
-export type PolicyVerdict = SessionPolicy | { readonly kind: 'deny'; readonly reason: string }
+  | {
+      /** The call ends, as after a wrong password. */
+      readonly kind: 'deny'
+      /** For our log and trail. */
+      readonly reason: string
+      /** For the peer, if it may know. */
+      readonly message?: string
+    }
+/** The policy to go on with, usually the one before with more rules, or a denial. */
+export type PolicyVerdict =
+  | SessionPolicy
+  | {
+      /** The call ends; its leases are released. */
+      readonly kind: 'deny'
+      /** For our log and trail. */
+      readonly reason: string
+    }
 
+/** `undefined` from a tap means "not mine": the next allocator is asked; nobody has one: the call is refused. */
 export type AssignVerdict =
-  /** `reason`: for the trail, what else it takes. */
-  | { readonly kind: 'lease'; readonly value: string; readonly id: string; readonly reason?: string }
-  | { readonly kind: 'refuse'; readonly reason: string }
+  | {
+      /** An address, from now on taken until `releaseLease` of this plugin gives it back. */
+      readonly kind: 'lease'
+      /** IPv4 address in dotted form. */
+      readonly value: string
+      /** Of this lease, unique for ever within the plugin: the same address has another id the next time. */
+      readonly id: string
+      /** For the trail: what else it takes. */
+      readonly reason?: string
+    }
+  | {
+      /** It would be ours to give, and there is none: CDN 4. */
+      readonly kind: 'refuse'
+      /** For our log and trail. */
+      readonly reason: string
+    }
 
 /**
  * May this user stay? Asked of a live session when the operator reloads with `--enforce`. There is no proof any more:
  * what counts is whether the user is still known, and with which grant.
  */
 export interface RevalidateCall extends SessionCall {
+  /** The name that the login was accepted with. */
   readonly user: string
   /** As it was granted at login. */
   readonly grant: Grant
@@ -116,29 +194,57 @@ export interface RevalidateCall extends SessionCall {
 
 /** `undefined` from a tap means "not mine, or no longer known": the next tap is asked. */
 export type RevalidateVerdict =
-  /** `grant`: as a login would give it now. */
-  | { readonly kind: 'accept'; readonly grant?: Partial<Omit<Grant, 'user'>> }
-  | { readonly kind: 'deny'; readonly reason: string }
-  /** Whoever knows could not be asked. */
-  | { readonly kind: 'unavailable'; readonly reason: string }
+  | {
+      /** The user may stay. */
+      readonly kind: 'accept'
+      /** As a login would give it now. */
+      readonly grant?: Partial<Omit<Grant, 'user'>>
+    }
+  | {
+      /** The session is ended. */
+      readonly kind: 'deny'
+      /** For our log and trail. */
+      readonly reason: string
+    }
+  | {
+      /** Whoever knows could not be asked: the session stays. */
+      readonly kind: 'unavailable'
+      /** For our log and trail. */
+      readonly reason: string
+    }
 
+/** A control connection is established (RFC 2661 5.1). */
 export interface TunnelUp {
+  /** The tunnel, authenticated if it has a secret. */
   readonly tunnel: TunnelInfo
 }
+/** A tunnel is gone; every session of it has been told before. */
 export interface TunnelDown {
+  /** As `tunnelUp` told of it. */
   readonly tunnel: TunnelInfo
+  /** Who ended it, and why. */
   readonly reason: EndReason
 }
+/** A session forwards: the Start of accounting (RFC 2866). */
 export interface SessionUp {
+  /** The session, with its user. */
   readonly session: SessionInfo
+  /** What its user is granted. */
   readonly grant: Grant
+  /** The addresses that it holds. */
   readonly leases: readonly Lease[]
+  /** What IPCP agreed on (RFC 1332). */
   readonly network: SessionNetwork
 }
+/** A session still forwards: an Interim record, each `interimIntervalS`. */
 export interface SessionUpdate extends SessionUp {
+  /** Since the session came up. */
   readonly counters: FlowCounters
+  /** Since the session came up, in milliseconds. */
   readonly durationMs: number
 }
+/** A session is gone: the Stop record, exactly one for each `sessionUp`, with the final counters. */
 export interface SessionDown extends SessionUpdate {
+  /** Who ended it, and why. */
   readonly reason: EndReason
 }

@@ -7,7 +7,9 @@ import { formatIpv4, parseIpv4 as parseSigned } from '../wire/ip.ts'
 
 /** Addresses as numbers, both ends included. */
 export interface Ipv4Range {
+  /** The lowest address, 0..2^32-1. */
   readonly first: number
+  /** The highest address, not below `first`. */
   readonly last: number
   /** Where it was written as a prefix. */
   readonly prefixLength?: number
@@ -34,6 +36,7 @@ export function prefixesOf({ first, last }: Ipv4Range): readonly Prefix[] {
 
 const highestBit = (count: number): number => (count >= 2 ** 32 ? 32 : 31 - Math.clz32(count))
 
+/** The addresses of an IPv4 prefix; undefined for any other. */
 export function rangeOf({ address, length }: Prefix): Ipv4Range | undefined {
   const first = parseIpv4(address)
   return first === undefined

@@ -18,6 +18,7 @@ export interface HookRequest {
   readonly v: 1
   /** Unique for ever; the same when a request is sent again. */
   readonly id: string
+  /** What is asked. */
   readonly hook: JsonHook
   /** Waterfalls: what the taps before made of the grant or policy. */
   readonly value?: unknown

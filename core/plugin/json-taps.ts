@@ -37,14 +37,19 @@ export const JSON_HOOK_OPTIONS = {
     .describe('Prefixes of the addresses that it assigns, by name: what policies call "the pool".'),
 }
 
-interface JsonHookOptions {
+/** What `JSON_HOOK_OPTIONS` gives `tapJson`. */
+export interface JsonHookOptions {
+  /** Which hooks are answered or observed, each once. */
   readonly hooks: readonly HookName[]
+  /** For one answer; absent: a little less than the own deadline of the hook. */
   readonly timeoutMs?: Milliseconds
+  /** Prefixes of the addresses that are assigned, by the name of their pool. */
   readonly pools: Readonly<Record<string, readonly Prefix[]>>
 }
 
 /** One question on its way. */
 export interface JsonCall {
+  /** To be sent as JSON. */
   readonly request: HookRequest
   /** When it aborts, nobody waits any more; its reason is a HOOK_TIMEOUT, or HOOK_FAILED when the call ended. */
   readonly signal: AbortSignal

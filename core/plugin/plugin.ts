@@ -10,9 +10,13 @@ import type { Capability, CapabilityValues } from './capability.ts'
 export interface PluginContext {
   /** The plugin's name, `DEPLOYMENT/NAME` within a deployment: the owner of its leases, its name in logs and trails. */
   readonly id: string
+  /** The hooks to tap; what is tapped here is attributed to this plugin. */
   readonly hooks: Hooks
+  /** Names the plugin in each line. Never log a secret. */
   readonly log: Logger
+  /** Time and timers; virtual in tests. */
   readonly clock: Clock
+  /** Unpredictable, seeded in tests. */
   readonly random: Random
   /** Folder of the config file: relative paths in options start here. */
   readonly configDir: string
@@ -27,11 +31,13 @@ export interface PluginContext {
   shared<T>(key: string, make: () => T, close?: (value: T) => void | Promise<void>): T
 }
 
+/** What a plugin may know of its server, and ask of it. */
 export interface ServerView {
   /** The LNS's address inside the sessions (IPCP local address). */
   readonly gatewayAddress: string
   /** Every address of the host, refreshed when it changes. */
   ownAddresses(): readonly string[]
+  /** The zone of sessions whose grant names none. */
   readonly defaultZone: string
   /** Whether it listens on an address that other hosts can reach. */
   readonly exposed: boolean
@@ -43,6 +49,7 @@ export interface ServerView {
   endSession(key: string, cause: 'replaced' | 'admin-reset', text: string): Promise<void>
   /** Named pools as prefixes, for policies that say "the pool"; filled by allocators. */
   declarePool(name: string, prefixes: readonly Prefix[]): void
+  /** What was declared by now, by name; complete once every plugin is set up. */
   pools(): ReadonlyMap<string, readonly Prefix[]>
 }
 
@@ -63,15 +70,24 @@ export interface PluginInstance {
   resumeLease?(lease: Lease, session: SessionInfo, grant: Grant): boolean | Promise<boolean>
 }
 
+/** A plugin, whatever its options are. */
 // biome-ignore lint/suspicious/noExplicitAny: a list of plugins is of mixed option types; `definePlugin` checks each.
 export type AnyPlugin = Plugin<any, readonly Capability<any>[]>
 
+/** A plugin as a module's default export: what it is called, needs and offers, and how it wires itself. */
 export interface Plugin<Options, Requires extends readonly Capability<unknown>[]> {
+  /** As config files name it and trails show it; by custom `auth-...`, `accounting-...` and the like. */
   readonly name: string
+  /** Capabilities that plugins earlier in the list must provide; `setup` is given their values in this order. */
   readonly requires?: Requires
+  /** Capabilities that it offers to later ones, by `context.provide` in `setup`: each exactly once. */
   readonly provides?: readonly Capability<unknown>[]
   /** Checks the options of the config file; every option has a default or is required, with its unit in the name. */
   readonly config: ZodType<Options>
+  /**
+   * Wires it, once for each generation of the config: taps hooks, provides capabilities; synchronous, opens
+   * nothing. What it throws is a boot error (PLUGIN_SETUP) that names the plugin and its line.
+   */
   setup(
     context: PluginContext,
     options: Options,

@@ -2,10 +2,13 @@
 import { formatIpv4 } from '../wire/ip.ts'
 import type { Ipv4Range } from './addresses.ts'
 
+/** 0.0.0.0 to 255.255.255.255. */
 export const EVERY_ADDRESS: Ipv4Range = { first: 0, last: 0xffff_ffff }
 
+/** Whether some address is in both lists. */
 export const rangesOverlap = (a: Ipv4Range, b: Ipv4Range): boolean => a.first <= b.last && b.first <= a.last
 
+/** Whether an address, as a number, is in one of the ranges. */
 export const isInRanges = (ranges: readonly Ipv4Range[], address: number): boolean =>
   ranges.some(({ first, last }) => first <= address && address <= last)
 

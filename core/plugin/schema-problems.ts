@@ -5,6 +5,7 @@ import { nearest } from './nearest.ts'
 import { isMarkedSecret, nodesAt } from './schema-nodes.ts'
 import { isSecretKey } from './secret-key.ts'
 
+/** The keys that lead to a value, from the top of a file or of the options: `['pools', 0, 'name']`. */
 export type ValuePath = readonly PropertyKey[]
 
 export interface Checked {
@@ -75,7 +76,8 @@ function valueText(value: unknown, hidden: boolean): string {
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'a mapping'
   if (hidden) return 'a value that is not shown'
-  const text = JSON.stringify(value)
+  // A URL may carry a password.
+  const text = JSON.stringify(value).replace(/\/\/[^/@\s]*@/g, '//***@')
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}...` : text
 }
 

@@ -23,7 +23,12 @@ export class SharedResources {
   }
 
   /** Ends `user`'s use of everything; gives back what nobody uses now and is to be closed, the youngest first. */
-  release(user: object): readonly { readonly key: string; readonly close: () => unknown }[] {
+  release(user: object): readonly {
+    /** As it was made under. */
+    readonly key: string
+    /** To be called once. */
+    readonly close: () => unknown
+  }[] {
     const unused = [...this.#byKey].filter(([, { users }]) => users.delete(user) && users.size === 0)
     for (const [key] of unused) this.#byKey.delete(key)
     return unused.reverse().map(([key, { close }]) => ({ key, close }))

@@ -27,4 +27,5 @@ export const DROP_REASONS = {
   'ppp-looped': 'our own magic number came back',
 } as const
 
+/** Why input was ignored. */
 export type ProtocolDrop = keyof typeof DROP_REASONS

@@ -12,34 +12,54 @@ export type TunnelKey = string
 /** `${TunnelKey}/${local session id}` */
 export type SessionKey = string
 
+/** Which end of the tunnel we are: the server (LNS) or the concentrator that dials (LAC). */
 export type Role = 'lns' | 'lac'
 
 /** What is known of a tunnel, for hooks, logs and tables. Text from the peer is raw: escape at output. */
 export interface TunnelInfo {
+  /** Unique among the live tunnels of this process. */
   readonly key: TunnelKey
+  /** Which end we are. */
   readonly role: Role
+  /** The addresses and ports of its control messages. */
   readonly path: Path
+  /** The Tunnel ID that we assigned, 1..65535 (RFC 2661 3.1). */
   readonly localTunnelId: number
+  /** The Tunnel ID that the peer assigned. */
   readonly peerTunnelId: number
+  /** Host Name AVP (RFC 2661 4.4.3), as the peer claims. */
   readonly peerHostName: string
+  /** Vendor Name AVP. */
   readonly peerVendorName?: string
+  /** Firmware Revision AVP, 16 bits. */
   readonly peerFirmwareRevision?: number
   /** Name of the configured tunnel secret in use, never the secret. */
   readonly secretName?: string
 }
 
+/** What is known of a call, for hooks, logs and tables. Text from the peer is raw: escape at output. */
 export interface SessionInfo {
+  /** Unique among the live sessions of this process; what `endSession` takes. */
   readonly key: SessionKey
   /** Unique for ever (64 random bits, hex): the Acct-Session-Id. */
   readonly id: string
+  /** The tunnel that carries it. */
   readonly tunnel: TunnelInfo
+  /** The Session ID that we assigned, 1..65535 (RFC 2661 3.1). */
   readonly localSessionId: number
+  /** The Session ID that the peer assigned. */
   readonly peerSessionId: number
+  /** Call Serial Number AVP, 32 bits: to find the call in the logs of both ends. */
   readonly callSerialNumber: number
+  /** Calling Number AVP: who dialled (RFC 2661 4.4.4). */
   readonly callingNumber?: string
+  /** Called Number AVP: who was dialled. */
   readonly calledNumber?: string
+  /** Sub-Address AVP. */
   readonly subAddress?: string
+  /** (Tx) Connect Speed AVP, in bits per second. */
   readonly txConnectSpeedBps?: number
+  /** The name that authentication accepted; absent before. */
   readonly user?: string
 }
 
@@ -56,6 +76,7 @@ export type ProofData =
 
 /** MS-CHAPv2 (RFC 2759): what the response was made of, beside the password. */
 export interface Mschapv2Proof {
+  /** Tells it from the other proofs. */
   readonly method: 'mschapv2'
   /** As the peer hashed it: without a domain in front. */
   readonly userName: string
@@ -87,37 +108,50 @@ export interface AuthExchange {
 
 /** What a user is granted. Every decision after authentication narrows or completes it. */
 export interface Grant {
+  /** The name for accounting and limits. */
   readonly user: string
   /** Named address pool. */
   readonly pool?: string
   /** Static IPv4 address; an allocator must still lease it. */
   readonly address?: string
+  /** IPv4 addresses of DNS servers, at most two go to the peer (RFC 1877). */
   readonly dns?: readonly string[]
+  /** IPv4 addresses of NetBIOS name servers, at most two go to the peer (RFC 1877). */
   readonly nbns?: readonly string[]
   /** Security zone of the decapsulated traffic; the config's default when absent. */
   readonly zone?: string
   /** Prefixes routed to the session beside its address (Framed-Route). */
   readonly routes?: readonly string[]
+  /** Largest inner packet towards the peer. */
   readonly mtuBytes?: number
+  /** The session ends so many seconds after it came up (RFC 2865 5.27). */
   readonly sessionTimeoutS?: number
+  /** It ends after so many seconds without traffic (RFC 2865 5.28). */
   readonly idleTimeoutS?: number
+  /** An Interim record each so many seconds; the config's default when absent. */
   readonly interimIntervalS?: number
 }
 
 /** An address held for a session. Data only: the owner plugin frees it and re-claims it after a restart. */
 export interface Lease {
+  /** `PluginContext.id` of the plugin that gave it. */
   readonly owner: string
+  /** What `value` is. */
   readonly kind: AddressKind
   /** IPv4 address in dotted form. */
   readonly value: string
+  /** Of this lease, as its plugin named it. */
   readonly id: string
 }
 
+/** The kinds of addresses that a session can be assigned. */
 export type AddressKind = 'ipv4'
 
 /** The rules of one session's flow, in order, first match wins, none = deny. */
 export interface SessionPolicy {
+  /** Security zone of the decapsulated traffic. */
   readonly zone: string
+  /** First match wins; no match denies. */
   readonly rules: readonly AclRule[]
 }
 
@@ -217,10 +251,13 @@ export type EndCause =
   | 'idle-timeout'
   | 'admin-reset'
 
+/** Why a tunnel or a session ended, for people, records and tables. */
 export interface EndReason {
+  /** In one word. */
   readonly cause: EndCause
   /** Result and error code as sent or received (RFC 2661 4.4.2), where there was one. */
   readonly resultCode?: number
+  /** General error code, with the result codes that carry one (RFC 2661 4.4.2). */
   readonly errorCode?: number
   /** RFC 3145 disconnect cause, as sent or received, where there was one. */
   readonly pppCause?: number
@@ -230,51 +267,86 @@ export interface EndReason {
 
 /** The network side of an established session. */
 export interface SessionNetwork {
+  /** Our IPv4 address inside the session. */
   readonly localAddress: string
+  /** The peer's IPv4 address inside the session. */
   readonly peerAddress: string
+  /** DNS servers that were agreed on, at most two (RFC 1877). */
   readonly dns: readonly string[]
+  /** NetBIOS name servers that were agreed on, at most two (RFC 1877). */
   readonly nbns: readonly string[]
+  /** Largest inner packet in either direction. */
   readonly mtuBytes: number
 }
 
 /** What observers are told. */
 export type Event =
-  | { readonly kind: 'tunnelUp'; readonly tunnel: TunnelInfo }
   | {
-      readonly kind: 'tunnelDown'
+      /** A tunnel is established. */
+      readonly kind: 'tunnelUp'
+      /** As it is now. */
       readonly tunnel: TunnelInfo
+    }
+  | {
+      /** A tunnel is gone, and its sessions before it. */
+      readonly kind: 'tunnelDown'
+      /** As it was at last. */
+      readonly tunnel: TunnelInfo
+      /** `tunnelUp` was told before. */
       readonly wasUp: boolean
+      /** Who ended it, and why. */
       readonly reason: EndReason
     }
   | {
+      /** A session forwards. */
       readonly kind: 'sessionUp'
+      /** The session, with its user. */
       readonly session: SessionInfo
+      /** What its user is granted. */
       readonly grant: Grant
+      /** The addresses that it holds. */
       readonly leases: readonly Lease[]
+      /** What IPCP agreed on. */
       readonly network: SessionNetwork
+      /** Index of its flow and counters in the data plane. */
       readonly flowId: number
     }
-  /** A live session was granted something else (`Endpoint.regrant`); its flow has been told. */
   | {
+      /** A live session was granted something else (`Endpoint.regrant`); its flow has been told. */
       readonly kind: 'sessionChanged'
+      /** The session. */
       readonly session: SessionInfo
+      /** As it is from now on. */
       readonly grant: Grant
+      /** The addresses that it holds. */
       readonly leases: readonly Lease[]
     }
-  /** Exactly once for each session that existed, after its flow is gone; `wasUp`: sessionUp was told before. */
   | {
+      /** Exactly once for each session that existed, after its flow is gone. */
       readonly kind: 'sessionDown'
+      /** As it was at last. */
       readonly session: SessionInfo
+      /** `sessionUp` was told before. */
       readonly wasUp: boolean
+      /** Absent where it never came so far. */
       readonly grant?: Grant
       /** The driver releases these. */
       readonly leases: readonly Lease[]
+      /** Who ended it, and why. */
       readonly reason: EndReason
+      /** The final ones. */
       readonly counters: FlowCounters
+      /** Since it began. */
       readonly durationMs: Milliseconds
     }
-  /** Input that was ignored. `reason` is one of a closed set (core/protocol/drops.ts); counted, logged at a bounded rate. */
-  | { readonly kind: 'drop'; readonly path: Path; readonly reason: ProtocolDrop }
+  | {
+      /** Input that was ignored; counted, logged at a bounded rate. */
+      readonly kind: 'drop'
+      /** Where it came from, and where to. */
+      readonly path: Path
+      /** One of a closed set (core/protocol/drops.ts). */
+      readonly reason: ProtocolDrop
+    }
 
 export type Output =
   | { readonly kind: 'transmit'; readonly path: Path; readonly bytes: Uint8Array }

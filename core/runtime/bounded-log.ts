@@ -10,7 +10,9 @@ interface Window {
   readonly timer: TimerHandle
 }
 
-interface BoundedLogOptions {
+/** How much gets through. */
+export interface BoundedLogOptions {
+  /** How long lines of one kind are counted together. */
   readonly windowMs: number
   /** Lines of one kind that a window lets through before it only counts. */
   readonly linesPerWindow: number
@@ -39,14 +41,17 @@ export class BoundedLog {
     this.#line('debug', kind, fields)
   }
 
+  /** As `debug`, at its own level. */
   info(kind: string, fields: LogFields): void {
     this.#line('info', kind, fields)
   }
 
+  /** As `debug`, at its own level. */
   warn(kind: string, fields: LogFields): void {
     this.#line('warn', kind, fields)
   }
 
+  /** As `debug`, at its own level. */
   error(kind: string, fields: LogFields): void {
     this.#line('error', kind, fields)
   }

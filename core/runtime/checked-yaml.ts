@@ -3,7 +3,9 @@ import { combined, type ErrorCode, type ErrorPlace } from '../errors.ts'
 import { schemaProblems, type ValuePath } from '../plugin/schema-problems.ts'
 import { parseYaml } from './yaml-places.ts'
 
+/** A YAML file that fits its schema. */
 export interface CheckedYaml<T> {
+  /** With the defaults of the schema. */
   readonly value: T
   /** Where the value of a path is written; the nearest enclosing one where there is none. */
   readonly locate: (path: ValuePath) => ErrorPlace

@@ -11,6 +11,7 @@ const Query = z.strictObject({
   most: z.number().int().min(1).max(100_000).default(5),
 })
 
+/** A record with the answer in one sentence. */
 export interface Explained extends TrailRecord {
   /** One sentence for people. */
   readonly answer: string

@@ -10,15 +10,19 @@ export const ReloadOptions = z.strictObject({
 })
 export type ReloadOptions = z.output<typeof ReloadOptions>
 
+/** What a reload came to. */
 export interface ReloadReport {
   /** Of the config, counted from the start. */
   readonly generation: number
+  /** What `burrow check` would warn of. */
   readonly warnings: readonly string[]
   /** Live sessions that go on as they were. */
   readonly untouched: number
-  /** Live sessions that were passed on because their generation had grown too old; those that it ended. */
+  /** Live sessions that were passed on because their generation had grown too old. */
   readonly passed: number
+  /** Those of them that could not be passed on, and were ended. */
   readonly lost: number
+  /** With `--enforce` only. */
   readonly enforced?: Enforced
 }
 

@@ -22,7 +22,9 @@ export interface RightToStayParts {
 
 /** How many came through a look at their right to stay. */
 export interface Enforced {
+  /** Those whose user may stay. */
   readonly stayed: number
+  /** Those whose user may not. */
   readonly ended: number
   /** Of those that stayed: nobody could tell whether the user may, so the user may. */
   readonly unclear: number

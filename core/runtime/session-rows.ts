@@ -4,19 +4,31 @@ import type { SessionSummary } from '../protocol/endpoint.ts'
 
 /** One session as `burrow sessions` shows it. Text from the peer is raw: escape at output. */
 export interface SessionRow {
+  /** Empty before authentication. */
   readonly user: string
+  /** The address of the session; empty before IPCP. */
   readonly address: string
+  /** `address:port` of the peer. */
   readonly peer: string
+  /** Host name of the peer, as it claims. */
   readonly host: string
   /** ours/theirs */
   readonly tunnel: string
+  /** ours/theirs */
   readonly session: string
+  /** Unique for ever, as in accounting records. */
   readonly id: string
+  /** How far it is. */
   readonly phase: string
+  /** Since it began. */
   readonly seconds: number
+  /** From the peer. */
   readonly packetsIn: bigint
+  /** From the peer, of inner packets. */
   readonly octetsIn: bigint
+  /** To the peer. */
   readonly packetsOut: bigint
+  /** To the peer, of inner packets. */
   readonly octetsOut: bigint
   /** By reason. */
   readonly drops: Readonly<Record<string, bigint>>

@@ -15,6 +15,7 @@ import type {
   Verdict,
 } from '../protocol/outputs.ts'
 
+/** A decision of one tap, with its place in the life of the call. */
 export interface KeptEntry extends TrailEntry {
   /** From the beginning of the call or tunnel until its tap was asked. */
   readonly afterMs: Milliseconds
@@ -22,6 +23,7 @@ export interface KeptEntry extends TrailEntry {
 
 /** Decisions in the order in which they were taken. */
 export interface Trail {
+  /** The latest, at most 32. */
   readonly entries: readonly KeptEntry[]
   /** Earlier entries that are no longer kept. */
   readonly dropped: number
@@ -29,6 +31,7 @@ export interface Trail {
 
 /** What is remembered of one call or tunnel. Text from the peer is raw: escape at output. */
 export interface TrailRecord extends Trail {
+  /** Which of the two it is. */
   readonly kind: 'call' | 'tunnel'
   /** SessionInfo.id of a call, TunnelInfo.key of a tunnel. */
   readonly id: string
@@ -38,27 +41,40 @@ export interface TrailRecord extends Trail {
   readonly acceptedAs?: string
   /** address:port */
   readonly peer: string
+  /** Host name of the peer, as it claims. */
   readonly host: string
   /** TunnelInfo.key */
   readonly tunnel: string
   /** Wall time, ISO 8601. */
   readonly startedAt: string
+  /** Wall time, ISO 8601; absent while it lives. */
   readonly endedAt?: string
   /** `refused`: somebody decided so; `failed`: it ended before it was up for another reason. */
   readonly outcome: 'deciding' | 'up' | 'refused' | 'failed' | 'ended'
+  /** Who ended it, and why; absent while it lives. */
   readonly end?: EndReason
   /** The decision that said no, where one did. */
   readonly refusal?: Refusal
   /** The decision that is awaited, and for how long. */
-  readonly asking?: { readonly hook: AskKind; readonly ms: Milliseconds }
+  readonly asking?: {
+    /** What is asked. */
+    readonly hook: AskKind
+    /** Since it was asked. */
+    readonly ms: Milliseconds
+  }
   /** Of the tunnel that the call came in. */
   readonly tunnelEntries: readonly KeptEntry[]
+  /** Of the config that it is served by, counted from the start. */
   readonly generation?: number
+  /** That it belongs to; absent outside of all. */
   readonly deployment?: string
 }
 
+/** The decision that said no. */
 export interface Refusal {
+  /** Which decision it was. */
   readonly by: AskKind
+  /** As the plugin gave it. */
   readonly reason: string
 }
 

@@ -14,12 +14,20 @@ export class FakeServer implements ServerView {
   gatewayAddress = '172.16.1.1'
   /** What `ownAddresses` gives. */
   own: readonly string[] = ['127.0.0.1', '2.2.2.2', '192.168.1.254']
+  /** The zone of sessions whose grant names none. */
   defaultZone = 'dmz'
   exposed = false
   /** Who is in: `note` a session to have it in `sessionsOf`. */
   readonly book = new SessionBook()
   /** What plugins ended with `endSession`, in order. */
-  readonly ended: { readonly key: string; readonly cause: string; readonly text: string }[] = []
+  readonly ended: {
+    /** Of the session. */
+    readonly key: string
+    /** `replaced` or `admin-reset`. */
+    readonly cause: string
+    /** The reason that the plugin gave. */
+    readonly text: string
+  }[] = []
   /** How a lease is released; the harness sets it. */
   release: (lease: Lease) => Promise<void> = async () => {}
   /** Runs before a session is ended; throws where it would not end in time. */
@@ -64,6 +72,7 @@ export class FakeServer implements ServerView {
     this.#pools.set(name, prefixes)
   }
 
+  /** What plugins declared by now, by name. */
   pools(): ReadonlyMap<string, readonly Prefix[]> {
     return this.#pools
   }

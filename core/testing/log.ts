@@ -2,7 +2,9 @@ import type { LogFields, Logger } from '../ports.ts'
 
 /** One line of a log. */
 export interface LoggedLine {
+  /** As it was logged. */
   readonly level: 'debug' | 'info' | 'warn' | 'error'
+  /** As it was logged. */
   readonly message: string
   /** With those of the parents of a child logger. */
   readonly fields: LogFields
@@ -13,7 +15,12 @@ export interface LoggedLine {
  *
  *     const { log, lines } = memoryLog()
  */
-export function memoryLog(): { readonly log: Logger; readonly lines: readonly LoggedLine[] } {
+export function memoryLog(): {
+  /** To log with. */
+  readonly log: Logger
+  /** What was logged by now, and grows. */
+  readonly lines: readonly LoggedLine[]
+} {
   const lines: LoggedLine[] = []
   const make = (bound: LogFields): Logger => {
     const at = (level: LoggedLine['level']) => (fields: LogFields, message: string) => {

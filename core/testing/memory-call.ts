@@ -11,6 +11,7 @@ import type { VirtualClock } from './virtual-clock.ts'
 
 /** How to dial. */
 export interface DialOptions {
+  /** The name to log in with. */
   readonly user: string
   /** Not empty: the client itself refuses to send none. */
   readonly password: string
@@ -30,6 +31,7 @@ export interface DialOptions {
 
 /** A call that did not come up, as the client saw it. Why the server refused it stands in the server's log. */
 export interface RefusedCall {
+  /** Tells it from a `MemoryCall`. */
   readonly kind: 'refused'
   /** As `burrow connect` fails: DIAL_AUTH, DIAL_REFUSED, DIAL_TIMEOUT or DIAL_FAILED. */
   readonly code: ErrorCode
@@ -46,13 +48,19 @@ const MRU_BYTES = 1400
 
 /** A call that is up: the client's side of a session. */
 export class MemoryCall {
+  /** Tells it from a `RefusedCall`. */
   readonly kind = 'up'
+  /** Who dialled. */
   readonly user: string
-  /** Its address inside the session, and the server's. */
+  /** Its address inside the session. */
   readonly address: string
+  /** The server's address inside the session. */
   readonly gatewayAddress: string
+  /** DNS servers that it was given. */
   readonly dns: readonly string[]
+  /** NetBIOS name servers that it was given. */
   readonly nbns: readonly string[]
+  /** Largest packet that it may send. */
   readonly mtuBytes: number
   /** Resolves when the call is over, whoever ended it: `await lns.clock.settled('the end', call.ended)`. */
   readonly ended: Promise<EndReason>

@@ -9,9 +9,11 @@ export interface PacketKind {
   readonly port?: number
 }
 
+/** Where a packet comes from, and where it goes. */
 export interface PacketEnds {
-  /** IPv4 addresses, in dotted form. */
+  /** IPv4 address, in dotted form. */
   readonly source: string
+  /** IPv4 address, in dotted form. */
   readonly destination: string
 }
 

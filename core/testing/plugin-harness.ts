@@ -121,6 +121,7 @@ export interface AskedRound {
 export class Harness {
   /** The plugin's time; it passes by `clock.advance` alone. */
   readonly clock: VirtualClock
+  /** What the plugin sees of its server. */
   readonly server: FakeServer
   /** The real host behind it: hooks, the boot report, `check`, `start` and `stop`. */
   readonly host: PluginHost

@@ -20,6 +20,7 @@ export class SeededRandom implements Random {
     return this.uint32() >>> 16
   }
 
+  /** As many as asked for, the same for the same seed. */
   bytes(count: number): Uint8Array {
     return Uint8Array.from({ length: count }, () => this.uint32() >>> 24)
   }

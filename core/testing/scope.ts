@@ -3,5 +3,6 @@
  * test is over. The kit closes there what it opened.
  */
 export interface TestScope {
+  /** Runs `close` when the test is over. */
   after(close: () => void | Promise<void>): void
 }

@@ -38,10 +38,12 @@ export class VirtualClock implements Clock {
     this.#settle = settled
   }
 
+  /** Milliseconds that have passed. */
   now(): Milliseconds {
     return this.#now
   }
 
+  /** 1 January 2026, and what has passed. */
   wallTimeMs(): number {
     return Date.UTC(2026, 0, 1) + this.#now
   }

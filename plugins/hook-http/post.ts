@@ -44,8 +44,8 @@ export function post(target: Target, { request, signal, wantsAnswer }: JsonCall)
     })
     sent.on('response', response => {
       answered = true
-      void read(response, maxResponseBytes).then(body =>
-        resolve(refusal(response, wantsAnswer) ?? body(wantsAnswer)),
+      void read(response, maxResponseBytes).then(({ text, failed }) =>
+        resolve(refusal(response) ?? failed ?? (wantsAnswer ? parsed(response, text) : NOTHING)),
       )
     })
     sent.end(body)
@@ -53,38 +53,41 @@ export function post(target: Target, { request, signal, wantsAnswer }: JsonCall)
 }
 
 /** Undefined: its body counts. */
-function refusal({ statusCode = 0, headers }: IncomingMessage, wantsAnswer: boolean): Outcome | undefined {
+function refusal({ statusCode = 0 }: IncomingMessage): Outcome | undefined {
   if (DOWN_STATUS.has(statusCode)) return down(`it answers with status ${statusCode}`)
   if (statusCode >= 300 && statusCode < 400)
     return useless('HOOK_FAILED', `it answers with status ${statusCode}; redirects are not followed`)
   if (statusCode < 200 || statusCode > 299)
     return useless('HOOK_FAILED', `it answers with status ${statusCode}`)
-  const isEmpty = statusCode === 204 || headers['content-length'] === '0'
-  if (wantsAnswer && !isEmpty && !JSON_TYPE.test(headers['content-type'] ?? ''))
-    return useless('HOOK_ANSWER', 'its answer is not of the content type application/json')
   return undefined
 }
 
 /** The body is read whatever the status is, so that the connection can be kept; never more than `longest` bytes. */
-async function read(response: IncomingMessage, longest: number): Promise<(wantsAnswer: boolean) => Outcome> {
+async function read(
+  response: IncomingMessage,
+  longest: number,
+): Promise<{ readonly text: string; readonly failed?: Outcome }> {
   const chunks: Buffer[] = []
   let bytes = 0
   try {
     for await (const chunk of response as AsyncIterable<Buffer>) {
       bytes += chunk.length
-      // Leaving the loop closes the connection.
-      if (bytes > longest) return () => useless('HOOK_ANSWER', `its answer is longer than ${longest} bytes`)
       chunks.push(chunk)
+      if (bytes <= longest) continue
+      // Leaving the loop closes the connection.
+      return { text: '', failed: useless('HOOK_ANSWER', `its answer is longer than ${longest} bytes`) }
     }
   } catch (error) {
-    return () => down((error as Error).message)
+    return { text: '', failed: down((error as Error).message) }
   }
-  return wantsAnswer => (wantsAnswer ? parsed(Buffer.concat(chunks).toString('utf8')) : NOTHING)
+  return { text: Buffer.concat(chunks).toString('utf8') }
 }
 
 const NOTHING: Outcome = { kind: 'answer', answer: null }
 
-function parsed(text: string): Outcome {
+function parsed({ headers }: IncomingMessage, text: string): Outcome {
+  if (text !== '' && !JSON_TYPE.test(headers['content-type'] ?? ''))
+    return useless('HOOK_ANSWER', 'its answer is not of the content type application/json')
   try {
     return { kind: 'answer', answer: parseHookAnswer(text) }
   } catch (error) {

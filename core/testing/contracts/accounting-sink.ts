@@ -7,6 +7,7 @@ import { anEnd, aSession, NO_TRAFFIC } from '../samples.ts'
 
 /** What a sink has kept of one thing that it was told. */
 export interface KeptRecord {
+  /** Which record it is. */
   readonly event: 'start' | 'interim' | 'stop'
   /** `SessionInfo.id`. */
   readonly session: string
@@ -21,9 +22,12 @@ export interface AccountingSubject {
   /** Stands in the name of each test. */
   readonly name: string
   /** A new one, loaded and started (`startPlugin`), that has kept nothing. `records`: what it has kept since, in order. */
-  readonly make: (
-    t: TestContext,
-  ) => Promise<{ readonly plugin: Harness; readonly records: () => Promise<readonly KeptRecord[]> }>
+  readonly make: (t: TestContext) => Promise<{
+    /** The sink, started. */
+    readonly plugin: Harness
+    /** What it has kept by now, in order. */
+    readonly records: () => Promise<readonly KeptRecord[]>
+  }>
   /** One that is started, and whose records cannot be kept anywhere: the disk is full, the server gone. */
   readonly makeBroken: (t: TestContext) => Promise<Harness>
 }

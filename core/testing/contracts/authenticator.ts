@@ -15,6 +15,7 @@ export interface AuthenticatorSubject {
   readonly name: string
   /** A new one, loaded and started (`startPlugin`), that knows `user`. */
   readonly make: (t: TestContext) => Promise<Harness>
+  /** A user that it knows. */
   readonly user: string
   /** With a letter and no capital at its end, so that it can be written in other ways. */
   readonly secret: string
@@ -36,6 +37,7 @@ export interface AuthenticatorSubject {
 
 /** An authenticator without its verifier. */
 export interface UnavailableAuthenticator {
+  /** The authenticator, started. */
   readonly plugin: Harness
   /** Gives it back. Absent: it cannot be had again. */
   readonly repair?: () => void | Promise<void>

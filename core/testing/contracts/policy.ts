@@ -10,9 +10,11 @@ import type { Harness } from '../plugin-harness.ts'
 
 /** A packet as a policy sees it. */
 export interface Packet {
+  /** From the session, or to it. */
   readonly direction: 'from-session' | 'to-session'
-  /** IPv4 addresses, in dotted form. */
+  /** IPv4 address, in dotted form. */
   readonly source: string
+  /** IPv4 address, in dotted form. */
   readonly destination: string
   /** IP protocol number. */
   readonly protocol: number
