@@ -127,6 +127,11 @@ test('where every plugin passed, or none was asked, the sentence says so', () =>
     answerOf({ ...record, entries: [passed] }),
     /in authenticate, where one \(t\) passed: no plugin/,
   )
+  const entries = [
+    { ...passed, verdict: 'unavailable' },
+    { ...passed, plugin: 'two', verdict: 'reject' },
+  ]
+  assert.match(answerOf({ ...record, entries }), /in authenticate by two \(t\) \(reject\): no plugin/)
   const { refusal: _, ...own } = record
   assert.match(answerOf({ ...own, end: { cause: 'no-resources' } }), /by the server itself: no-resources/)
 })
