@@ -5,6 +5,7 @@ import { addCheck } from './commands/check.ts'
 import { addConnect } from './commands/connect.ts'
 import { addDemo } from './commands/demo.ts'
 import { addExplain } from './commands/explain.ts'
+import { addPlugin } from './commands/plugin.ts'
 import { addReload } from './commands/reload.ts'
 import { addServe } from './commands/serve.ts'
 import { addSessions } from './commands/sessions.ts'
@@ -25,7 +26,8 @@ const program = new Command('burrow')
   .exitOverride()
   // Told below, with its code.
   .configureOutput({ outputError: () => {} })
-for (const add of [addServe, addConnect, addSessions, addExplain, addReload, addCheck, addDemo]) add(program)
+for (const add of [addServe, addConnect, addSessions, addExplain, addReload, addCheck, addPlugin, addDemo])
+  add(program)
 
 process.exitCode = await run()
 setTimeout(() => process.exit(), LINGER_MS).unref()
