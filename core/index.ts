@@ -13,7 +13,12 @@ export {
   prefixesOf,
   rangeOf,
 } from './plugin/addresses.ts'
-export { type Capability, type CapabilityValues, capability } from './plugin/capability.ts'
+export {
+  type Capability,
+  type CapabilityArity,
+  type CapabilityValues,
+  capability,
+} from './plugin/capability.ts'
 export {
   HOOK_NAMES,
   type HookRequest,
@@ -46,6 +51,7 @@ export {
 } from './plugin/ranges.ts'
 export type { ValuePath } from './plugin/schema-problems.ts'
 export { Slots } from './plugin/slots.ts'
+export { USERS, type UserDirectory } from './plugin/users.ts'
 export type {
   Clock,
   LogFields,
@@ -73,5 +79,6 @@ export type {
 export { BoundedLog, type BoundedLogOptions } from './runtime/bounded-log.ts'
 export { type CheckedYaml, checkedYaml } from './runtime/checked-yaml.ts'
 export { escapeValue } from './runtime/escape.ts'
+export { passwordProof } from './runtime/proof.ts'
 export { escapeText } from './wire/escape.ts'
 export { formatIpv4 } from './wire/ip.ts'

@@ -9,6 +9,7 @@ import { addPlugin } from './commands/plugin.ts'
 import { addReload } from './commands/reload.ts'
 import { addServe } from './commands/serve.ts'
 import { addSessions } from './commands/sessions.ts'
+import { addTry } from './commands/try.ts'
 import { VERSION } from './package-root.ts'
 import { asBurrowError, describeError, EXIT, EXIT_HELP, exitCodeOf } from './report.ts'
 
@@ -26,8 +27,18 @@ const program = new Command('burrow')
   .exitOverride()
   // Told below, with its code.
   .configureOutput({ outputError: () => {} })
-for (const add of [addServe, addConnect, addSessions, addExplain, addReload, addCheck, addPlugin, addDemo])
-  add(program)
+const COMMANDS = [
+  addServe,
+  addConnect,
+  addSessions,
+  addExplain,
+  addTry,
+  addReload,
+  addCheck,
+  addPlugin,
+  addDemo,
+]
+for (const add of COMMANDS) add(program)
 
 process.exitCode = await run()
 setTimeout(() => process.exit(), LINGER_MS).unref()

@@ -44,6 +44,7 @@ const EXIT_OF: Readonly<Partial<Record<BurrowError['code'], number>>> = {
   HOOK_HTTP: EXIT.config,
   DIAL_REFUSED: EXIT.refused,
   DIAL_AUTH: EXIT.refused,
+  TRY_REFUSED: EXIT.refused,
   DEMO_DIFFERS: EXIT.differs,
 }
 

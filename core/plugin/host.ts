@@ -3,9 +3,11 @@ import { BurrowError, type ErrorPlace, throwProblems } from '../errors.ts'
 import { attempt, type Outcome } from '../hooks/attempt.ts'
 import type { TapFault } from '../hooks/guard.ts'
 import { type HookOrder, HookSet } from '../hooks/hook-set.ts'
+import { HOOKS } from '../hooks/hooks.ts'
 import type { Clock, Logger, Milliseconds, Random } from '../ports.ts'
 import type { Grant, Lease, SessionInfo } from '../protocol/outputs.ts'
 import { CapabilityContainer } from './container.ts'
+import { HOOK_NAMES } from './hook-json.ts'
 import { blamed, type LoadedPlugin } from './load.ts'
 import { planProblems } from './plan.ts'
 import type { AnyPlugin, PluginContext, PluginInstance, ServerView } from './plugin.ts'
@@ -103,25 +105,37 @@ export class PluginHost {
     }
   }
 
-  /** Lets each plugin look at what its options refer to; throws everything that they found. */
-  async check(): Promise<void> {
+  /** Lets each plugin, or each of `those`, look at what its options refer to; throws everything that they found. */
+  async check(those?: ReadonlySet<string>): Promise<void> {
     const problems: BurrowError[] = []
-    for (const running of this.#plugins) {
+    for (const running of this.#of(those)) {
       const problem = await this.#call(running, 'check', START_MS)
       if (problem !== undefined) problems.push(problem)
     }
     throwProblems(problems)
   }
 
-  /** Starts in order; at the first fault stops what was started and throws. */
-  async start(): Promise<void> {
-    for (const running of this.#plugins) {
+  /** Identities of the plugins that decide, or provide what others may decide with: all but pure observers. */
+  deciders(): ReadonlySet<string> {
+    const sets = [this.hooks, ...this.#deployments.values()]
+    const hooks = HOOK_NAMES.filter(hook => HOOKS[hook].kind !== 'observer')
+    const providing = this.#plugins.flatMap(({ id, plugin }) => (plugin.provides?.length ? [id] : []))
+    return new Set([...providing, ...sets.flatMap(set => hooks.flatMap(hook => [...set.plugins(hook)]))])
+  }
+
+  /** Starts in order, all or `those`; at the first fault stops what was started and throws. */
+  async start(those?: ReadonlySet<string>): Promise<void> {
+    for (const running of this.#of(those)) {
       this.#started.push(running)
       const problem = await this.#call(running, 'start', START_MS)
       if (problem === undefined) continue
       await this.stop()
       throw problem
     }
+  }
+
+  #of(those: ReadonlySet<string> | undefined): readonly Running[] {
+    return those === undefined ? this.#plugins : this.#plugins.filter(({ id }) => those.has(id))
   }
 
   /** Stops in reverse; a plugin that fails or hangs is logged and holds up nobody. */

@@ -31,6 +31,8 @@ export interface AsksParts {
   /** What we prove ourselves with to a peer that asks; absent: nothing. */
   readonly ownSecret?: (ask: AskOf<'ownSecret'>) => Promise<string | undefined>
   readonly throttle?: Pick<Throttle, 'enter'>
+  /** Nothing may come of what is asked. */
+  readonly dryRun?: boolean
   /** Where decisions are kept; absent: in some of its own. */
   readonly trails?: Trails
 }
@@ -76,7 +78,9 @@ export class Asks implements Decisions {
   /** Calls `answer` once, never before it has returned, and not at all after a withdrawal. */
   ask(askId: number, ask: Ask, answer: (verdict: Verdict) => void): void {
     const binding = this.#bindingOf(ask)
-    const inquiry = new Inquiry((plugin, value) => this.#releaseLate(ask, binding, plugin, value))
+    const { dryRun = false } = this.#parts
+    const onLate = (plugin: string, value: unknown) => this.#releaseLate(ask, binding, plugin, value)
+    const inquiry = new Inquiry(onLate, { dryRun })
     this.#open.set(askId, { ask, inquiry })
     this.trails.asked(ask)
     void this.#decide(ask, inquiry, binding).then(verdict => {
@@ -147,7 +151,7 @@ export class Asks implements Decisions {
       inquiry.trail.push(throttled('deny', waitedMs))
       return deny('too many logins of this source wait for their turn')
     }
-    if (waitedMs > 0) inquiry.trail.push(throttled('delay', waitedMs))
+    if (waitedMs >= LEAST_DELAY_MS) inquiry.trail.push(throttled('delay', waitedMs))
     const verdict = await hooksOf(binding).ask('authenticate', inquiry, {
       session,
       user,
@@ -190,6 +194,9 @@ export class Asks implements Decisions {
 const hooksOf = ({ generation, deployment }: Binding) => generation.host.hooksOf(deployment)
 const accept = <T extends object>(what: T) => ({ kind: 'accept', ...what }) as const
 const deny = (reason: string): Denial => ({ kind: 'deny', reason })
+
+/** Less is what a promise takes. */
+const LEAST_DELAY_MS = 50
 
 const throttled = (verdict: string, ms: number): TrailEntry => ({
   hook: 'authenticate',

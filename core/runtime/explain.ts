@@ -60,23 +60,23 @@ export function answerOf(record: TrailRecord): string {
     case 'refused':
       return refusal === undefined
         ? `${who} was refused by the server itself: ${why}.`
-        : `${who} was refused in ${refusal.by}${byWhom(record)}: ${refusal.reason}.`
+        : `${who} was refused ${whyRefused(record)}.`
   }
 }
 
 /** What says no, or stands for it. */
 const REFUSING: ReadonlySet<string> = new Set(['deny', 'reject', 'refuse', 'unavailable'])
 
-/** The entry that made the refusal; undefined where every tap that was asked passed. */
-export function decidingEntry({ entries, refusal }: Pick<TrailRecord, 'entries' | 'refusal'>) {
-  return entries.findLast(({ hook, verdict }) => hook === refusal?.by && REFUSING.has(verdict))
-}
-
-function byWhom(record: TrailRecord): string {
-  const decided = decidingEntry(record)
-  if (decided !== undefined) return ` by ${named(decided)} (${decided.verdict})`
-  const passed = record.entries.filter(({ hook }) => hook === record.refusal?.by).map(named)
-  return passed.length === 0 ? ', where no plugin was asked' : `, where ${passed.join(', ')} passed`
+/** `in HOOK by PLUGIN (VERDICT): REASON`, from the entry that made the refusal. */
+export function whyRefused({ entries, refusal }: Pick<TrailRecord, 'entries' | 'refusal'>): string {
+  const asked = entries.filter(({ hook }) => hook === refusal?.by)
+  const decided = asked.findLast(({ verdict }) => REFUSING.has(verdict))
+  const passed = asked.map(named).join(', ')
+  const who =
+    decided !== undefined
+      ? ` by ${named(decided)} (${decided.verdict})`
+      : `, where ${passed === '' ? 'no plugin was asked' : `${passed} passed`}`
+  return `in ${refusal?.by}${who}: ${refusal?.reason}`
 }
 
 function letIn({ entries }: TrailRecord): string {

@@ -12,9 +12,10 @@ import { Asks } from './asks.ts'
 import { BoundedLog } from './bounded-log.ts'
 import type { LoadedConfig } from './config-file.ts'
 import { Driver, type Trace } from './driver.ts'
+import { type DryRun, dryRun } from './dry-run.ts'
 import { type Explanation, explain } from './explain.ts'
 import { type Generation, Generations } from './generations.ts'
-import type { Kernel } from './node/kernel.ts'
+import type { Kernel, OwnAddresses } from './node/kernel.ts'
 import { type ReloadOptions, type ReloadReport, refuseRestarts } from './reload.ts'
 import { RightToStay } from './right-to-stay.ts'
 import { deviceMtuBytes, endpointConfig, isExposed } from './server-config.ts'
@@ -39,6 +40,8 @@ interface LnsWorld {
 const STOP_MS = 6000
 /** Each is a set of running plugins; beyond it the sessions of the oldest pass to the generation of now. */
 const MOST_GENERATIONS = 4
+
+const ANY_ADDRESS = '0.0.0.0'
 
 /** A generation, and the pools that its plugins have declared. */
 interface Reading extends Generation {
@@ -165,6 +168,37 @@ export class Lns {
     return explain(this.#trails, args)
   }
 
+  /** What would become of a login: what `burrow try` asks. Changes nothing. */
+  async dryRun(args: unknown): Promise<DryRun> {
+    const { clock, random, log } = this.#world
+    const { ppp } = this.#config.server
+    const localAddressFor = (peer: string) => this.#dialledBy(peer)
+    const parts = { generations: this.#generations, clock, random, log, methods: ppp.auth, localAddressFor }
+    const result = await dryRun(parts, args)
+    const { user, method, peer, outcome, answer } = result
+    log.info({ user, method, peer, outcome, answer }, 'a login was tried without a peer')
+    return result
+  }
+
+  /** Starts the plugins that decide, and nothing else, for dry runs without a server; `stop` stops them. */
+  async startDeciders(): Promise<void> {
+    try {
+      await this.#openPlugins(this.#first.host.deciders())
+    } catch (error) {
+      await this.#opened.unwind()
+      throw error
+    }
+  }
+
+  /** Where a peer of this address would have dialled. */
+  async #dialledBy(peer: string): Promise<SocketAddress> {
+    const { listen, gatewayAddress } = this.#config.server
+    const [{ address, port } = { address: gatewayAddress, port: 0 }] = listen
+    if (address !== ANY_ADDRESS) return { address, port }
+    const own = await this.#world.kernel.localAddressFor({ address: peer, port }).catch(() => gatewayAddress)
+    return { address: own, port }
+  }
+
   /** Sets the plugins of a config up; opens nothing. */
   #read({ server, plugins, deployments, dir }: LoadedConfig, number: number): Reading {
     const { clock, random, log } = this.#world
@@ -247,19 +281,26 @@ export class Lns {
     this.#stoppingHosts.add(stopping)
   }
 
-  async #open(): Promise<void> {
+  /** All, or those named. */
+  async #openPlugins(those?: ReadonlySet<string>): Promise<OwnAddresses> {
     const { kernel, clock, log } = this.#world
-    const { server, warnings } = this.#config
-    const { host, pools } = this.#first
-    for (const warning of warnings) log.warn({}, warning)
-
+    for (const warning of this.#config.warnings) log.warn({}, warning)
     const own = await kernel.watchOwnAddresses({ clock, log }, prefixes =>
       this.#ownAddressesChanged(prefixes),
     )
     this.#opened.push('the watch on own addresses', () => own.stop())
-    await host.check()
-    await host.start()
+    const { host } = this.#first
+    await host.check(those)
+    await host.start(those)
     this.#opened.push('the plugins', () => this.#stopPlugins())
+    return own
+  }
+
+  async #open(): Promise<void> {
+    const { kernel } = this.#world
+    const { server } = this.#config
+    const { pools } = this.#first
+    const own = await this.#openPlugins()
     await this.#dataPlane.start()
     this.#opened.push('the data plane', () => this.#dataPlane.stop())
 

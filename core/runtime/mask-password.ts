@@ -12,10 +12,10 @@ export function withoutPassword(text: string, proof: ProofData): string {
   return password.length < SHORTEST || PLAIN_WORD.test(password) ? text : text.replaceAll(password, '***')
 }
 
-export function entriesWithoutPassword(
-  entries: readonly TrailEntry[],
+export function entriesWithoutPassword<E extends TrailEntry>(
+  entries: readonly E[],
   proof: ProofData,
-): readonly TrailEntry[] {
+): readonly E[] {
   return entries.map(entry => {
     const reason = entry.reason === undefined ? undefined : withoutPassword(entry.reason, proof)
     return reason === undefined || reason === entry.reason ? entry : { ...entry, reason }

@@ -5,6 +5,9 @@ import { mschapv2Response } from '../protocol/ppp/mschapv2.ts'
 
 const NT_HASH_BYTES = 16
 
+/** A proof that consists of a password in the clear: what is left of a longer one, for the directory that verifies it. */
+export const passwordProof = (password: string): Proof => createProof({ method: 'pap', password })
+
 /** A peer's proof as plugins see it; printed, logged or serialised it shows its method only. */
 export function createProof(data: ProofData): Proof {
   return new HiddenProof(data)

@@ -177,7 +177,8 @@ export class Trails {
     // Taps are asked one after the other, and the last has just answered.
     let at = this.#clock.now() - entries.reduce((sum, { ms }) => sum + ms, 0)
     for (const entry of entries) {
-      subject.entries.push({ ...this.#trimmed(entry), afterMs: at - subject.startedMs })
+      const afterMs = microseconds(at - subject.startedMs)
+      subject.entries.push({ ...this.#trimmed(entry), ms: microseconds(entry.ms), afterMs })
       at += entry.ms
     }
     const over = Math.max(0, subject.entries.length - this.#limits.mostEntries)
@@ -420,7 +421,7 @@ function recordOf(subject: Subject, now: Milliseconds): TrailRecord {
 /** What was decided about the tunnel, in the time of its call. */
 function entriesBefore({ startedMs }: Subject, tunnel: Subject): readonly KeptEntry[] {
   const shiftMs = tunnel.startedMs - startedMs
-  return tunnel.entries.map(entry => ({ ...entry, afterMs: entry.afterMs + shiftMs }))
+  return tunnel.entries.map(entry => ({ ...entry, afterMs: microseconds(entry.afterMs + shiftMs) }))
 }
 
 function outcomeOf({ up, end, refusal }: Subject): TrailRecord['outcome'] {
@@ -442,6 +443,9 @@ function fits({ kind, id, user, acceptedAs, tunnel }: Subject, wanted: string): 
     tunnel.key === wanted
   )
 }
+
+/** Clocks tell more digits than anybody reads. */
+const microseconds = (ms: Milliseconds): Milliseconds => Math.round(ms * 1000) / 1000
 
 const utf8 = { in: new TextDecoder(), out: new TextEncoder() }
 

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import type { SocketAddress } from '../ports.ts'
 import type { Event } from '../protocol/outputs.ts'
 import type { LoadedConfig } from '../runtime/config-file.ts'
+import type { Credential, DryRun } from '../runtime/dry-run.ts'
 import type { Explained } from '../runtime/explain.ts'
 import type { Lns } from '../runtime/lns.ts'
 import type { ReloadReport } from '../runtime/reload.ts'
@@ -121,6 +122,17 @@ export class MemoryLns {
    */
   explain(about: string): readonly Explained[] {
     return this.#lns?.explain({ about, most: 1000 }).records ?? []
+  }
+
+  /**
+   * What would become of a login, as `burrow try` tells it: nobody dials, and nothing changes.
+   *
+   *     const { outcome, lease } = await lns.dryRun({ user: 'hb@hb', password: 'admin@123', method: 'pap' })
+   */
+  async dryRun(credential: Credential): Promise<DryRun> {
+    const lns = this.#lns
+    if (lns === undefined) throw new RangeError('the server is not running')
+    return this.clock.settled('the login is tried', lns.dryRun(credential))
   }
 
   /**

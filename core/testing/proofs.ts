@@ -3,13 +3,13 @@ import { md5 } from '../crypto.ts'
 import type { Proof } from '../hooks/views.ts'
 import { proveByMschapv2 } from '../protocol/ppp/mschapv2.ts'
 import { createNodeRandom } from '../runtime/node/random.ts'
-import { createProof } from '../runtime/proof.ts'
+import { createProof, passwordProof } from '../runtime/proof.ts'
 
 const CHALLENGE_BYTES = 16
 const random = createNodeRandom()
 
 /** The proof of a peer that sends `password` with PAP (RFC 1334). */
-export const papProof = (password: string): Proof => createProof({ method: 'pap', password })
+export const papProof = (password: string): Proof => passwordProof(password)
 
 /** The proof of a peer that knows `secret` and answers a random challenge with CHAP-MD5 (RFC 1994 4.1). */
 export function chapProof(secret: string): Proof {

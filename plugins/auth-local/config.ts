@@ -54,6 +54,12 @@ export const Options = z
   .strictObject({
     usersFile: name.optional().describe('A YAML list of users; relative to the folder of the config.'),
     users: Users.optional().describe('Users right here, beside those of the file.'),
+    serves: z
+      .enum(['logins', 'plugins'])
+      .default('logins')
+      .describe(
+        'Answer logins; or only plugins that require `users`, and ask for something more than the password.',
+      ),
     unknownUser: z
       .enum(['next', 'reject'])
       .default('next')

@@ -1,7 +1,7 @@
 /** Authenticates users of a file with PAP, CHAP and MS-CHAPv2. Whoever guesses learns nothing from the time that it takes. */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { resolve } from 'node:path'
-import { type AuthenticateVerdict, definePlugin, type Grant, type Proof, Slots } from 'burrow'
+import { type AuthenticateVerdict, definePlugin, type Grant, type Proof, Slots, USERS } from 'burrow'
 import { Options, type User } from './config.ts'
 import { deriveKey, isHashable, sameCost } from './password-hash.ts'
 import { type Directory, readUsers } from './users.ts'
@@ -10,9 +10,10 @@ const NAME = 'auth-local'
 
 export default definePlugin({
   name: NAME,
+  provides: [USERS],
   config: Options,
-  setup({ hooks, log, configDir, server }, options) {
-    const { usersFile, users: inline = [], unknownUser, hashesAtOnce, hashesWaiting } = options
+  setup({ hooks, log, configDir, server, provide }, options) {
+    const { usersFile, users: inline = [], serves, unknownUser, hashesAtOnce, hashesWaiting } = options
     const slots = new Slots(hashesAtOnce, hashesWaiting)
     const nobody = { secret: randomBytes(16).toString('hex'), salt: randomBytes(16) }
     let directory: Directory | undefined
@@ -36,7 +37,11 @@ export default definePlugin({
       return right
     }
 
-    hooks.authenticate.tapPromise(NAME, async ({ user: name, proof, signal }) => {
+    const login = async (
+      name: string,
+      proof: Proof,
+      signal: AbortSignal,
+    ): Promise<AuthenticateVerdict | undefined> => {
       if (proof.password() === '') return reject('empty password')
       const user = directory?.users.get(name)
       const right = await verify(user, proof, signal)
@@ -44,7 +49,11 @@ export default definePlugin({
       if (user === undefined) return unknownUser === 'next' ? undefined : reject('unknown user')
       if (user.passwordHash !== undefined && proof.method !== 'pap') return reject(HASH_ONLY)
       return right ? { kind: 'accept', user: user.user, grant: grantOf(user) } : reject('wrong password')
-    })
+    }
+
+    provide(USERS, { verify: login })
+    if (serves === 'logins')
+      hooks.authenticate.tapPromise(NAME, ({ user, proof, signal }) => login(user, proof, signal))
 
     hooks.revalidate.tap(NAME, ({ user: name }) => {
       const user = directory?.users.get(name)

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BurrowError, type ErrorCode } from '../../core/errors.ts'
 import { Inquiry } from '../../core/hooks/guard.ts'
-import { type Capability, capability, definePlugin, type PluginInstance, z } from '../../core/index.ts'
+import { capability, definePlugin, type PluginInstance, z } from '../../core/index.ts'
 import { type BootReport, PluginHost } from '../../core/plugin/host.ts'
 import type { LoadedPlugin } from '../../core/plugin/load.ts'
 import type { AnyPlugin, PluginContext, ServerView } from '../../core/plugin/plugin.ts'
@@ -13,8 +13,8 @@ import { settle, VirtualClock } from '../../core/testing/virtual-clock.ts'
 import { gate } from '../support/gate.ts'
 
 const FILE = '/etc/burrow.yaml'
-const USERS: Capability<ReadonlyMap<string, string>> = capability('users')
-const SINKS: Capability<string> = capability('sinks', 'many')
+const USERS = capability<ReadonlyMap<string, string>>('users')
+const SINKS = capability<string>('sinks', 'many')
 const LEASE: Lease = { owner: 'pool', kind: 'ipv4', value: '172.16.1.51', id: 'l1' }
 const GRANT = { user: 'hb@hb' }
 const SESSION = { id: 'a1' } as SessionInfo

@@ -6,9 +6,11 @@ import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { BurrowError } from '../../core/errors.ts'
 import { Inquiry } from '../../core/hooks/guard.ts'
+import { definePlugin, passwordProof, USERS, z } from '../../core/index.ts'
 import { Slots } from '../../core/plugin/slots.ts'
 import { authenticatorContract, workOf } from '../../core/testing/contracts/authenticator.ts'
 import { FakeServer } from '../../core/testing/fake-server.ts'
+import { startMemoryLns } from '../../core/testing/memory-lns.ts'
 import { loadPlugin, startPlugin } from '../../core/testing/plugin-harness.ts'
 import { chapProof, mschapv2Proof, papProof } from '../../core/testing/proofs.ts'
 import { aFolder, aSession } from '../../core/testing/samples.ts'
@@ -307,4 +309,39 @@ test('a hash is accepted only in its own format, within sane costs', () => {
   ]) {
     assert.equal(parsePasswordHash(bad), undefined, bad)
   }
+})
+
+test('a directory that serves plugins answers no login, and verifies for a plugin that requires users', async t => {
+  const seen: unknown[] = []
+  const second = definePlugin({
+    name: 'second-factor',
+    requires: [USERS],
+    config: z.strictObject({}),
+    setup({ hooks }, _options, directories) {
+      hooks.authenticate.tapPromise('second', async ({ user, proof, signal }) => {
+        for (const directory of directories) seen.push(await directory.verify(user, proof, signal))
+        const password = passwordProof((proof.password() ?? '').replace(/-code$/, ''))
+        return directories[0]?.verify(user, password, signal)
+      })
+    },
+  })
+  const yaml = (serves: string) => `
+listen: [2.2.2.2]
+gatewayAddress: 172.16.1.1
+plugins:
+  - auth-local: { serves: ${serves}, users: [{ user: hb@hb, password: ${PASSWORD}, pool: main }] }
+  - second-factor
+  - address-pool: { pools: { main: { ranges: [172.16.1.2-172.16.1.9] } } }
+  - policy-zones
+`
+  const lns = await startMemoryLns(t, { yaml: yaml('plugins'), plugins: [second] })
+  const call = await lns.dialUp({ user: 'hb@hb', password: `${PASSWORD}-code`, method: 'pap' })
+  assert.deepEqual(seen, [{ kind: 'reject', reason: 'wrong password' }])
+  await call.hangUp()
+  const other = await startMemoryLns(t, { yaml: yaml('logins'), plugins: [second] })
+  assert.equal(
+    (await other.dial({ user: 'hb@hb', password: `${PASSWORD}-code`, method: 'pap' })).kind,
+    'refused',
+  )
+  assert.equal(seen.length, 1, 'it was not asked')
 })

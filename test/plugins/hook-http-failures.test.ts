@@ -74,7 +74,7 @@ test('a service that fails is left alone for a while, then tried by one call, an
     if (call.user === 'probe') await opened
     return accept(call)
   })
-  const plugin = await start(t, url, { retries: 0, breakerFailures: 3, breakerOpenMs: 1000 })
+  const plugin = await start(t, url, { retries: 0, breakerFailures: 3, breakerOpenMs: 1000, connections: 1 })
   for (let index = 0; index < 4; index++) assert.equal(await kindOf(login(plugin)), 'unavailable')
   assert.equal(calls.length, 3)
   assert.deepEqual(codes(plugin), ['HOOK_FAILED', 'HOOK_FAILED', 'HOOK_FAILED', 'HOOK_BREAKER_OPEN'])
@@ -117,7 +117,7 @@ test('a call that waited for a connection fails at once when the service is left
 })
 
 test('timeouts leave a service alone; answers of no use and calls that ended do not', async t => {
-  const { url, calls } = await service(t, (call, response) => {
+  const { url, calls, sockets } = await service(t, (call, response) => {
     if (call.user === 'odd') response.writeHead(500).end()
   })
   const plugin = await start(t, url, { retries: 0, breakerFailures: 1, timeoutMs: 100 })
@@ -127,6 +127,7 @@ test('timeouts leave a service alone; answers of no use and calls that ended do 
   await until('the request', () => calls.length === 2)
   inquiry.withdraw()
   await ended
+  await until('the end of the connection', () => sockets.size === 0)
   const late = login(plugin, 'late')
   await until('the request', () => calls.length === 3)
   await plugin.clock.advance(100)

@@ -35,7 +35,7 @@ plugins:
   realm: z.string(), password: z.string(), plain: z.string(),
   seeds: z.record(z.string(), z.union([z.string(), z.number()])).meta({ secret: true }),
 }).transform(({ realm, password, plain, seeds }) => ({
-  plain, header: 'Bearer ' + realm, pair: [realm, { deep: password }], [password]: 1, shown: seeds.totp, called: Number(seeds.count),
+  plain, greeting: 'Bearer ' + realm, pair: [realm, { deep: password }], [password]: 1, shown: seeds.totp, called: Number(seeds.count),
 }))`,
   ),
 }
@@ -73,7 +73,7 @@ test('check shows a reference as it is written, wherever a schema moved what it 
   const text = await check(configFolder(t, FILES))
   const options = [
     '    plain: hb',
-    '    header: Bearer !env BURROW_TEST_MOVED',
+    '    greeting: Bearer !env BURROW_TEST_MOVED',
     '      - "!env BURROW_TEST_MOVED"',
     '      - deep: "!env BURROW_TEST_PASSWORD"',
     '    "!env BURROW_TEST_PASSWORD": 1',

@@ -1,12 +1,11 @@
 /** `burrow connect` where it meets a person, and a network. */
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { BURROW } from '../support/burrow.ts'
 import { joinByVeth, makeNetns, type Netns, skipWithoutNetns } from '../support/netns.ts'
 import { start } from '../support/processes.ts'
 import { serverFiles } from '../support/server-files.ts'
-import { until } from '../support/until.ts'
+import { onTerminal } from '../support/terminal.ts'
 
 const START_MS = 20_000
 
@@ -16,34 +15,12 @@ async function serve(netns: Netns, config: string) {
   return server
 }
 
-/** Runs a command on a terminal of its own. */
-function onTerminal(t: TestContext, netns: Netns, command: readonly string[]) {
-  const words = ['netns', 'exec', netns.name, 'script', '-qec', command.join(' '), '/dev/null']
-  const child = spawn('ip', words, { stdio: ['pipe', 'pipe', 'inherit'] })
-  t.after(() => child.kill('SIGKILL'))
-  let shown = ''
-  child.stdout.setEncoding('utf8').on('data', chunk => {
-    shown += chunk
-  })
-  const code = new Promise<number | null>(resolve => child.on('close', resolve))
-  return {
-    shown: () => shown,
-    type: (keys: string) => child.stdin.write(keys),
-    shows: (sign: string) =>
-      until(
-        sign,
-        () => shown.includes(sign),
-        START_MS,
-        () => shown,
-      ),
-    code,
-  }
-}
-
 test('the password is asked for on the terminal and not shown there', { skip: skipWithoutNetns }, async t => {
   const netns = makeNetns(t)
   const server = await serve(netns, serverFiles(t).config)
-  const terminal = onTerminal(t, netns, [...BURROW, 'connect', '127.0.0.1', '--user', 'hb@hb', '--once'])
+  const terminal = onTerminal(t, [...BURROW, 'connect', '127.0.0.1', '--user', 'hb@hb', '--once'], {
+    netns: netns.name,
+  })
   await terminal.shows('password of hb@hb: ')
   terminal.type('wrong\u0015admin@12\u007f23\r')
   await terminal.shows('up: 172.16.1.2')
@@ -54,7 +31,9 @@ test('the password is asked for on the terminal and not shown there', { skip: sk
 
 test('Ctrl-C at the prompt gives up', { skip: skipWithoutNetns }, async t => {
   const netns = makeNetns(t)
-  const terminal = onTerminal(t, netns, [...BURROW, 'connect', '127.0.0.1', '--user', 'hb@hb'])
+  const terminal = onTerminal(t, [...BURROW, 'connect', '127.0.0.1', '--user', 'hb@hb'], {
+    netns: netns.name,
+  })
   await terminal.shows('password of hb@hb: ')
   terminal.type('adm\u0003')
   assert.equal(await terminal.code, 2)

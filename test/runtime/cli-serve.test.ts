@@ -28,6 +28,11 @@ function scene(t: TestContext, options: Parameters<typeof serverFiles>[1] = {}) 
       burrow('connect', '127.0.0.1', '--user', 'hb@hb', '--password-file', passwordFile, '--json', ...args),
     sessions: (...args: readonly string[]) =>
       run([...BURROW, 'sessions', '--socket', controlSocket, ...args]),
+    explain: (...args: readonly string[]) => run([...BURROW, 'explain', '--socket', controlSocket, ...args]),
+    tryOut: (password: string, ...args: readonly string[]) =>
+      run([...BURROW, 'try', '-c', config, '-u', 'hb@hb', '--password-env', 'P', ...args], {
+        env: { P: password },
+      }),
   }
 }
 
@@ -78,6 +83,48 @@ test('a wrong password has an exit code of its own', { skip: skipWithoutNetns },
   assert.match(stderr, /^burrow: DIAL_AUTH/m)
   assert.match(server.stderr(), /"reason":"wrong password"/)
   await server.end()
+})
+
+test('why a call was let in or refused is explained, and a login is tried on the side', {
+  skip: skipWithoutNetns,
+}, async t => {
+  const { serve, connect, explain, tryOut, sessions, netns, records } = scene(t)
+  const server = await serve()
+  const nobody = await explain('hb@hb')
+  assert.equal(nobody.code, 1)
+  assert.match(nobody.stderr, /^burrow: TRAIL_NOT_FOUND: .*"hb@hb".* since \d{4}-/m)
+
+  await run([...BURROW, 'connect', '127.0.0.1', '--user', 'hb@hb', '--password-env', 'P', '--auth', 'pap'], {
+    netns: netns.name,
+    env: { P: 'guess#123' },
+  })
+  const refused = await explain('HB@hb')
+  assert.equal(refused.code, 0)
+  assert.match(refused.stdout, /^call +[0-9a-f]{16}: refused\nuser +hb@hb\nfrom +127\.0\.0\.1:\d+/)
+  assert.match(refused.stdout, /authenticate +auth-local +reject +[\d.]+ +wrong password/)
+  assert.match(refused.stdout, /refused in authenticate by auth-local \(reject\): wrong password\.$/m)
+  assert.match(server.stderr(), /"trail":\["admitSession|"trail":\["authenticate auth-local reject/)
+
+  const client = connect()
+  await client.says(/"up"/, START_MS)
+  const before = JSON.parse((await sessions('--json')).stdout)
+  const right = await tryOut('admin@123')
+  assert.equal(right.code, 0, right.stderr)
+  assert.match(right.stdout, /^asked +the server behind .*control\.sock$/m)
+  assert.match(right.stdout, /would be let in, as 172\.16\.1\.3\.$/m)
+  assert.equal((await tryOut('guess#123', '--method', 'pap')).code, 4)
+  const after = JSON.parse((await sessions('--json')).stdout)
+  assert.deepEqual(
+    after.map(({ id }: { id: string }) => id),
+    before.map(({ id }: { id: string }) => id),
+  )
+  const { records: explained, found } = JSON.parse((await explain(before[0].id.slice(0, 8), '--json')).stdout)
+  assert.deepEqual([found, explained[0].id, explained[0].outcome], [1, before[0].id, 'up'])
+  assert.equal(JSON.parse((await explain('127.0.0.1', '--json', '--all')).stdout).found, 2)
+  assert.equal(records().length, 1, 'one start')
+  await client.end()
+  const { stdout, stderr } = await server.end()
+  assert.doesNotMatch(stdout + stderr, /guess#123|admin@123/)
 })
 
 test('a port in use is told, and nothing is left of the attempt', { skip: skipWithoutNetns }, async t => {

@@ -61,6 +61,7 @@ async function serve({ config: file, trace }: Options, level: LogLevel | undefin
   const answers = new Map<string, ControlAnswer>([
     ['sessions', () => lns.sessions()],
     ['explain', args => lns.explain(args)],
+    ['try', args => lns.dryRun(args)],
     ['reload', args => reload(checkedArguments(ReloadOptions, args))],
   ])
   const control = await openControlSocket(controlSocket, answers).catch(error => {

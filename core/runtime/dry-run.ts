@@ -1,0 +1,286 @@
+/** What would become of a login, without a peer and without a trace: for `burrow try`. */
+import { z } from 'zod'
+import { md5 } from '../crypto.ts'
+import { BurrowError } from '../errors.ts'
+import type { Clock, Logger, Random, SocketAddress } from '../ports.ts'
+import type {
+  Ask,
+  AskKind,
+  AuthMethod,
+  Continuation,
+  Grant,
+  Lease,
+  ProofData,
+  SessionInfo,
+  SessionPolicy,
+  TunnelInfo,
+  Verdict,
+} from '../protocol/outputs.ts'
+import { proveByMschapv2 } from '../protocol/ppp/mschapv2.ts'
+import { Asks } from './asks.ts'
+import { checkedArguments } from './control-arguments.ts'
+import { whyRefused } from './explain.ts'
+import { Generations } from './generations.ts'
+import { entriesWithoutPassword, withoutPassword } from './mask-password.ts'
+import type { Throttle } from './throttle.ts'
+import { type TrailRecord, Trails } from './trails.ts'
+
+/** By the names that the command line has for them. */
+export const DRY_RUN_METHODS = { pap: 'pap', chap: 'chap-md5', mschapv2: 'mschapv2' } as const
+
+const Exchange = z.strictObject({
+  /** Who began it, and alone is asked on. */
+  plugin: z.string().max(256),
+  /** What the plugin wants to have back, as JSON. */
+  state: z.string().max(8192),
+  /** How many answers there were. */
+  round: z.number().int().min(1).max(64),
+})
+
+const Credential = z.strictObject({
+  user: z.string().max(255),
+  password: z.string().max(255),
+  /** Default: the first that the server asks peers for. */
+  method: z.enum(['pap', 'chap', 'mschapv2']).exactOptional(),
+  peer: z.ipv4().default('127.0.0.1'),
+  hostName: z.string().max(255).default(''),
+  /** Name of the tunnel secret that the peer would have shown to know. */
+  secretName: z.string().max(255).exactOptional(),
+  calledNumber: z.string().max(255).exactOptional(),
+  /** The round before, where the user had to say more. */
+  continued: Exchange.exactOptional(),
+})
+/** Who would log in, with what, and from where. */
+export type Credential = z.input<typeof Credential>
+
+export interface DryRunParts {
+  /** What is current in them is asked; nothing is bound in them. */
+  readonly generations: Generations
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** In the order in which the server asks peers for them. */
+  readonly methods: readonly AuthMethod[]
+  /** Where a peer of this address would have dialled. */
+  readonly localAddressFor: (peer: string) => Promise<SocketAddress>
+}
+
+/** What would become of a login. */
+export interface DryRun extends Pick<TrailRecord, 'startedAt' | 'entries' | 'refusal' | 'deployment'> {
+  /** `continue`: the user would have to say more. */
+  readonly outcome: 'accept' | 'refuse' | 'continue'
+  /** One sentence for people. */
+  readonly answer: string
+  /** The name as it was given. */
+  readonly user: string
+  /** How it was proven. */
+  readonly method: AuthMethod
+  /** The address that it would have come from. */
+  readonly peer: string
+  /** Of the config that was asked, counted from the start. */
+  readonly generation: number
+  /** What the peer is told with a refusal or between rounds. */
+  readonly message?: string
+  /** Goes back with the user's answer. */
+  readonly continued?: z.output<typeof Exchange>
+  /** As it stood when the last decision was taken. */
+  readonly grant?: Grant
+  /** It is released again already. */
+  readonly lease?: Omit<Lease, 'id'>
+  /** What the session could reach; absent where it would be refused before. */
+  readonly policy?: SessionPolicy
+  /** What the operator should know beside. */
+  readonly notes: readonly string[]
+}
+
+/** The port that peers dial from as often as not. */
+const L2TP_PORT = 1701
+const CHALLENGE_BYTES = 16
+
+/** A login has cost nobody anything, and is neither slowed down nor counted. */
+const UNTHROTTLED: Pick<Throttle, 'enter'> = { enter: async () => ({ done: () => {} }) }
+
+/** Answers a request of the control socket; throws USAGE for arguments that are none. */
+export async function dryRun(parts: DryRunParts, args: unknown): Promise<DryRun> {
+  const credential = checkedArguments(Credential, args)
+  const { generations } = parts
+  const { current } = generations
+  // A reload meanwhile must not stop the plugins that are asked.
+  const release = generations.hold(current)
+  try {
+    const local = await parts.localAddressFor(credential.peer)
+    return await new Rehearsal(parts, credential, local).run()
+  } finally {
+    release()
+  }
+}
+
+type Step = Exclude<AskKind, 'ownSecret'>
+
+class Rehearsal {
+  readonly #parts: DryRunParts
+  readonly #credential: z.output<typeof Credential>
+  readonly #method: AuthMethod
+  readonly #asks: Asks
+  readonly #tunnel: TunnelInfo
+  readonly #session: SessionInfo
+  #askId = 0
+
+  constructor(parts: DryRunParts, credential: z.output<typeof Credential>, local: SocketAddress) {
+    const { generations, clock, log, random, methods } = parts
+    const { method, peer, hostName, secretName, calledNumber } = credential
+    this.#parts = parts
+    this.#credential = credential
+    this.#method = method === undefined ? (methods[0] ?? 'pap') : DRY_RUN_METHODS[method]
+    this.#asks = new Asks({
+      generations: new Generations(generations.current, () => {}),
+      clock,
+      log,
+      throttle: UNTHROTTLED,
+      trails: new Trails(clock),
+      dryRun: true,
+    })
+    const id = `dry-run-${Buffer.from(random.bytes(8)).toString('hex')}`
+    this.#tunnel = {
+      key: `${local.address}/${id}`,
+      role: 'lns',
+      path: { local, remote: { address: peer, port: L2TP_PORT } },
+      localTunnelId: 0,
+      peerTunnelId: 0,
+      peerHostName: hostName,
+      ...(secretName === undefined ? {} : { secretName }),
+    }
+    this.#session = {
+      key: `${this.#tunnel.key}/0`,
+      id,
+      tunnel: this.#tunnel,
+      localSessionId: 0,
+      peerSessionId: 0,
+      callSerialNumber: 0,
+      ...(calledNumber === undefined ? {} : { calledNumber }),
+    }
+  }
+
+  async run(): Promise<DryRun> {
+    const tunnel = this.#tunnel
+    const { user } = this.#credential
+    const unnamed = this.#session
+    const session: SessionInfo = { ...unnamed, user }
+    const dialled = await this.#ask({ kind: 'admitTunnel', tunnel })
+    if (dialled.kind !== 'accept') return this.#end(dialled)
+    const called = await this.#ask({ kind: 'admitSession', session: unnamed })
+    if (called.kind !== 'accept') return this.#end(called)
+    const login = await this.#ask(this.#login(session))
+    if (login.kind !== 'accept') return this.#end(login)
+    const authorized = await this.#ask({ kind: 'authorize', session, grant: login.grant })
+    if (authorized.kind !== 'accept') return this.#end(authorized, { grant: login.grant })
+    const { grant } = authorized
+    const assigned = await this.#ask({ kind: 'assignAddress', session, grant, address: 'ipv4' })
+    if (assigned.kind !== 'accept') return this.#end(assigned, { grant })
+    const { id: _, ...lease } = assigned.lease
+    const decided = await this.#ask({ kind: 'decidePolicy', session, grant, leases: [assigned.lease] })
+    await this.#release(assigned.lease)
+    if (decided.kind !== 'accept') return this.#end(decided, { grant, lease })
+    return this.#end(decided, { grant, lease, policy: decided.policy })
+  }
+
+  #login(session: SessionInfo): Extract<Ask, { kind: 'authenticate' }> {
+    const { user, password, continued } = this.#credential
+    const proof = PROOFS[this.#method](user, password, this.#parts.random)
+    const exchange = continued === undefined ? {} : { continued: { ...continued, user } }
+    return { kind: 'authenticate', session, user, proof, ...exchange }
+  }
+
+  #ask<K extends Step>(ask: Extract<Ask, { kind: K }>): Promise<Verdict<K>> {
+    return new Promise(resolve =>
+      this.#asks.ask(++this.#askId, ask, verdict => resolve(verdict as Verdict<K>)),
+    )
+  }
+
+  async #release(lease: Lease): Promise<void> {
+    try {
+      await this.#asks.releaseLease(lease, this.#session)
+    } catch (error) {
+      this.#parts.log.error({ lease, error }, 'the lease of a dry run could not be released')
+    }
+  }
+
+  #end(verdict: Verdict<Step>, comeTo: Pick<DryRun, 'grant' | 'lease' | 'policy'> = {}): DryRun {
+    const { user, peer } = this.#credential
+    const trail = this.#trail()
+    const outcome = OUTCOMES[verdict.kind]
+    const message = verdict.kind === 'continue' ? verdict.reply : messageOf(verdict)
+    return {
+      outcome,
+      answer: sentence(outcome, user, trail, comeTo),
+      user,
+      method: this.#method,
+      peer,
+      generation: this.#parts.generations.current.number,
+      ...trail,
+      ...(message === undefined ? {} : { message }),
+      ...(verdict.kind === 'continue' ? { continued: this.#goingOn(verdict) } : {}),
+      ...comeTo,
+      notes: this.#parts.methods.includes(this.#method) ? [] : [NOT_OFFERED(this.#method)],
+    }
+  }
+
+  #goingOn({ plugin, state }: Continuation): z.output<typeof Exchange> {
+    const { continued } = this.#credential
+    return { plugin, state, round: 1 + (continued?.round ?? 0) }
+  }
+
+  /** What was decided about the call, or about a tunnel that was refused. */
+  #trail(): Pick<DryRun, 'startedAt' | 'entries' | 'refusal' | 'deployment'> {
+    const { trails } = this.#asks
+    const [record] = [...trails.find(this.#session.id), ...trails.find(this.#tunnel.key)]
+    if (record === undefined) throw new BurrowError('INTERNAL', 'a dry run left no trail')
+    const { startedAt, deployment, refusal } = record
+    // Here the password is known with every method.
+    const clear = { method: 'pap', password: this.#credential.password } as const
+    return {
+      startedAt,
+      entries: entriesWithoutPassword([...record.tunnelEntries, ...record.entries], clear),
+      ...(refusal === undefined
+        ? {}
+        : { refusal: { by: refusal.by, reason: withoutPassword(refusal.reason, clear) } }),
+      ...(deployment === undefined ? {} : { deployment }),
+    }
+  }
+}
+
+const NOT_OFFERED = (method: AuthMethod) =>
+  `ppp.auth of this config does not ask peers for ${method}: nobody could come in this way`
+
+const messageOf = (verdict: Verdict<Step>) => ('message' in verdict ? verdict.message : undefined)
+
+function sentence(
+  outcome: DryRun['outcome'],
+  user: string,
+  trail: Pick<DryRun, 'entries' | 'refusal'>,
+  { lease }: Pick<DryRun, 'lease'>,
+): string {
+  if (outcome === 'accept') return `${user} would be let in, as ${lease?.value}.`
+  if (outcome === 'refuse') return `${user} would be refused ${whyRefused(trail)}.`
+  const asking = trail.entries.at(-1)?.plugin
+  return `${asking} would ask ${user} for more, and decide then.`
+}
+
+const OUTCOMES = { accept: 'accept', deny: 'refuse', continue: 'continue' } as const
+
+/** What a peer that knows the password would prove itself with. */
+const PROOFS: Readonly<Record<AuthMethod, (user: string, password: string, random: Random) => ProofData>> = {
+  pap: (_user, password) => ({ method: 'pap', password }),
+  'chap-md5': (_user, password, random) => {
+    const identifier = random.uint16() & 0xff
+    const challenge = random.bytes(CHALLENGE_BYTES)
+    // RFC 1994 4.1.
+    const response = md5(Uint8Array.of(identifier), new TextEncoder().encode(password), challenge)
+    return { method: 'chap-md5', identifier, challenge, response }
+  },
+  mschapv2: (user, password, random) =>
+    proveByMschapv2(user, password, {
+      authenticatorChallenge: random.bytes(CHALLENGE_BYTES),
+      peerChallenge: random.bytes(CHALLENGE_BYTES),
+    }),
+}
