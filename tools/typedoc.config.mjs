@@ -42,6 +42,7 @@ export default {
   ],
   // Behind what is public, and not for plugins.
   intentionallyNotExported: [
+    'Credential',
     'DROP_REASONS',
     'LoadedConfig',
     'NamesOf',

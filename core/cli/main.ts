@@ -5,6 +5,7 @@ import { addCheck } from './commands/check.ts'
 import { addConnect } from './commands/connect.ts'
 import { addDemo } from './commands/demo.ts'
 import { addExplain } from './commands/explain.ts'
+import { addPlugin } from './commands/plugin.ts'
 import { addReload } from './commands/reload.ts'
 import { addServe } from './commands/serve.ts'
 import { addSessions } from './commands/sessions.ts'
@@ -26,7 +27,17 @@ const program = new Command('burrow')
   .exitOverride()
   // Told below, with its code.
   .configureOutput({ outputError: () => {} })
-const COMMANDS = [addServe, addConnect, addSessions, addExplain, addTry, addReload, addCheck, addDemo]
+const COMMANDS = [
+  addServe,
+  addConnect,
+  addSessions,
+  addExplain,
+  addTry,
+  addReload,
+  addCheck,
+  addPlugin,
+  addDemo,
+]
 for (const add of COMMANDS) add(program)
 
 process.exitCode = await run()

@@ -13,3 +13,6 @@ export const VERSION: string = JSON.parse(readFileSync(join(PACKAGE_ROOT, 'packa
 
 /** What `serve` serves when it is told nothing else. */
 export const SAMPLE_CONFIG = join(PACKAGE_ROOT, 'examples', '01-reference', 'burrow.yaml')
+
+/** What `burrow plugin new` makes packages of. */
+export const TEMPLATES = join(PACKAGE_ROOT, 'templates', 'plugin')

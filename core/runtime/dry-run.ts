@@ -29,8 +29,11 @@ import { type TrailRecord, Trails } from './trails.ts'
 export const DRY_RUN_METHODS = { pap: 'pap', chap: 'chap-md5', mschapv2: 'mschapv2' } as const
 
 const Exchange = z.strictObject({
+  /** Who began it, and alone is asked on. */
   plugin: z.string().max(256),
+  /** What the plugin wants to have back, as JSON. */
   state: z.string().max(8192),
+  /** How many answers there were. */
   round: z.number().int().min(1).max(64),
 })
 
@@ -47,6 +50,7 @@ const Credential = z.strictObject({
   /** The round before, where the user had to say more. */
   continued: Exchange.exactOptional(),
 })
+/** Who would log in, with what, and from where. */
 export type Credential = z.input<typeof Credential>
 
 export interface DryRunParts {
@@ -61,14 +65,19 @@ export interface DryRunParts {
   readonly localAddressFor: (peer: string) => Promise<SocketAddress>
 }
 
+/** What would become of a login. */
 export interface DryRun extends Pick<TrailRecord, 'startedAt' | 'entries' | 'refusal' | 'deployment'> {
   /** `continue`: the user would have to say more. */
   readonly outcome: 'accept' | 'refuse' | 'continue'
   /** One sentence for people. */
   readonly answer: string
+  /** The name as it was given. */
   readonly user: string
+  /** How it was proven. */
   readonly method: AuthMethod
+  /** The address that it would have come from. */
   readonly peer: string
+  /** Of the config that was asked, counted from the start. */
   readonly generation: number
   /** What the peer is told with a refusal or between rounds. */
   readonly message?: string
@@ -78,6 +87,7 @@ export interface DryRun extends Pick<TrailRecord, 'startedAt' | 'entries' | 'ref
   readonly grant?: Grant
   /** It is released again already. */
   readonly lease?: Omit<Lease, 'id'>
+  /** What the session could reach; absent where it would be refused before. */
   readonly policy?: SessionPolicy
   /** What the operator should know beside. */
   readonly notes: readonly string[]

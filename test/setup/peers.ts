@@ -25,7 +25,7 @@ export const NEEDS: readonly Need[] = [
 
 /** Where the tests are that need it; a path that starts so. */
 const USERS: Readonly<Record<Kind, readonly string[]>> = {
-  network: ['test/dataplane/', 'test/runtime/', 'test/interop/'],
+  network: ['test/dataplane/', 'test/runtime/', 'test/interop/', 'test/packaging', 'test/guide'],
   peers: ['test/interop/'],
 }
 
