@@ -23,7 +23,8 @@ import { whyRefused } from './explain.ts'
 import { type Generation, Generations } from './generations.ts'
 import { entriesWithoutPassword, withoutPassword } from './mask-password.ts'
 import { Throttle } from './throttle.ts'
-import { type TrailRecord, Trails } from './trails.ts'
+import type { TrailRecord } from './trail-record.ts'
+import { Trails } from './trails.ts'
 
 /** By the names that the command line has for them. */
 export const DRY_RUN_METHODS = { pap: 'pap', chap: 'chap-md5', mschapv2: 'mschapv2' } as const

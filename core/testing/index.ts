@@ -13,7 +13,7 @@ export type { Explained } from '../runtime/explain.ts'
 export type { ReloadReport } from '../runtime/reload.ts'
 export type { Enforced } from '../runtime/right-to-stay.ts'
 export type { SessionRow } from '../runtime/session-rows.ts'
-export type { KeptEntry, Refusal, Trail, TrailRecord } from '../runtime/trails.ts'
+export type { KeptEntry, Refusal, Trail, TrailRecord } from '../runtime/trail-record.ts'
 export {
   type AccountingSubject,
   accountingSinkContract,

@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
 import { definePlugin, z } from '../../core/index.ts'
 import { answerOf } from '../../core/runtime/explain.ts'
-import type { TrailRecord } from '../../core/runtime/trails.ts'
+import type { TrailRecord } from '../../core/runtime/trail-record.ts'
 import { type AnyPlugin, startMemoryLns } from '../../core/testing/index.ts'
 
 const HB = { user: 'hb@hb', password: 'admin@123' }
