@@ -85,7 +85,7 @@ export class Asks implements Decisions {
     this.trails.asked(ask)
     void this.#decide(ask, inquiry, binding).then(verdict => {
       this.#open.delete(askId)
-      this.trails.serve(ask, binding)
+      this.trails.serve('session' in ask ? ask.session.id : ask.tunnel.key, binding)
       if (!inquiry.withdrawn) this.#keep(ask, inquiry, verdict)
       if (!inquiry.withdrawn) answer(verdict)
       else if ('lease' in verdict) void this.#release(verdict.lease, binding)

@@ -5,7 +5,7 @@ import { type LoadedPlugin, loadPlugins } from '../plugin/load.ts'
 import { planProblems } from '../plugin/plan.ts'
 import { schemaProblems } from '../plugin/schema-problems.ts'
 import type { TunnelSecret } from '../protocol/config.ts'
-import { withoutSecrets } from './hidden.ts'
+import { type Hidden, withoutSecrets } from './hidden.ts'
 import { folderOf } from './node/files.ts'
 import { type ImportPlugin, importPlugin } from './node/import-plugin.ts'
 import { pluginList } from './plugin-list.ts'
@@ -26,6 +26,8 @@ export interface LoadedConfig {
   readonly deployments: readonly Deployment[]
   /** For the operator, at boot. */
   readonly warnings: readonly string[]
+  /** Each text in it that is a secret, and what to show in its place: the reference as it is written, or `***`. */
+  readonly hidden: Hidden
   /** Where the value of a path is written; the nearest enclosing one where there is none. */
   readonly locate: ComposedYaml['locate']
 }
@@ -34,8 +36,6 @@ export interface LoadedConfig {
 export interface ConfigFile extends LoadedConfig {
   /** The file itself and all that it includes. */
   readonly files: readonly string[]
-  /** Each text in it that is a secret, and what to show in its place: the reference as it is written, or `***`. */
-  readonly hidden: ReadonlyMap<string, string>
 }
 
 /** Reads and checks a config file; throws one coded error that carries every other problem in `also`. */

@@ -131,8 +131,10 @@ export class Driver {
     return [...this.#live.values()].map(({ up, upAt }) => this.#updateOf(up, upAt))
   }
 
-  isUp({ id }: SessionInfo): boolean {
-    return this.#live.has(id)
+  /** The same of one session; undefined when it is not up. */
+  update({ id }: SessionInfo): SessionUpdate | undefined {
+    const live = this.#live.get(id)
+    return live && this.#updateOf(live.up, live.upAt)
   }
 
   /** Ends a session; resolves when it is gone and its leases are released, rejects when that takes too long. */

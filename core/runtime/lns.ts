@@ -15,6 +15,7 @@ import { Driver, type Trace } from './driver.ts'
 import { type DryRun, dryRun } from './dry-run.ts'
 import { type Explanation, explain } from './explain.ts'
 import { type Generation, Generations } from './generations.ts'
+import { withoutSecrets } from './hidden.ts'
 import type { Kernel, OwnAddresses } from './node/kernel.ts'
 import { type ReloadOptions, type ReloadReport, refuseRestarts } from './reload.ts'
 import { RightToStay } from './right-to-stay.ts'
@@ -117,6 +118,7 @@ export class Lns {
       driver: this.#driver,
       log,
       trail: ({ id }, entries) => this.#trails.add(id, entries),
+      moved: ({ id }, binding) => this.#trails.serve(id, binding),
     })
   }
 
@@ -134,7 +136,7 @@ export class Lns {
       await opening
     } catch (error) {
       await this.#opened.unwind()
-      throw error
+      throw hiddenIn(this.#config, error)
     }
   }
 
@@ -222,15 +224,9 @@ export class Lns {
     if (this.#stopping !== undefined) throw new BurrowError('RELOAD_STOPPING', 'the server is stopping')
     refuseRestarts(this.#config.server, config)
     const { number: before } = this.#generations.current
-    const next = this.#read(config, before + 1)
-    try {
-      await next.host.check()
-      await next.host.start()
-      if (this.#stopping !== undefined) throw new BurrowError('RELOAD_STOPPING', 'the server is stopping')
-    } catch (error) {
-      await next.host.stop()
-      throw error
-    }
+    const next = await this.#begin(config, before + 1).catch(error => {
+      throw hiddenIn(config, error)
+    })
     // Nothing below fails.
     for (const warning of config.warnings) log.warn({}, warning)
     this.#config = config
@@ -246,6 +242,20 @@ export class Lns {
     const report = { generation: next.number, untouched, passed, lost }
     log.info({ ...report, ...enforced }, 'config reloaded')
     return { ...report, warnings: config.warnings, ...(enforced === undefined ? {} : { enforced }) }
+  }
+
+  /** A generation whose plugins have started; where one does not, nothing is left of it. */
+  async #begin(config: LoadedConfig, number: number): Promise<Reading> {
+    const next = this.#read(config, number)
+    try {
+      await next.host.check()
+      await next.host.start()
+      if (this.#stopping !== undefined) throw new BurrowError('RELOAD_STOPPING', 'the server is stopping')
+      return next
+    } catch (error) {
+      await next.host.stop()
+      throw error
+    }
   }
 
   /** The sessions of generations that are too many pass to the one of now. */
@@ -271,7 +281,7 @@ export class Lns {
     if (this.#generations.ofSession(session).generation.number >= this.#enforcedFrom) return
     // When the driver has heard of it.
     void Promise.resolve()
-      .then(() => this.#driver.updates().find(update => update.session.id === session.id))
+      .then(() => this.#driver.update(session))
       .then(update => (update === undefined ? undefined : this.#rights.lookAt(update)))
       .catch(error => this.#world.log.error({ error, id: session.id }, 'the right to stay was not looked at'))
   }
@@ -374,3 +384,7 @@ export class Lns {
     }
   }
 }
+
+/** A plugin's error may quote its options. */
+const hiddenIn = ({ hidden }: LoadedConfig, error: unknown): unknown =>
+  error instanceof BurrowError ? withoutSecrets(error, hidden) : error

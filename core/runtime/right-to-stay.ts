@@ -14,10 +14,12 @@ import { type Binding, deploymentFor, type Generation, type Generations } from '
 export interface RightToStayParts {
   readonly generations: Generations
   readonly endpoint: Pick<Endpoint, 'tunnels' | 'hasItsSecret' | 'closeTunnel' | 'hangUp' | 'regrant'>
-  readonly driver: Pick<Driver, 'act' | 'updates' | 'isUp' | 'book'>
+  readonly driver: Pick<Driver, 'act' | 'updates' | 'update' | 'book'>
   readonly log: Logger
   /** Given what was decided about a session. */
-  readonly trail: (subject: SessionInfo, entries: readonly TrailEntry[]) => void
+  readonly trail: (session: SessionInfo, entries: readonly TrailEntry[]) => void
+  /** Told of each session that passed on. */
+  readonly moved: (session: SessionInfo, binding: Binding) => void
 }
 
 /** How many came through a look at their right to stay. */
@@ -59,7 +61,7 @@ export class RightToStay {
     const next = sessions[Symbol.iterator]()
     const worker = async () => {
       for (const update of next) {
-        if (!driver.isUp(update.session)) continue
+        if (driver.update(update.session) === undefined) continue
         const outcome = await this.lookAt(update)
         count[outcome]++
         if (outcome === 'unclear') count.stayed++
@@ -93,7 +95,7 @@ export class RightToStay {
     const from = generations.ofSession(session)
     const unheld = await this.#take(update, grant)
     if (unheld !== undefined) return this.#end(session, unheld)
-    if (!this.#parts.driver.isUp(session)) return this.#giveUp(update)
+    if (this.#parts.driver.update(session) === undefined) return this.#giveUp(update)
     await this.#move(update, from, deploymentFor(generations.current, session.tunnel, from.login?.user))
     return 'stayed'
   }
@@ -207,6 +209,7 @@ export class RightToStay {
     const came = only(after.plugins('sessionUp'), before.plugins('sessionUp'))
     const letGo = generations.hold(from.generation)
     generations.move(update.session, deployment, from.login)
+    this.#parts.moved(update.session, generations.ofSession(update.session))
     // At once, so that neither comes after the end of the session.
     await Promise.all([
       before.tellSome('sessionDown', { ...told, reason }, only(ending, going)),

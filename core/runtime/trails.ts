@@ -103,9 +103,9 @@ export class Trails {
     subject.dropped += over
   }
 
-  /** Notes by which generation of the config, and which deployment, a call or tunnel is served. */
-  serve(ask: Ask, { generation, deployment }: Served): void {
-    const subject = this.#subject('session' in ask ? ask.session.id : ask.tunnel.key)
+  /** Notes by which generation of the config, and which deployment, a call or tunnel is served, by its id or key. */
+  serve(id: string, { generation, deployment }: Served): void {
+    const subject = this.#subject(id)
     if (subject === undefined) return
     subject.generation = generation.number
     subject.deployment = deployment

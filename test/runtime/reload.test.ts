@@ -354,3 +354,41 @@ test('reloads that come at once are made one after the other', async t => {
     [2, 3, 4],
   )
 })
+
+test('what a plugin says of its options at a reload shows no secret that the config refers to', async t => {
+  const told = definePlugin({
+    name: 'told',
+    config: z.strictObject({ word: z.string() }),
+    setup: (_context, { word }) => ({
+      start() {
+        if (word !== 'harmless') throw new Error(`cannot start with ${word}`)
+      },
+    }),
+  })
+  const more = (word: string) => yaml({ more: `  - told: { word: ${word} }` })
+  const lns = await startMemoryLns(t, {
+    yaml: more('harmless'),
+    files: { word: 'hunter2hunter2\n' },
+    plugins: [told],
+  })
+  const error = await refused(lns.reload(more('!file word')))
+  assert.equal(error.code, 'PLUGIN_START')
+  assert.ok(!error.message.includes('hunter2') && error.message.includes('!file word'), error.message)
+})
+
+test('the trail of a call tells by which generation it is served, before and after it passed on', async t => {
+  const lns = await started(t)
+  const ann = await lns.dialUp(ANN)
+  const generation = () => lns.explain('ann')[0]?.generation
+  assert.equal(generation(), 1)
+  await lns.reload()
+  assert.equal(generation(), 1)
+  await lns.reload(undefined, { enforce: true })
+  assert.equal(generation(), 3)
+  const revalidated = lns.explain('ann')[0]?.entries.filter(({ hook }) => hook === 'revalidate')
+  assert.deepEqual(
+    revalidated?.map(({ plugin, verdict }) => [plugin, verdict]),
+    [['auth-local', 'accept']],
+  )
+  await ann.hangUp()
+})

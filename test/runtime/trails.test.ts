@@ -75,7 +75,7 @@ test('a record tells who, from where, when, what was decided and what came of it
   await clock.advance(10)
   assert.deepEqual(trails.find('hb@hb')[0]?.asking, { hook: 'authenticate', ms: 10 })
   trails.decided(asking('a1'), [entry()], { kind: 'accept', grant: { user: 'hb' } })
-  trails.serve(asking('a1'), { generation: { number: 2 }, deployment: 'hq' })
+  trails.serve('a1', { generation: { number: 2 }, deployment: 'hq' })
   trails.take(up('a1', 'hb'))
   assert.equal(trails.find('hb')[0]?.outcome, 'up')
   trails.take(down('a1', 'idle-timeout', true))

@@ -36,6 +36,7 @@ export function memoryWorld({ plugins, server = {}, tunnelSecret, findings = [] 
     })),
     deployments: [],
     warnings: [],
+    hidden: new Map(),
     locate: () => ({ file: '/etc/burrow.yaml', line: 1 }),
   }
   const clients = new Map<string, MemoryClient>()
