@@ -34,11 +34,12 @@ export const tooLong = (bytes: number): BurrowError =>
 export const busy = (waiting: number): BurrowError =>
   new BurrowError('HOOK_BUSY', `${waiting} calls wait for a process already`)
 
-/** What of a request a program must not get into the log, with `set -x` for one. */
+/** What of a request a program must not get into the log, with `set -x` for one: the password, and the response of any method. */
 export function secretsOf({ proof }: HookRequest): readonly string[] {
-  const { password, response } = { ...(proof as Readonly<Record<string, unknown>> | undefined) }
-  return [password, response].flatMap(secret =>
-    typeof secret === 'string' && secret !== '' ? [secret, JSON.stringify(secret).slice(1, -1)] : [],
+  return Object.entries({ ...(proof as object | undefined) }).flatMap(([key, secret]) =>
+    /^password$|response$/i.test(key) && typeof secret === 'string' && secret !== ''
+      ? [secret, JSON.stringify(secret).slice(1, -1)]
+      : [],
   )
 }
 

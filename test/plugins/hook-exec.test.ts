@@ -12,6 +12,7 @@ import { chapProof, papProof } from '../../core/testing/proofs.ts'
 import { aFolder, anEnd, aSession } from '../../core/testing/samples.ts'
 import hookExec from '../../plugins/hook-exec/index.ts'
 import { Lines } from '../../plugins/hook-exec/lines.ts'
+import { secretsOf } from '../../plugins/hook-exec/runner.ts'
 import { isAlive } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
@@ -330,6 +331,21 @@ test('an observer that hangs is a fault at its deadline, however long its timeou
   await told
   assert.equal(faultCode(plugin), 'HOOK_TIMEOUT')
   await gone(pids)
+})
+
+test('what proves a user, by whatever method, is kept out of the log', () => {
+  const masked = (proof: object) => secretsOf({ v: 1, id: 'x', hook: 'authenticate', proof })
+  assert.deepEqual(masked({ method: 'pap', password: 'a"b' }), ['a"b', 'a\\"b'])
+  assert.deepEqual(masked({ method: 'pap', password: '' }), [])
+  assert.deepEqual(
+    new Set(masked({ method: 'chap-md5', identifier: 1, challenge: '00', response: 'aa' })),
+    new Set(['aa']),
+  )
+  assert.deepEqual(
+    new Set(masked({ method: 'mschapv2', peerChallenge: '00', ntResponse: 'bb' })),
+    new Set(['bb']),
+  )
+  assert.deepEqual(secretsOf({ v: 1, id: 'x', hook: 'tunnelUp' }), [])
 })
 
 test('lines come whole whatever the pieces are, and long ones cut', () => {
