@@ -56,7 +56,7 @@ const PACKAGES: readonly PackageRule[] = [
   { module: /^koffi$/, only: ['core/dataplane/tun/'], because: 'native calls have one home' },
   {
     module: /^(node:)?crypto$/,
-    only: ['core/crypto.ts', 'plugins/'],
+    only: ['core/crypto.ts', 'plugins/', 'examples/'],
     because: 'the core hashes and compares in one place',
   },
   { module: /^js-md4$/, only: ['core/crypto.ts'], because: 'hashes have one home' },

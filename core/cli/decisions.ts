@@ -1,4 +1,4 @@
-import type { KeptEntry } from '../runtime/trails.ts'
+import type { KeptEntry } from '../runtime/trail-record.ts'
 import { table } from './table.ts'
 
 const HEADS = ['TIME', 'HOOK', 'PLUGIN', 'VERDICT', 'MS', 'REASON']

@@ -25,6 +25,7 @@ export interface PlannedPlugin {
   readonly place: ErrorPlace
   readonly requires: readonly string[]
   readonly provides: readonly string[]
+  readonly onUnavailable?: 'reject' | 'next'
   /** What is in force, without secrets. */
   readonly options: unknown
 }
@@ -52,10 +53,11 @@ export function hooksOf(hooks: readonly HookOrder[], deployment?: string): reado
 export function plannedPlugins({ plugins, hidden }: ConfigFile): readonly PlannedPlugin[] {
   const names = (capabilities: LoadedPlugin['plugin']['provides']) =>
     (capabilities ?? []).map(({ name }) => name)
-  return plugins.map(({ id, plugin, deployment, place, options, written }) => ({
+  return plugins.map(({ id, plugin, deployment, onUnavailable, place, options, written }) => ({
     id,
     name: plugin.name,
     ...(deployment === undefined ? {} : { deployment }),
+    ...(onUnavailable === undefined ? {} : { onUnavailable }),
     place,
     requires: names(plugin.requires),
     provides: names(plugin.provides),

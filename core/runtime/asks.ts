@@ -30,7 +30,7 @@ export interface AsksParts {
   readonly log: Logger
   /** What we prove ourselves with to a peer that asks; absent: nothing. */
   readonly ownSecret?: (ask: AskOf<'ownSecret'>) => Promise<string | undefined>
-  readonly throttle?: Pick<Throttle, 'enter'>
+  readonly throttle?: Throttle
   /** Nothing may come of what is asked. */
   readonly dryRun?: boolean
   /** Where decisions are kept; absent: in some of its own. */
@@ -40,7 +40,7 @@ export interface AsksParts {
 export class Asks implements Decisions {
   readonly trails: Trails
   readonly #parts: AsksParts
-  readonly #throttle: Pick<Throttle, 'enter'>
+  readonly #throttle: Throttle
   readonly #open = new Map<number, { readonly ask: Ask; readonly inquiry: Inquiry }>()
   readonly #deciders: { readonly [K in AskKind]: Decide<K> } = {
     admitTunnel: async ({ tunnel }, inquiry, binding) => {

@@ -20,10 +20,11 @@ import { proveByMschapv2 } from '../protocol/ppp/mschapv2.ts'
 import { Asks } from './asks.ts'
 import { checkedArguments } from './control-arguments.ts'
 import { whyRefused } from './explain.ts'
-import { Generations } from './generations.ts'
+import { type Generation, Generations } from './generations.ts'
 import { entriesWithoutPassword, withoutPassword } from './mask-password.ts'
-import type { Throttle } from './throttle.ts'
-import { type TrailRecord, Trails } from './trails.ts'
+import { Throttle } from './throttle.ts'
+import type { TrailRecord } from './trail-record.ts'
+import { Trails } from './trails.ts'
 
 /** By the names that the command line has for them. */
 export const DRY_RUN_METHODS = { pap: 'pap', chap: 'chap-md5', mschapv2: 'mschapv2' } as const
@@ -97,9 +98,6 @@ export interface DryRun extends Pick<TrailRecord, 'startedAt' | 'entries' | 'ref
 const L2TP_PORT = 1701
 const CHALLENGE_BYTES = 16
 
-/** A login has cost nobody anything, and is neither slowed down nor counted. */
-const UNTHROTTLED: Pick<Throttle, 'enter'> = { enter: async () => ({ done: () => {} }) }
-
 /** Answers a request of the control socket; throws USAGE for arguments that are none. */
 export async function dryRun(parts: DryRunParts, args: unknown): Promise<DryRun> {
   const credential = checkedArguments(Credential, args)
@@ -109,7 +107,7 @@ export async function dryRun(parts: DryRunParts, args: unknown): Promise<DryRun>
   const release = generations.hold(current)
   try {
     const local = await parts.localAddressFor(credential.peer)
-    return await new Rehearsal(parts, credential, local).run()
+    return await new Rehearsal(parts, current, credential, local).run()
   } finally {
     release()
   }
@@ -119,6 +117,7 @@ type Step = Exclude<AskKind, 'ownSecret'>
 
 class Rehearsal {
   readonly #parts: DryRunParts
+  readonly #generation: Generation
   readonly #credential: z.output<typeof Credential>
   readonly #method: AuthMethod
   readonly #asks: Asks
@@ -126,18 +125,25 @@ class Rehearsal {
   readonly #session: SessionInfo
   #askId = 0
 
-  constructor(parts: DryRunParts, credential: z.output<typeof Credential>, local: SocketAddress) {
-    const { generations, clock, log, random, methods } = parts
+  constructor(
+    parts: DryRunParts,
+    generation: Generation,
+    credential: z.output<typeof Credential>,
+    local: SocketAddress,
+  ) {
+    const { clock, log, random, methods } = parts
     const { method, peer, hostName, secretName, calledNumber } = credential
     this.#parts = parts
+    this.#generation = generation
     this.#credential = credential
     this.#method = method === undefined ? (methods[0] ?? 'pap') : DRY_RUN_METHODS[method]
+    // With books of their own: what the server counts, binds and remembers is not touched, and nobody is slowed down.
     this.#asks = new Asks({
-      generations: new Generations(generations.current, () => {}),
+      generations: new Generations(generation, () => {}),
+      throttle: new Throttle(clock),
+      trails: new Trails(clock),
       clock,
       log,
-      throttle: UNTHROTTLED,
-      trails: new Trails(clock),
       dryRun: true,
     })
     const id = `dry-run-${Buffer.from(random.bytes(8)).toString('hex')}`
@@ -216,7 +222,7 @@ class Rehearsal {
       user,
       method: this.#method,
       peer,
-      generation: this.#parts.generations.current.number,
+      generation: this.#generation.number,
       ...trail,
       ...(message === undefined ? {} : { message }),
       ...(verdict.kind === 'continue' ? { continued: this.#goingOn(verdict) } : {}),

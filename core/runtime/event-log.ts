@@ -12,7 +12,7 @@ import type {
   SessionInfo,
   TunnelInfo,
 } from '../protocol/outputs.ts'
-import type { Trail } from './trails.ts'
+import type { Trail } from './trail-record.ts'
 
 export interface Line {
   readonly level: 'info' | 'warn'

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { BurrowError } from '../errors.ts'
 import type { TrailEntry } from '../hooks/guard.ts'
 import { checkedArguments } from './control-arguments.ts'
-import type { TrailRecord, Trails } from './trails.ts'
+import type { TrailRecord } from './trail-record.ts'
+import type { Trails } from './trails.ts'
 
 const Query = z.strictObject({
   /** A session id or its first digits, a user, an address of a peer, a tunnel key. */

@@ -13,7 +13,7 @@ export type { Explained } from '../runtime/explain.ts'
 export type { ReloadReport } from '../runtime/reload.ts'
 export type { Enforced } from '../runtime/right-to-stay.ts'
 export type { SessionRow } from '../runtime/session-rows.ts'
-export type { KeptEntry, Refusal, Trail, TrailRecord } from '../runtime/trails.ts'
+export type { KeptEntry, Refusal, Trail, TrailRecord } from '../runtime/trail-record.ts'
 export {
   type AccountingSubject,
   accountingSinkContract,
@@ -46,5 +46,5 @@ export {
 export { chapProof, mschapv2Proof, papProof } from './proofs.ts'
 export { SeededRandom } from './random.ts'
 export { aFolder, anEnd, aSession, aTunnel, NO_TRAFFIC } from './samples.ts'
-export type { TestScope } from './scope.ts'
+export { inScope, type TestScope } from './scope.ts'
 export { settle, VirtualClock } from './virtual-clock.ts'

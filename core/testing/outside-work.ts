@@ -6,7 +6,7 @@ import { settle } from './virtual-clock.ts'
 
 /** Jobs of the system that always end, and soon. */
 const JOBS =
-  /^(FSREQ|SCRYPT|PBKDF2|HASH|SIGN|DERIVE|KEY|RANDOM|CIPHER|CHECKPRIME|GETADDRINFO|GETNAMEINFO|QUERY)/
+  /^(FSREQ|FILEHANDLECLOSE|SCRYPT|PBKDF2|HASH|SIGN|DERIVE|KEY|RANDOM|CIPHER|CHECKPRIME|GETADDRINFO|GETNAMEINFO|QUERY)/
 /** What may wait for an answer from outside; not timers, and not a server that only listens. */
 const OUTSIDE = /^(TCPSocket|TLS|PipeWrap|PipeConnect|UDP|Process|Worker|MessagePort)/
 const POLL_TURNS = 1

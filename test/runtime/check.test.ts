@@ -22,7 +22,8 @@ plugins:
       plugins: !include hq.yaml
   - deployment: { name: rest, plugins: [accounting-file: { file: a.jsonl }] }
 `,
-  'hq.yaml': '- ./users.mjs\n- auth-local: { users: [{ user: hb, password: admin@123 }] }',
+  'hq.yaml':
+    '- ./users.mjs: { onUnavailable: next }\n- auth-local: { users: [{ user: hb, password: admin@123 }] }',
   'branch.secret': 'secret-of-the-branch\n',
   'users.mjs': pluginSource('users', "provides: [capability('users')],").replace(
     'setup() {}',
@@ -78,6 +79,7 @@ test('check shows a reference as it is written, wherever a schema moved what it 
     '      - deep: "!env BURROW_TEST_PASSWORD"',
     '    "!env BURROW_TEST_PASSWORD": 1',
     '    password: "!env BURROW_TEST_PASSWORD"',
+    '    onUnavailable: next',
     '    shown: "***"',
     '    called: "***"',
     '      totp: "***"',
@@ -119,6 +121,7 @@ test('check --json says the same as data', async t => {
     id: 'hq/users',
     name: 'users',
     deployment: 'hq',
+    onUnavailable: 'next',
     place: { file: folder.at('hq.yaml'), line: 1, plugin: 'hq/users' },
     requires: [],
     provides: ['users'],
@@ -151,7 +154,10 @@ test('what a plugin says of its options, in an error or a warning, is shown with
       "setup(_, { token }) { return { check() { throw new Error('no ' + token) } } }",
     ),
   })
-  const { code, stderr } = await run([...BURROW, 'check', '-c', folder.config], { env: ENV })
+  const { code, stderr } = await run([...BURROW, 'check', '-c', folder.config], {
+    env: ENV,
+    deadlineMs: 30_000,
+  })
   assert.equal(code, 1)
   assert.match(stderr, /^burrow: PLUGIN_START: no !env BURROW_TEST_MOVED \(.*burrow\.yaml:3, plugin says\)/)
 })
@@ -163,7 +169,7 @@ test('each error of a plugin gets its line in the config', async t => {
     'says.mjs': `import { BurrowError, throwProblems } from 'burrow'
 ${pluginSource('says').replace('setup() {}', `setup: () => ({ check() { throwProblems([${errors}]) } })`)}`,
   })
-  const { code, stderr } = await run([...BURROW, 'check', '-c', folder.config])
+  const { code, stderr } = await run([...BURROW, 'check', '-c', folder.config], { deadlineMs: 30_000 })
   assert.equal(code, 3)
   for (const what of ['one', 'two'])
     assert.match(
@@ -174,7 +180,9 @@ ${pluginSource('says').replace('setup() {}', `setup: () => ({ check() { throwPro
 
 test('a wrong config is told by check with code, file, line and remedy', async t => {
   const folder = configFolder(t, { 'burrow.yaml': 'plugins:\n  - ./a.mjs', 'a.mjs': 'a b' })
-  const { code, stdout, stderr } = await run([...BURROW, 'check', '-c', folder.config])
+  const { code, stdout, stderr } = await run([...BURROW, 'check', '-c', folder.config], {
+    deadlineMs: 30_000,
+  })
   assert.equal(code, 3)
   assert.equal(stdout, '')
   assert.match(

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { BURROW } from '../support/burrow.ts'
 import { type ConfigFolder, configFolder, pluginSource } from '../support/config-folder.ts'
 import { ROOT } from '../support/imports.ts'
 import { run } from '../support/processes.ts'
@@ -16,6 +15,10 @@ interface Options { readonly digits: number }
 export default definePlugin({ name, config: z.strictObject({ digits: z.number().default(6) }), setup(_, { digits }: Options) { return { stop: () => void digits } } })
 `
 const NAME = "export const name: string = 'from-typescript'\n"
+
+/** A process of its own, as an operator starts it: what transpiles stays in a process for good. */
+const check = (config: string, burrow = join(ROOT, 'dist/core/cli/main.js')) =>
+  run([process.execPath, burrow, 'check', '-c', config], { deadlineMs: 30_000 })
 
 /** The message of the one problem. */
 async function messageOf(folder: ConfigFolder): Promise<string> {
@@ -82,7 +85,7 @@ for (const [what, name, manifest, entry] of [
     )
     mkdirSync(folder.at('a/b'), { recursive: true })
     folder.write({ 'a/b/burrow.yaml': `gatewayAddress: 172.16.1.1\nplugins: ["${name}"]` })
-    const { code, stdout } = await run([...BURROW, 'check', '-c', folder.at('a/b/burrow.yaml')])
+    const { code, stdout } = await check(folder.at('a/b/burrow.yaml'))
     assert.equal(code, 0)
     assert.match(stdout, /^1 +from-npm/m)
   })
@@ -271,9 +274,6 @@ test('TypeScript runs as it is where Node runs it', { skip: !NATIVE && 'this Nod
   )
 })
 
-/** A process of its own: what transpiles stays in a process for good. */
-const check = (folder: ConfigFolder) => run([...BURROW, 'check', '-c', folder.config])
-
 test('the named transpiler loads TypeScript, what Node’s own types cannot say too, with its imports', async t => {
   const folder = configFolder(t, {
     'burrow.yaml': 'transpiler: esbuild\nplugins: [./a.ts, ./enum.mts]',
@@ -281,7 +281,7 @@ test('the named transpiler loads TypeScript, what Node’s own types cannot say 
     'name.ts': NAME,
     'enum.mts': `enum Kind { One = 'enumerated' }\n${pluginSource('').replace("''", 'Kind.One')}`,
   })
-  const { code, stdout, stderr } = await check(folder)
+  const { code, stdout, stderr } = await check(folder.config)
   assert.equal(stderr, '')
   assert.equal(code, 0)
   assert.match(stdout, /1 +from-typescript.*\n2 +enumerated/)
@@ -294,7 +294,7 @@ test('a fault in transpiled TypeScript names the line of the source', async t =>
     'throws.ts': "interface A {\n  b: string\n}\n\n// why\nthrow new Error('boom' as string)\n",
     'syntax.ts': 'const a: string = 1\n\nexport default {\n  a b\n}\n',
   })
-  const { code, stderr } = await check(folder)
+  const { code, stderr } = await check(folder.config)
   assert.equal(code, 3)
   assert.match(stderr, /PLUGIN_MODULE: .*throws\.ts:6: boom .*burrow\.yaml:4, plugin \.\/throws\.ts/)
   assert.match(stderr, /PLUGIN_MODULE: .*syntax\.ts:4: .*burrow\.yaml:5, plugin \.\/syntax\.ts/)
@@ -324,7 +324,7 @@ test('a transpiler that is not installed is an error at the plugin that needs it
     'a.ts': TYPESCRIPT,
     'name.ts': NAME,
   })
-  const { code, stderr } = await run([process.execPath, copyBurrow(folder), 'check', '-c', folder.config])
+  const { code, stderr } = await check(folder.config, copyBurrow(folder))
   assert.equal(code, 3)
   assert.match(
     stderr,
@@ -350,7 +350,7 @@ export default definePlugin({ name: 'a', config: z.strictObject({ pool: z.string
   copyBurrow(folder)
   const { warnings } = await folder.load()
   assert.match(warnings.join(), /another copy of Burrow/)
-  const { code, stderr } = await check(folder)
+  const { code, stderr } = await check(folder.config)
   assert.equal(code, 3)
   assert.match(stderr, /^burrow: POOL_INVALID: no such pool \(.*burrow\.yaml:2, plugin a\)/)
 })

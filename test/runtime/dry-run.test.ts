@@ -3,7 +3,17 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
 import { definePlugin, type Hooks, tapJson, z } from '../../core/index.ts'
-import { startMemoryLns } from '../../core/testing/index.ts'
+import { PluginHost } from '../../core/plugin/host.ts'
+import { dryRun } from '../../core/runtime/dry-run.ts'
+import { Generations } from '../../core/runtime/generations.ts'
+import {
+  FakeServer,
+  memoryLog,
+  SeededRandom,
+  settle,
+  startMemoryLns,
+  VirtualClock,
+} from '../../core/testing/index.ts'
 
 const HB = { user: 'hb@hb', password: 'admin@123' }
 
@@ -67,6 +77,33 @@ test('nothing changes: no lease, no session, no record, no trail, and observers 
   assert.equal(lns.explain('hb@hb').length, 1)
   assert.ok(await call.reaches('192.168.1.1'))
   assert.equal(lns.log.filter(({ message }) => message.startsWith('a login was tried')).length, 1)
+})
+
+test('the plugins of before a reload are kept while a login is being tried, and no longer', async () => {
+  const clock = new VirtualClock()
+  const { log } = memoryLog()
+  const random = new SeededRandom(1)
+  let answer = () => {}
+  const slow = plugin('slow', hooks =>
+    hooks.admitSession.tapPromise('slow', () => new Promise(resolve => (answer = () => resolve(undefined)))),
+  )
+  const generation = (number: number) => {
+    const loaded = [{ plugin: slow, options: {}, id: 'slow', place: {} }]
+    const host = new PluginHost(loaded, { clock, log, random, configDir: '/', server: new FakeServer() })
+    return { number, host, deployments: [], defaultZone: 'dmz', interimIntervalS: 0 }
+  }
+  const unused: number[] = []
+  const generations = new Generations(generation(1), ({ number }) => unused.push(number))
+  const localAddressFor = async () => ({ address: '2.2.2.2', port: 1701 })
+  const methods = ['pap'] as const
+  const tried = dryRun({ generations, clock, random, log, methods, localAddressFor }, HB)
+  await settle()
+  generations.begin(generation(2))
+  assert.deepEqual(unused, [])
+  answer()
+  const result = await tried
+  assert.deepEqual([result.outcome, result.generation], ['refuse', 1])
+  assert.deepEqual(unused, [1])
 })
 
 test('taps are told, and what one leases for real is released at once', async t => {

@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
 import { definePlugin, z } from '../../core/index.ts'
 import { answerOf } from '../../core/runtime/explain.ts'
-import type { TrailRecord } from '../../core/runtime/trails.ts'
+import type { TrailRecord } from '../../core/runtime/trail-record.ts'
 import { type AnyPlugin, startMemoryLns } from '../../core/testing/index.ts'
 
 const HB = { user: 'hb@hb', password: 'admin@123' }
@@ -127,6 +127,11 @@ test('where every plugin passed, or none was asked, the sentence says so', () =>
     answerOf({ ...record, entries: [passed] }),
     /in authenticate, where one \(t\) passed: no plugin/,
   )
+  const entries = [
+    { ...passed, verdict: 'unavailable' },
+    { ...passed, plugin: 'two', verdict: 'reject' },
+  ]
+  assert.match(answerOf({ ...record, entries }), /in authenticate by two \(t\) \(reject\): no plugin/)
   const { refusal: _, ...own } = record
   assert.match(answerOf({ ...own, end: { cause: 'no-resources' } }), /by the server itself: no-resources/)
 })

@@ -7,7 +7,13 @@ import { textWithout, withoutSecrets } from '../../runtime/hidden.ts'
 import { createLogger } from '../../runtime/node/logger.ts'
 import { masked } from '../mask.ts'
 import { SAMPLE_CONFIG } from '../package-root.ts'
-import { hooksOf, type PlannedDeployment, plannedDeployments, plannedPlugins } from '../plan.ts'
+import {
+  hooksOf,
+  type PlannedDeployment,
+  type PlannedPlugin,
+  plannedDeployments,
+  plannedPlugins,
+} from '../plan.ts'
 import { asBurrowError } from '../report.ts'
 import type { ConfigFile } from '../server.ts'
 import { table } from '../table.ts'
@@ -96,10 +102,14 @@ function asText({ config, hooks, warnings }: Checked): string {
     table(['#', 'PLUGIN', 'LINE', 'REQUIRES', 'PROVIDES'], plugins),
     hookTable('ASKED IN THIS ORDER', hooksOf(hooks)),
     ...deployments.map(({ name, hooks: own }) => hookTable(`ASKED IN THIS ORDER IN ${name}`, own)),
-    `OPTIONS IN FORCE\n${stringify(planned.map(({ id, options }) => ({ [id]: options })))}`,
+    `OPTIONS IN FORCE\n${stringify(planned.map(inForce))}`,
     ...(warnings.length === 0 ? [] : [warnings.map(text => `warning: ${text}\n`).join('')]),
   ].join('\n')
 }
+
+const inForce = ({ id, options, onUnavailable }: PlannedPlugin) => ({
+  [id]: onUnavailable === undefined ? options : { ...(options as object), onUnavailable },
+})
 
 function settingsOf({ server, secrets, files }: ConfigFile): readonly (readonly [string, string])[] {
   const { listen, gatewayAddress, tun, ppp, defaultZone, manageKernel, controlSocket, transpiler } = server
