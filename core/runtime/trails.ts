@@ -92,13 +92,15 @@ export class Trails {
     const subject = this.#subject(id)
     if (subject === undefined) return
     // Taps are asked one after the other, and the last has just answered.
-    let at = this.#clock.now() - entries.reduce((sum, { ms }) => sum + ms, 0)
-    for (const entry of entries) {
-      const afterMs = microseconds(at - subject.startedMs)
-      subject.entries.push({ ...this.#trimmed(entry), ms: microseconds(entry.ms), afterMs })
-      at += entry.ms
+    let at = this.#clock.now() - subject.startedMs
+    for (const { ms } of entries) at -= ms
+    for (const { hook, plugin, tap, verdict, reason, ms } of entries) {
+      const kept = { hook, plugin, tap, verdict, ms: microseconds(ms), afterMs: microseconds(at) }
+      subject.entries.push(reason === undefined ? kept : { ...kept, reason: this.#cut(reason) })
+      at += ms
     }
-    const over = Math.max(0, subject.entries.length - this.#limits.mostEntries)
+    const over = subject.entries.length - this.#limits.mostEntries
+    if (over <= 0) return
     subject.entries.splice(0, over)
     subject.dropped += over
   }
@@ -213,13 +215,6 @@ export class Trails {
     this.#live[kind].delete(id)
     this.#gone[kind][up ? 'ended' : 'refused'].add(subject, now)
     return { entries, dropped }
-  }
-
-  #trimmed(entry: TrailEntry): TrailEntry {
-    const { reason } = entry
-    return reason === undefined || reason.length <= this.#limits.longestTextChars
-      ? entry
-      : { ...entry, reason: this.#cut(reason) }
   }
 
   #cut(text: string): string {

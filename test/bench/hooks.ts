@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { AsyncSeriesBailHook, AsyncSeriesWaterfallHook } from 'tapable'
+import { NO_COUNTERS } from '../../core/flow.ts'
 import { Inquiry } from '../../core/hooks/guard.ts'
 import { HookSet } from '../../core/hooks/hook-set.ts'
 import { definePlugin, z } from '../../core/index.ts'
@@ -112,6 +113,10 @@ function guardedChain(): () => Promise<void> {
     const asked = { kind: 'decidePolicy', session, grant, leases: [lease] } as const
     const { policy } = await decide<'decidePolicy'>(asked)
     assert.equal(policy.rules.length, PLUGINS)
+    const reason = { cause: 'peer-hangup' } as const
+    const down = { session, wasUp: true, leases: [], reason, counters: NO_COUNTERS, durationMs: 0 }
+    asks.trails.take({ kind: 'sessionDown', ...down })
+    asks.trails.take({ kind: 'tunnelDown', tunnel, wasUp: true, reason })
     asks.over(session)
     asks.over(tunnel)
   }
