@@ -25,7 +25,7 @@ export const ERRORS = {
   PLUGIN_REQUIRES: 'put a plugin that provides it earlier in the list',
   PLUGIN_ORDER: 'move the provider above the plugin that requires it',
   PLUGIN_CYCLE: 'use another plugin in place of one of those named: no order of the list can serve them all',
-  PLUGIN_CONFLICT: 'keep one of the two plugins named',
+  PLUGIN_CONFLICT: 'keep one of the two plugins named, or call one of them something else with `as: NAME`',
   PLUGIN_SETUP: 'mend what the message names; the plugin could not be set up',
   PLUGIN_START: 'mend what the message names; the plugin could not start',
   PLUGIN_FAULT: 'mend what the message names; the plugin failed while it served',

@@ -3,6 +3,7 @@ import type { ErrorPlace } from '../errors.ts'
 import type { HookOrder } from '../hooks/hook-set.ts'
 import type { Ipv4Range } from '../plugin/addresses.ts'
 import type { Deployment } from '../plugin/deployment.ts'
+import type { BootReport } from '../plugin/host.ts'
 import type { LoadedPlugin } from '../plugin/load.ts'
 import { rangeText } from '../plugin/ranges.ts'
 import { formatIpv4 } from '../wire/ip.ts'
@@ -32,21 +33,13 @@ export interface PlannedPlugin {
 
 export function plannedDeployments(
   { deployments }: ConfigFile,
-  hooks: readonly HookOrder[],
+  report: BootReport,
 ): readonly PlannedDeployment[] {
   return deployments.map(({ name, place, when }) => ({
     name,
     place,
     when: conditions(when),
-    hooks: hooksOf(hooks, name),
-  }))
-}
-
-/** The taps of what stands outside of deployments, and of `deployment`. */
-export function hooksOf(hooks: readonly HookOrder[], deployment?: string): readonly HookOrder[] {
-  return hooks.map(({ hook, taps }) => ({
-    hook,
-    taps: taps.filter(({ plugin }) => !plugin.includes('/') || plugin.startsWith(`${deployment}/`)),
+    hooks: report.deployments.find(one => one.name === name)?.hooks ?? [],
   }))
 }
 

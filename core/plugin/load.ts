@@ -13,6 +13,8 @@ export interface PluginEntry {
   readonly written?: unknown
   /** The deployment that it is listed in. */
   readonly deployment?: string
+  /** What it is called instead of by its own name, where a plugin is listed more than once. */
+  readonly as?: string
   readonly onUnavailable?: 'reject' | 'next'
   /** Where an option is written; the empty path: the plugin's own line. */
   readonly locate: (path: ValuePath) => ErrorPlace
@@ -22,7 +24,7 @@ export interface PluginEntry {
 export type ImportEntry = (entry: PluginEntry) => Promise<AnyPlugin>
 
 export interface LoadedPlugin {
-  /** The plugin's name, `DEPLOYMENT/NAME` inside of a deployment; unique within a config that fits together. */
+  /** The plugin's name, or what it is called `as`; `DEPLOYMENT/NAME` inside of a deployment; unique within a config that fits together. */
   readonly id: string
   readonly plugin: AnyPlugin
   readonly deployment?: string
@@ -57,13 +59,14 @@ export async function loadPlugins(
 }
 
 async function load(entry: PluginEntry, importPlugin: ImportEntry): Promise<Loading> {
-  const { options, written, deployment, onUnavailable, locate } = entry
+  const { options, written, deployment, as, onUnavailable, locate } = entry
   let id = entry.name
   const placed = (path: ValuePath) => ({ ...locate(path), plugin: id })
   const input = options ?? {}
   try {
     const plugin = await importPlugin(entry)
-    id = deployment === undefined ? plugin.name : `${deployment}/${plugin.name}`
+    const name = as ?? plugin.name
+    id = deployment === undefined ? name : `${deployment}/${name}`
     const secrets = markedSecrets(plugin.config, input).map(({ path, text }) => ({
       text,
       file: locate(path).file,

@@ -54,6 +54,11 @@ async function pluginSchema(name: string): Promise<JsonSchema> {
     ...schema,
     properties: {
       ...(schema.properties as JsonSchema | undefined),
+      as: {
+        type: 'string',
+        pattern: '^[\\w.-]{1,64}$',
+        description: 'What it is called, where a plugin is listed more than once. Default: its own name.',
+      },
       onUnavailable: {
         enum: ['reject', 'next'],
         description: 'Whether the next authenticator is asked when this one cannot answer. Default: reject.',

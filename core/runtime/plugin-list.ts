@@ -24,6 +24,14 @@ export interface ListSource {
 
 const GROUP = 'deployment'
 
+/** Options of every plugin, which are ours to read. */
+interface OursOnly {
+  readonly as?: unknown
+  readonly onUnavailable?: unknown
+}
+
+const isName = (value: unknown): value is string => typeof value === 'string' && /^[\w.-]{1,64}$/.test(value)
+
 /** What is not a list at all is left to the schema. `secrets`: the names of tunnel secrets, where they are known. */
 export function pluginList(source: ListSource, secrets: readonly string[] | undefined): PluginList {
   const reader = new Reader(source, secrets)
@@ -75,16 +83,19 @@ class Reader {
     const own = [...path, ...key]
     if (typeof options !== 'object' || options === null || Array.isArray(options))
       return this.#invalid(own, `${textOf(path)}: expected the options of "${name}" as a mapping`)
-    const { onUnavailable, ...rest } = options as { readonly onUnavailable?: unknown }
-    if (onUnavailable !== undefined && onUnavailable !== 'reject' && onUnavailable !== 'next') {
-      const text = `${textOf(own)}.onUnavailable is ${JSON.stringify(onUnavailable)}: expected reject or next`
-      return this.#invalid([...own, 'onUnavailable'], text)
-    }
+    const { as, onUnavailable, ...rest } = options as OursOnly
+    const wrong = (key: keyof OursOnly, is: unknown, expected: string) =>
+      this.#invalid([...own, key], `${textOf(own)}.${key} is ${JSON.stringify(is)}: expected ${expected}`)
+    if (onUnavailable !== undefined && onUnavailable !== 'reject' && onUnavailable !== 'next')
+      return wrong('onUnavailable', onUnavailable, 'reject or next')
+    if (as !== undefined && !isName(as))
+      return wrong('as', as, 'a name of at most 64 letters, digits, ".", "-" and "_"')
     this.entries.push({
       name,
       options: rest,
       written: withoutOurs(key.length === 0 ? {} : at(this.#source.written, own)),
       ...(deployment === undefined ? {} : { deployment }),
+      ...(as === undefined ? {} : { as }),
       ...(onUnavailable === undefined ? {} : { onUnavailable }),
       locate: inner => locate([...own, ...inner]),
     })
@@ -157,6 +168,6 @@ const at = (value: unknown, path: ValuePath): unknown =>
 
 function withoutOurs(written: unknown): unknown {
   if (typeof written !== 'object' || written === null) return {}
-  const { onUnavailable: _, ...own } = written as { readonly onUnavailable?: unknown }
+  const { as: _, onUnavailable: __, ...own } = written as OursOnly
   return own
 }

@@ -1,7 +1,6 @@
 /** The plan that `burrow check` prints, and what it must not print. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { hooksOf } from '../../core/cli/plan.ts'
 import { BURROW } from '../support/burrow.ts'
 import { type ConfigFolder, configFolder, pluginSource } from '../support/config-folder.ts'
 import { run } from '../support/processes.ts'
@@ -62,10 +61,11 @@ test('check prints deployments with their conditions, and plugins with identity,
     /^rest +15 +every call$/m,
     /^1 +moves +6 +sinks +-$/m,
     new RegExp(`^2 +hq/users +${folder.at('hq.yaml')}:1 +- +users$`, 'm'),
-    new RegExp(`^3 +hq/auth-local +${folder.at('hq.yaml')}:2 +- +-$`, 'm'),
+    new RegExp(`^3 +hq/auth-local +${folder.at('hq.yaml')}:2 +- +users$`, 'm'),
     /^4 +rest\/accounting-file +15 /m,
     new RegExp(`^includes +${folder.at('hq.yaml')}$`, 'm'),
     /^HOOK +ASKED IN THIS ORDER IN hq$/m,
+    /^authenticate +hq\/auth-local$/m,
   ]
   for (const line of lines) assert.match(text, line)
 })
@@ -129,14 +129,26 @@ test('check --json says the same as data', async t => {
   assert.equal(plan.plugins[0].options.realm, '!env BURROW_TEST_MOVED')
 })
 
-test('the hooks of a deployment are those of its plugins and of the ones outside, in order', () => {
-  const tap = (plugin: string) => ({ plugin, tap: plugin })
-  const [outside, hq, guests] = [tap('accounting'), tap('hq/auth'), tap('guests/auth')]
-  const hooks = [{ hook: 'authenticate', taps: [hq, outside, guests] }] as const
-  const taps = (deployment?: string) => hooksOf(hooks, deployment).flatMap(one => one.taps)
-  assert.deepEqual(taps(), [outside])
-  assert.deepEqual(taps('hq'), [hq, outside])
-  assert.deepEqual(taps('guests'), [outside, guests])
+test('check tells who is asked in the calls of each deployment, those outside of all included', async t => {
+  const asks = (name: string) =>
+    pluginSource(name).replace('setup() {}', 'setup({ hooks }) { hooks.authenticate.tap("t", () => {}) }')
+  const folder = configFolder(t, {
+    'burrow.yaml': `plugins:
+  - deployment: { name: hq, when: { realm: hq }, plugins: [./inside.mjs] }
+  - ./outside.mjs
+  - deployment: { name: guests, when: { realm: guests }, plugins: [./inside.mjs] }
+`,
+    'inside.mjs': asks('inside'),
+    'outside.mjs': asks('outside'),
+  })
+  const plan = JSON.parse(await check(folder, '--json'))
+  const taps = ({ hooks }: { hooks: { hook: string; taps: { plugin: string }[] }[] }) =>
+    hooks.find(({ hook }) => hook === 'authenticate')?.taps.map(({ plugin }) => plugin)
+  assert.deepEqual(taps(plan), ['outside'])
+  assert.deepEqual(plan.deployments.map(taps), [
+    ['hq/inside', 'outside'],
+    ['outside', 'guests/inside'],
+  ])
 })
 
 test('what a plugin says of its options, in an error or a warning, is shown without secrets', async t => {

@@ -31,7 +31,7 @@ const examples = [...page.matchAll(/```yaml\n# (\S+)\n([\s\S]*?)```/g)].reduce<R
 
 test('every block of YAML is an example', () => {
   assert.equal(page.match(/```yaml/g)?.length, examples.flatMap(files => Object.keys(files)).length)
-  assert.equal(examples.length, 4)
+  assert.equal(examples.length, 5)
 })
 
 for (const [index, files] of examples.entries()) {

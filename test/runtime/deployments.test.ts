@@ -18,7 +18,7 @@ plugins:
         - auth-local: { users: [{ user: ann@hb, password: ann-of-hb }] }
         - address-pool: { pools: { main: { ranges: [172.16.1.2-172.16.1.9] } } }
         - ${POLICY('192.168.1.0/24')}
-        - sink: { as: hq }
+        - sink: { label: hq }
   - deployment:
       name: lab
       when: { realm: [lab, test] }
@@ -32,9 +32,9 @@ plugins:
 const sink = (told: string[]) =>
   definePlugin({
     name: 'sink',
-    config: z.strictObject({ as: z.string().default('all') }),
-    setup({ hooks, id }, { as }) {
-      hooks.sessionUp.tap('s', ({ session }) => void told.push(`${as} ${session.user}`))
+    config: z.strictObject({ label: z.string().default('all') }),
+    setup({ hooks, id }, { label }) {
+      hooks.sessionUp.tap('s', ({ session }) => void told.push(`${label} ${session.user}`))
       return { start: () => void told.push(`start ${id}`) }
     },
   })
@@ -171,4 +171,22 @@ test('users whose deployment does not take them any more have no right to stay',
   assert.deepEqual(enforced, { stayed: 0, ended: 1, unclear: 0 })
   await lns.clock.settled('the end', ann.ended)
   assert.ok(await isRefused(lns, { user: 'ann@hb', password: 'ann-of-hb' }))
+})
+
+test('a plugin may be listed twice under names of its own', async t => {
+  const told: string[] = []
+  const yaml = (second: string) => `
+listen: [2.2.2.2]
+gatewayAddress: 172.16.0.1
+plugins:
+  - sink: { as: one, label: first }
+  - sink: { ${second}label: second }
+  - sink: { as: one-more }
+`
+  await startMemoryLns(t, { yaml: yaml(''), plugins: [sink(told)] })
+  assert.deepEqual(told, ['start one', 'start sink', 'start one-more'])
+  const twice = startMemoryLns(t, { yaml: yaml('as: one, '), plugins: [sink(told)] })
+  await assert.rejects(twice, { code: 'PLUGIN_CONFLICT' })
+  const nameless = startMemoryLns(t, { yaml: yaml('as: a/b, '), plugins: [sink(told)] })
+  await assert.rejects(nameless, { code: 'CONFIG_INVALID' })
 })

@@ -242,10 +242,10 @@ test('tunnels keep the secret that opened them; with --enforce those of another 
 const journal = (records: string[]) =>
   definePlugin({
     name: 'journal',
-    config: z.strictObject({ as: z.string().default('j') }),
-    setup({ hooks }, { as }) {
-      hooks.sessionUp.tap('j', ({ session }) => void records.push(`${as} start ${session.user}`))
-      hooks.sessionDown.tap('j', ({ session }) => void records.push(`${as} stop ${session.user}`))
+    config: z.strictObject({ label: z.string().default('j') }),
+    setup({ hooks }, { label }) {
+      hooks.sessionUp.tap('j', ({ session }) => void records.push(`${label} start ${session.user}`))
+      hooks.sessionDown.tap('j', ({ session }) => void records.push(`${label} stop ${session.user}`))
     },
   })
 
@@ -253,7 +253,7 @@ test('every session has one start and one stop in each sink that saw it, whateve
   const records: string[] = []
   const plugins = [journal(records), { ...journal(records), name: 'second' }]
   const with_ = (...names: string[]) =>
-    yaml({ more: names.map(name => `  - ${name}: { as: ${name} }`).join('\n') })
+    yaml({ more: names.map(name => `  - ${name}: { label: ${name} }`).join('\n') })
   const lns = await startMemoryLns(t, { yaml: with_('journal', 'second'), plugins })
   const ann = await lns.dialUp(ANN)
   await lns.reload(with_('second'))

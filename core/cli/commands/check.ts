@@ -2,18 +2,13 @@ import type { Command } from 'commander'
 import { stringify } from 'yaml'
 import type { ErrorPlace } from '../../errors.ts'
 import type { HookOrder } from '../../hooks/hook-set.ts'
+import type { BootReport } from '../../plugin/host.ts'
 import type { LogFields } from '../../ports.ts'
 import { textWithout, withoutSecrets } from '../../runtime/hidden.ts'
 import { createLogger } from '../../runtime/node/logger.ts'
 import { masked } from '../mask.ts'
 import { SAMPLE_CONFIG } from '../package-root.ts'
-import {
-  hooksOf,
-  type PlannedDeployment,
-  type PlannedPlugin,
-  plannedDeployments,
-  plannedPlugins,
-} from '../plan.ts'
+import { type PlannedDeployment, type PlannedPlugin, plannedDeployments, plannedPlugins } from '../plan.ts'
 import { asBurrowError } from '../report.ts'
 import type { ConfigFile } from '../server.ts'
 import { table } from '../table.ts'
@@ -27,7 +22,7 @@ interface Options {
 
 interface Checked {
   readonly config: ConfigFile
-  readonly hooks: readonly HookOrder[]
+  readonly report: BootReport
   readonly warnings: readonly string[]
 }
 
@@ -62,8 +57,8 @@ async function check(file: string): Promise<Checked> {
     child: () => log,
   }
   try {
-    const { hooks } = await new Lns(config, thisMachine(log, undefined)).check()
-    return { config, hooks, warnings: warnings.map(text => textWithout(text, config.hidden)) }
+    const report = await new Lns(config, thisMachine(log, undefined)).check()
+    return { config, report, warnings: warnings.map(text => textWithout(text, config.hidden)) }
   } catch (error) {
     throw withoutSecrets(asBurrowError(error), config.hidden)
   }
@@ -72,21 +67,21 @@ async function check(file: string): Promise<Checked> {
 const print = (text: string) => void process.stdout.write(text)
 const asJson = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`
 
-function asData({ config, hooks, warnings }: Checked): object {
+function asData({ config, report, warnings }: Checked): object {
   const { plugins: _, secrets, ...server } = config.server
   return {
     file: config.file,
     files: config.files,
     server: { ...(masked(server, config.hidden) as object), secrets: masked(secrets, config.hidden) },
-    deployments: plannedDeployments(config, hooks),
+    deployments: plannedDeployments(config, report),
     plugins: plannedPlugins(config),
-    hooks,
+    hooks: report.hooks,
     warnings,
   }
 }
 
-function asText({ config, hooks, warnings }: Checked): string {
-  const deployments = plannedDeployments(config, hooks)
+function asText({ config, report, warnings }: Checked): string {
+  const deployments = plannedDeployments(config, report)
   const planned = plannedPlugins(config)
   const plugins = planned.map(({ id, place, requires, provides }, index) => [
     index + 1,
@@ -100,7 +95,7 @@ function asText({ config, hooks, warnings }: Checked): string {
     table(['SETTING', 'VALUE'], settingsOf(config)),
     ...(deployments.length === 0 ? [] : [deploymentTable(deployments, config.file)]),
     table(['#', 'PLUGIN', 'LINE', 'REQUIRES', 'PROVIDES'], plugins),
-    hookTable('ASKED IN THIS ORDER', hooksOf(hooks)),
+    hookTable('ASKED IN THIS ORDER', report.hooks),
     ...deployments.map(({ name, hooks: own }) => hookTable(`ASKED IN THIS ORDER IN ${name}`, own)),
     `OPTIONS IN FORCE\n${stringify(planned.map(inForce))}`,
     ...(warnings.length === 0 ? [] : [warnings.map(text => `warning: ${text}\n`).join('')]),
@@ -141,7 +136,9 @@ function deploymentTable(deployments: readonly PlannedDeployment[], file: string
 function hookTable(head: string, hooks: readonly HookOrder[]): string {
   const rows = hooks.map(({ hook, taps }) => [
     hook,
-    taps.map(({ plugin, tap }) => (plugin === tap ? plugin : `${plugin} (${tap})`)).join(', ') || '-',
+    taps
+      .map(({ plugin, tap }) => (plugin.split('/').at(-1) === tap ? plugin : `${plugin} (${tap})`))
+      .join(', ') || '-',
   ])
   return table(['HOOK', head], rows)
 }
