@@ -49,7 +49,7 @@ export {
   rangesWithout,
   rangeText,
 } from './plugin/ranges.ts'
-export type { ValuePath } from './plugin/schema-problems.ts'
+export type { ValuePath } from './plugin/schema-nodes.ts'
 export { Slots } from './plugin/slots.ts'
 export { USERS, type UserDirectory } from './plugin/users.ts'
 export type {

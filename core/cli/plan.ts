@@ -4,7 +4,6 @@ import type { HookOrder } from '../hooks/hook-set.ts'
 import type { Ipv4Range } from '../plugin/addresses.ts'
 import type { Deployment } from '../plugin/deployment.ts'
 import type { BootReport } from '../plugin/host.ts'
-import type { LoadedPlugin } from '../plugin/load.ts'
 import { rangeText } from '../plugin/ranges.ts'
 import { formatIpv4 } from '../wire/ip.ts'
 import { masked } from './mask.ts'
@@ -19,13 +18,7 @@ export interface PlannedDeployment {
   readonly hooks: readonly HookOrder[]
 }
 
-export interface PlannedPlugin {
-  readonly id: string
-  readonly name: string
-  readonly deployment?: string
-  readonly place: ErrorPlace
-  readonly requires: readonly string[]
-  readonly provides: readonly string[]
+export type PlannedPlugin = BootReport['plugins'][number] & {
   readonly onUnavailable?: 'reject' | 'next'
   /** What is in force, without secrets. */
   readonly options: unknown
@@ -43,19 +36,19 @@ export function plannedDeployments(
   }))
 }
 
-export function plannedPlugins({ plugins, hidden }: ConfigFile): readonly PlannedPlugin[] {
-  const names = (capabilities: LoadedPlugin['plugin']['provides']) =>
-    (capabilities ?? []).map(({ name }) => name)
-  return plugins.map(({ id, plugin, deployment, onUnavailable, place, options, written }) => ({
-    id,
-    name: plugin.name,
-    ...(deployment === undefined ? {} : { deployment }),
-    ...(onUnavailable === undefined ? {} : { onUnavailable }),
-    place,
-    requires: names(plugin.requires),
-    provides: names(plugin.provides),
-    options: masked(overlaid(options, written), hidden),
-  }))
+export function plannedPlugins(
+  { plugins, hidden }: ConfigFile,
+  report: BootReport,
+): readonly PlannedPlugin[] {
+  return report.plugins.map(reported => {
+    const loaded = plugins.find(({ id }) => id === reported.id)
+    const { onUnavailable, options, written } = { onUnavailable: undefined, ...loaded }
+    return {
+      ...reported,
+      ...(onUnavailable === undefined ? {} : { onUnavailable }),
+      options: masked(overlaid(options, written), hidden),
+    }
+  })
 }
 
 /** In the words of the file where it says something: a plugin may keep an address as a number. */

@@ -1,8 +1,9 @@
 /** From names in a config to plugins with checked options. */
 import { BurrowError, type ErrorPlace, isBurrowError } from '../errors.ts'
 import type { AnyPlugin } from './plugin.ts'
+import type { ValuePath } from './schema-nodes.ts'
 import { markedSecrets } from './schema-nodes.ts'
-import { schemaProblems, type ValuePath } from './schema-problems.ts'
+import { schemaProblems } from './schema-problems.ts'
 
 /** One line of the plugin list. */
 export interface PluginEntry {

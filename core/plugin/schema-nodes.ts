@@ -1,6 +1,8 @@
 /** Schemas as trees: what one knows of the value at a path, and which values it marks as secrets. */
 import { type ZodType, z } from 'zod'
-import type { ValuePath } from './schema-problems.ts'
+
+/** The keys that lead to a value, from the top of a file or of the options: `['pools', 0, 'name']`. */
+export type ValuePath = readonly PropertyKey[]
 
 /** What of a JSON Schema is of use here. `secret` is from `.meta({ secret: true })`. */
 export interface SchemaNode {

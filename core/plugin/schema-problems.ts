@@ -2,11 +2,8 @@
 import type { ZodError, ZodType } from 'zod'
 import { BurrowError, ERRORS, type ErrorCode, type ErrorPlace } from '../errors.ts'
 import { nearest } from './nearest.ts'
-import { isMarkedSecret, nodesAt } from './schema-nodes.ts'
+import { isMarkedSecret, nodesAt, type ValuePath } from './schema-nodes.ts'
 import { isSecretKey } from './secret-key.ts'
-
-/** The keys that lead to a value, from the top of a file or of the options: `['pools', 0, 'name']`. */
-export type ValuePath = readonly PropertyKey[]
 
 export interface Checked {
   /** Of the errors; a custom issue of the schema may name another as `params.code`. */

@@ -1,6 +1,7 @@
 import type { ZodType } from 'zod'
 import { combined, type ErrorCode, type ErrorPlace } from '../errors.ts'
-import { schemaProblems, type ValuePath } from '../plugin/schema-problems.ts'
+import type { ValuePath } from '../plugin/schema-nodes.ts'
+import { schemaProblems } from '../plugin/schema-problems.ts'
 import { parseYaml } from './yaml-places.ts'
 
 /** A YAML file that fits its schema. */

@@ -12,7 +12,7 @@ import {
   type YAMLSeq,
 } from 'yaml'
 import { BurrowError, type ErrorCode, type ErrorPlace, throwProblems } from '../errors.ts'
-import type { ValuePath } from '../plugin/schema-problems.ts'
+import type { ValuePath } from '../plugin/schema-nodes.ts'
 
 export interface PlacedYaml {
   readonly value: unknown

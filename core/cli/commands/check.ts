@@ -74,7 +74,7 @@ function asData({ config, report, warnings }: Checked): object {
     files: config.files,
     server: { ...(masked(server, config.hidden) as object), secrets: masked(secrets, config.hidden) },
     deployments: plannedDeployments(config, report),
-    plugins: plannedPlugins(config),
+    plugins: plannedPlugins(config, report),
     hooks: report.hooks,
     warnings,
   }
@@ -82,7 +82,7 @@ function asData({ config, report, warnings }: Checked): object {
 
 function asText({ config, report, warnings }: Checked): string {
   const deployments = plannedDeployments(config, report)
-  const planned = plannedPlugins(config)
+  const planned = plannedPlugins(config, report)
   const plugins = planned.map(({ id, place, requires, provides }, index) => [
     index + 1,
     id,
