@@ -239,6 +239,27 @@ for (const wrong of [
   })
 }
 
+test('each tap has its whole deadline, however long those before it took, and none longer', async () => {
+  const { clock, faults, hooks, inquiry, by } = scene()
+  const { deadlineMs } = HOOKS.authenticate
+  const slow = () =>
+    new Promise<undefined>(resolve => clock.setTimer(deadlineMs - 1, () => resolve(undefined)))
+  by('first').authenticate.tapPromise('slow', slow)
+  by('second').authenticate.tapPromise('slow', slow)
+  by('third').authenticate.tapPromise('hung', never)
+  let verdict: unknown
+  void hooks.ask('authenticate', inquiry, LOGIN).then(given => {
+    verdict = given
+  })
+  await clock.advance(3 * deadlineMs - 3)
+  assert.equal(verdict, undefined)
+  assert.deepEqual(faults, [])
+  await clock.advance(1)
+  assert.deepEqual(verdictsOf(inquiry), ['first pass', 'second pass', 'third unavailable'])
+  assert.equal(inquiry.trail.at(-1)?.ms, deadlineMs)
+  assert.equal(clock.pending, 0)
+})
+
 test("a tap's signal aborts at its deadline and at a withdrawal, and not when it answers", async () => {
   const { clock, hooks, by } = scene()
   const signals: AbortSignal[] = []
