@@ -13,8 +13,9 @@ import { aFolder, anEnd, aSession, aTunnel } from '../../core/testing/samples.ts
 import { VirtualClock } from '../../core/testing/virtual-clock.ts'
 import hookExec from '../../plugins/hook-exec/index.ts'
 import hookHttp from '../../plugins/hook-http/index.ts'
+import { skipWithout } from '../setup/peers.ts'
 import { ROOT } from '../support/imports.ts'
-import { run, start } from '../support/processes.ts'
+import { start } from '../support/processes.ts'
 
 const read = (page: string) => readFileSync(join(ROOT, page), 'utf8')
 const blocks = (page: string, language: string) =>
@@ -22,8 +23,7 @@ const blocks = (page: string, language: string) =>
     ([, text = '']) => text,
   )
 
-const { code } = await run(['python3', '--version'])
-const python = code === 0 || process.env.CI === 'true' ? {} : { skip: 'there is no python3' }
+const python = { skip: skipWithout('programs') }
 
 /** The only program of a page in that language, beside a config. */
 function program(t: TestContext, page: string, language: string, name: string) {

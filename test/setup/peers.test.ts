@@ -4,14 +4,15 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { ROOT } from '../support/imports.ts'
 import { run } from '../support/processes.ts'
-import { kindsOf, NEEDS } from './peers.ts'
+import { type Kind, kindsOf, NEEDS } from './peers.ts'
 
 /** What `skipWithout` says of each kind on a machine with this environment and no program at all. */
-async function skips(env: NodeJS.ProcessEnv): Promise<{ network: string | false; peers: string | false }> {
+async function skips(env: NodeJS.ProcessEnv): Promise<Readonly<Record<Kind, string | false>>> {
   const module = JSON.stringify(join(ROOT, 'dist/test/setup/peers.js'))
   const script = `const { skipWithout } = await import(${module})
     process.env.PATH = '/nowhere'
-    console.log(JSON.stringify({ network: skipWithout('network'), peers: skipWithout('peers') }))`
+    const kinds = ['network', 'peers', 'programs'].map(kind => [kind, skipWithout(kind)])
+    console.log(JSON.stringify(Object.fromEntries(kinds)))`
   const clean = { CI: '', BURROW_TEST_PEERS: '', ...env }
   const { stdout, stderr } = await run([process.execPath, '--input-type=module', '-e', script], {
     env: clean,
@@ -21,19 +22,21 @@ async function skips(env: NodeJS.ProcessEnv): Promise<{ network: string | false;
 }
 
 test('what is missing skips a test and says what to install', async () => {
-  const { network, peers } = await skips({})
+  const { network, peers, programs } = await skips({})
   assert.match(String(network), /iproute2/)
   assert.doesNotMatch(String(network), /xl2tpd/)
-  for (const need of NEEDS) assert.match(String(peers), new RegExp(`apt-get install .*${need.package}`))
+  assert.match(String(programs), /^not installed: python3 \(/)
+  for (const need of NEEDS.filter(({ kind }) => kind !== 'programs'))
+    assert.match(String(peers), new RegExp(`apt-get install .*${need.package}`))
 })
 
 test('in CI nothing is skipped for what is missing', async () => {
-  assert.deepEqual(await skips({ CI: 'true' }), { network: false, peers: false })
+  assert.deepEqual(await skips({ CI: 'true' }), { network: false, peers: false, programs: false })
 })
 
 test('who declines the real peers still has the rest', async () => {
-  const { network, peers } = await skips({ CI: 'true', BURROW_TEST_PEERS: 'skip' })
-  assert.equal(network, false)
+  const { network, peers, programs } = await skips({ CI: 'true', BURROW_TEST_PEERS: 'skip' })
+  assert.deepEqual([network, programs], [false, false])
   assert.equal(peers, 'BURROW_TEST_PEERS=skip')
 })
 
@@ -42,4 +45,5 @@ test('test files get what they need, and no more', () => {
   assert.deepEqual(kinds('test/wire'), [])
   assert.deepEqual(kinds('test/runtime'), ['network'])
   assert.deepEqual(kinds('test/interop'), ['network', 'peers'])
+  assert.deepEqual(kinds('test/plugins'), ['programs'])
 })

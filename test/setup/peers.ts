@@ -2,8 +2,8 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** `network`: namespaces and TUN devices. `peers`: real L2TP clients and servers in them. */
-export type Kind = 'network' | 'peers'
+/** `network`: namespaces and TUN devices. `peers`: real L2TP clients and servers in them. `programs`: what runs the examples of pages. */
+export type Kind = 'network' | 'peers' | 'programs'
 
 export interface Need {
   readonly package: string
@@ -15,6 +15,12 @@ export interface Need {
 
 export const NEEDS: readonly Need[] = [
   { kind: 'network', package: 'iproute2', program: 'ip', why: 'network namespaces and devices' },
+  {
+    kind: 'programs',
+    package: 'python3',
+    program: 'python3',
+    why: 'the Python programs of the pages on hooks',
+  },
   { kind: 'peers', package: 'iputils-ping', program: 'ping', why: 'the first packet through a session' },
   { kind: 'peers', package: 'user-mode-linux', program: 'linux.uml', why: 'a Linux kernel as a process' },
   { kind: 'peers', package: 'kmod', program: 'modprobe', why: 'loads PPP and L2TP into that kernel' },
@@ -27,6 +33,7 @@ export const NEEDS: readonly Need[] = [
 const USERS: Readonly<Record<Kind, readonly string[]>> = {
   network: ['test/dataplane/', 'test/runtime/', 'test/interop/', 'test/packaging', 'test/guide'],
   peers: ['test/interop/'],
+  programs: ['test/plugins/hook-pages'],
 }
 
 export interface Lack {
@@ -54,6 +61,7 @@ export function lackOf(kinds: readonly Kind[]): Lack | undefined {
     const remedy = `apt-get install --no-install-recommends ${list}`
     return { reason: `not installed: ${list}`, remedy, packages }
   }
+  if (kinds.every(kind => kind === 'programs')) return undefined
   if (process.geteuid?.() !== 0) return { reason: 'not root', remedy: 'run the tests as root', packages }
   if (!existsSync('/dev/net/tun')) return { reason: 'no /dev/net/tun', remedy: 'modprobe tun', packages }
   return undefined
@@ -68,7 +76,7 @@ export const mustHave = (kind: Kind): boolean => process.env.CI === 'true' && !(
 /** The `skip` option of a test. In CI the test runs, and fails for what is missing. */
 export function skipWithout(kind: Kind): string | false {
   if (kind === 'peers' && declined) return 'BURROW_TEST_PEERS=skip'
-  const lack = lackOf(['network', kind])
+  const lack = lackOf(kind === 'programs' ? [kind] : ['network', kind])
   return lack === undefined || mustHave(kind) ? false : `${lack.reason} (${lack.remedy})`
 }
 
