@@ -6,7 +6,7 @@ import { planProblems } from '../plugin/plan.ts'
 import { schemaProblems } from '../plugin/schema-problems.ts'
 import type { TunnelSecret } from '../protocol/config.ts'
 import { type Hidden, withoutSecrets } from './hidden.ts'
-import { folderOf } from './node/files.ts'
+import { besides, folderOf } from './node/files.ts'
 import { type ImportPlugin, importPlugin } from './node/import-plugin.ts'
 import { pluginList } from './plugin-list.ts'
 import { exposureWarnings, readSecrets } from './secrets.ts'
@@ -69,7 +69,7 @@ export async function loadConfig(file: string, importer: ImportPlugin = importPl
   return {
     file,
     dir: folderOf(file),
-    server: checked.server,
+    server: { ...checked.server, controlSocket: besides(file, checked.server.controlSocket) },
     secrets: read.secrets,
     plugins: loaded.plugins,
     deployments: list.deployments,

@@ -139,7 +139,11 @@ export const ServerConfig = z.strictObject({
     .boolean()
     .default(false)
     .describe('Set ip_forward and rp_filter while serving, and restore them.'),
-  controlSocket: z.string().min(1).default(DEFAULT_CONTROL_SOCKET).describe('For the other commands.'),
+  controlSocket: z
+    .string()
+    .min(1)
+    .default(DEFAULT_CONTROL_SOCKET)
+    .describe('For the other commands; relative to the folder of the config.'),
   log: Log.prefault({}).describe('What is written to standard error.'),
   transpiler: z
     .enum(TRANSPILERS)

@@ -378,3 +378,11 @@ test('a misspelt plugin is guessed', async () => {
   const [error] = await problems(`${LEAST}plugins:\n  - adress-pool`)
   assert.match(error?.message ?? '', /did you mean "address-pool"\?/)
 })
+
+test('a control socket is relative to the folder of the config, as every path is', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'burrow-config-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'burrow.yaml')
+  writeFileSync(file, 'gatewayAddress: 172.16.1.1\ncontrolSocket: run/burrow.sock\n')
+  assert.equal((await loadConfig(file)).server.controlSocket, join(folder, 'run/burrow.sock'))
+})
