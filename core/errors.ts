@@ -90,6 +90,8 @@ export interface ErrorPlace {
   readonly line?: number
   /** Name of the plugin concerned. */
   readonly plugin?: string
+  /** Where the config lists that plugin, `file:line`, when `file` is another one without a line. */
+  readonly listedAt?: string
   /** `address:port` of a peer. */
   readonly peer?: string
   /** Key or id of a session. */

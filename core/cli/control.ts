@@ -9,6 +9,15 @@ interface WhichServer {
 export async function controlSocketOf({ config, socket }: WhichServer): Promise<string> {
   if (socket !== undefined) return socket
   if (config === undefined) return DEFAULT_CONTROL_SOCKET
-  const { loadConfig } = await import('./server.ts')
-  return (await loadConfig(config)).server.controlSocket
+  const { controlSocketPath, loadConfig } = await import('./server.ts')
+  return plainPath(() => controlSocketPath(config)) ?? (await loadConfig(config)).server.controlSocket
+}
+
+/** Whatever is wrong with the file, the loader says it with its line. */
+function plainPath(read: () => string | undefined): string | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
 }

@@ -66,10 +66,11 @@ export function describeError(error: BurrowError, debug = false): string {
 }
 
 function describeOne(error: BurrowError, debug: boolean): string {
-  const { file, line, plugin, peer, session } = error.place
+  const { file, line, plugin, listedAt, peer, session } = error.place
   const places = [
     file === undefined ? undefined : line === undefined ? file : `${file}:${line}`,
     plugin === undefined ? undefined : `plugin ${plugin}`,
+    listedAt === undefined ? undefined : `listed at ${listedAt}`,
     peer === undefined ? undefined : `peer ${peer}`,
     session === undefined ? undefined : `session ${session}`,
   ].filter(place => place !== undefined)

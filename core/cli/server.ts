@@ -2,4 +2,5 @@
 export type { ConfigFile, LoadedConfig } from '../runtime/config-file.ts'
 export { loadConfig } from '../runtime/config-file.ts'
 export { configJsonSchema } from '../runtime/config-schema.ts'
+export { controlSocketPath } from '../runtime/control-socket-path.ts'
 export { Lns } from '../runtime/lns.ts'

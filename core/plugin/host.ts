@@ -27,6 +27,8 @@ interface HostParts {
   readonly shared?: SharedResources
   /** Names of the deployments, in the order of the config. */
   readonly deployments?: readonly string[]
+  /** Which of them a live session belongs to. */
+  readonly deploymentOf?: (session: SessionInfo) => string | undefined
 }
 
 /** What `burrow check` prints. */
@@ -82,6 +84,13 @@ export class PluginHost {
       void this.#closeUnused()
       throw error
     }
+  }
+
+  /** What tells two configs of a plugin apart. */
+  fingerprint(id: string): string {
+    const plain = (_key: string, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value)
+    const { options, written } = this.#plugins.find(plugin => plugin.id === id) ?? {}
+    return JSON.stringify([options, written], plain)
   }
 
   /** For the calls of a deployment; of none without a name. */
@@ -209,7 +218,7 @@ export class PluginHost {
     { id, deployment, plugin: { name }, onUnavailable }: LoadedPlugin,
     provide: PluginContext['provide'],
   ): PluginContext {
-    const { clock, random, log, configDir, server } = this.#parts
+    const { clock, random, log, configDir, server, deploymentOf = () => undefined } = this.#parts
     const serves =
       deployment === undefined ? [this.hooks, ...this.#deployments.values()] : [this.hooksOf(deployment)]
     return {
@@ -222,7 +231,7 @@ export class PluginHost {
       clock,
       random,
       configDir,
-      server: scopedServer(server, deployment),
+      server: scopedServer(server, deployment, deploymentOf),
       provide,
       // By the plugin's own name: of an address, a file or a port there is one, whichever deployments share it.
       shared: (key, make, close) => this.#shared.use(this, `${name} ${key}`, make, close),
@@ -244,16 +253,12 @@ export class PluginHost {
 }
 
 function problemOf(
-  { plugin, place }: LoadedPlugin,
+  { id, place }: LoadedPlugin,
   step: string,
   deadlineMs: Milliseconds,
   outcome: Exclude<Outcome, { kind: 'answer' }>,
 ): BurrowError {
   const code = step === 'check' || step === 'start' ? 'PLUGIN_START' : 'PLUGIN_FAULT'
   if (outcome.kind === 'threw') return blamed(code, place, outcome.error)
-  return new BurrowError(
-    'PLUGIN_TIMEOUT',
-    `"${plugin.name}" did not finish ${step} within ${deadlineMs} ms`,
-    place,
-  )
+  return new BurrowError('PLUGIN_TIMEOUT', `"${id}" did not finish ${step} within ${deadlineMs} ms`, place)
 }

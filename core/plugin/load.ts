@@ -102,13 +102,15 @@ export function blamed(
     const text = error instanceof Error ? error.message : String(error)
     return new BurrowError(code, text, place, { cause: error })
   }
-  // A place in another file keeps its own line.
-  const { file: _file, line: _line, ...unplaced } = place
-  const base = error.place.file === undefined ? place : unplaced
+  // A place in another file keeps its own line; without one, the line that led there is told beside it.
+  const { file: from, line: at, ...unplaced } = place
+  const { file, line } = error.place
+  const listed = file !== undefined && line === undefined && from !== undefined
+  const base = file === undefined ? place : unplaced
   return new BurrowError(
     error.code,
     error.message,
-    { ...base, ...error.place },
+    { ...base, ...(listed ? { listedAt: at === undefined ? from : `${from}:${at}` } : {}), ...error.place },
     { cause: error, also: error.also.map(one => blamed(code, place, one)) },
   )
 }

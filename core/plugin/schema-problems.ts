@@ -3,7 +3,7 @@ import type { ZodError, ZodType } from 'zod'
 import { BurrowError, ERRORS, type ErrorCode, type ErrorPlace } from '../errors.ts'
 import { nearest } from './nearest.ts'
 import { isMarkedSecret, nodesAt, type ValuePath } from './schema-nodes.ts'
-import { isSecretKey } from './secret-key.ts'
+import { isSecretKey, withoutUrlPassword } from './secret-key.ts'
 
 export interface Checked {
   /** Of the errors; a custom issue of the schema may name another as `params.code`. */
@@ -73,8 +73,7 @@ function valueText(value: unknown, hidden: boolean): string {
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'a mapping'
   if (hidden) return 'a value that is not shown'
-  // A URL may carry a password.
-  const text = JSON.stringify(value).replace(/\/\/[^/@\s]*@/g, '//***@')
+  const text = withoutUrlPassword(JSON.stringify(value))
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}...` : text
 }
 

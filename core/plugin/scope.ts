@@ -1,8 +1,13 @@
-/** What a plugin of a deployment sees of the server: its own pools under their names, and those of everybody. */
+/** What a plugin of a deployment sees of the server: its own pools under their names, those of everybody, its own sessions. */
+import type { SessionInfo } from '../protocol/outputs.ts'
 import type { ServerView } from './plugin.ts'
 
-/** `server` as the plugins of a deployment see it; those outside of all see the pools of each as `DEPLOYMENT/POOL`. */
-export function scopedServer(server: ServerView, deployment: string | undefined): ServerView {
+/** `server` as the plugins of a deployment see it; those outside of all see every session, and the pools of each as `DEPLOYMENT/POOL`. */
+export function scopedServer(
+  server: ServerView,
+  deployment: string | undefined,
+  deploymentOf: (session: SessionInfo) => string | undefined,
+): ServerView {
   if (deployment === undefined) return server
   const prefix = `${deployment}/`
   return {
@@ -10,16 +15,18 @@ export function scopedServer(server: ServerView, deployment: string | undefined)
     defaultZone: server.defaultZone,
     exposed: server.exposed,
     ownAddresses: () => server.ownAddresses(),
-    sessionsOf: user => server.sessionsOf(user),
+    sessionsOf: user => server.sessionsOf(user).filter(session => deploymentOf(session) === deployment),
     sessionHolding: lease => server.sessionHolding(lease),
     endSession: (key, cause, text) => server.endSession(key, cause, text),
     declarePool: (name, prefixes) => server.declarePool(prefix + name, prefixes),
-    pools: () =>
-      new Map(
-        [...server.pools()].flatMap(([name, prefixes]) => {
-          if (name.startsWith(prefix)) return [[name.slice(prefix.length), prefixes] as const]
-          return name.includes('/') ? [] : [[name, prefixes] as const]
-        }),
-      ),
+    pools: () => {
+      const all = [...server.pools()]
+      const own = all.filter(([name]) => name.startsWith(prefix))
+      // Its own last: of two of one name it is the one that counts.
+      return new Map([
+        ...all.filter(([name]) => !name.includes('/')),
+        ...own.map(([name, prefixes]) => [name.slice(prefix.length), prefixes] as const),
+      ])
+    },
   }
 }

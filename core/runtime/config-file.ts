@@ -9,7 +9,7 @@ import { type Hidden, withoutSecrets } from './hidden.ts'
 import { besides, folderOf } from './node/files.ts'
 import { type ImportPlugin, importPlugin } from './node/import-plugin.ts'
 import { pluginList } from './plugin-list.ts'
-import { exposureWarnings, readSecrets } from './secrets.ts'
+import { exposureWarnings, readSecrets, writableWarnings } from './secrets.ts'
 import { ServerConfig } from './server-config.ts'
 import { type ComposedYaml, composeYaml } from './yaml-references.ts'
 
@@ -74,7 +74,14 @@ export async function loadConfig(file: string, importer: ImportPlugin = importPl
     plugins: loaded.plugins,
     deployments: list.deployments,
     // A plugin file may be listed in several deployments.
-    warnings: [...new Set([...list.warnings, ...warnings, ...exposureWarnings(holders)])],
+    warnings: [
+      ...new Set([
+        ...list.warnings,
+        ...warnings,
+        ...writableWarnings(yaml.files),
+        ...exposureWarnings(holders),
+      ]),
+    ],
     files: yaml.files,
     hidden,
     locate: yaml.locate,

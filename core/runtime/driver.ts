@@ -274,8 +274,9 @@ export class Driver {
   #ask(askId: number, ask: Ask): void {
     if ('session' in ask) {
       // A name counts only once it is proven: before that, anybody could pose as a live user.
-      const { user, ...unproven } = ask.session
-      this.book.note('grant' in ask ? { ...unproven, user: ask.grant.user } : unproven)
+      const { user: _, ...unproven } = ask.session
+      const user = 'grant' in ask ? ask.grant.user : this.#live.get(ask.session.id)?.up.grant.user
+      this.book.note(user === undefined ? unproven : { ...unproven, user })
     }
     this.#parts.decisions.ask(askId, ask, verdict => {
       if (verdict.kind === 'deny') {

@@ -1,4 +1,5 @@
 /** Values of a log line: whatever text is in them, escaped. */
+import { BurrowError } from '../errors.ts'
 import { escapeText } from '../wire/escape.ts'
 
 const DEEPEST = 6
@@ -25,6 +26,9 @@ function escapeError(error: Error, depth: number): unknown {
   return {
     ...('code' in error ? { code: escapeValue(error.code, depth + 1) } : { name }),
     message: escapeText(message),
+    ...(error instanceof BurrowError
+      ? { place: escapeValue(error.place, depth + 1), remedy: error.remedy }
+      : {}),
     ...(stack === undefined
       ? {}
       : {

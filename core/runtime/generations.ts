@@ -89,8 +89,15 @@ export class Generations {
     return this.#sessions.get(id) ?? this.#bind(this.#sessions, id, 'sessions')
   }
 
-  /** Binds what lives to the current generation. */
+  /** The deployment of a live session. */
+  deploymentOf({ id }: SessionInfo): string | undefined {
+    return this.#sessions.get(id)?.deployment
+  }
+
+  /** Binds what lives to the current generation; what is gone by now stays gone. */
   move(subject: TunnelInfo | SessionInfo, deployment: string | undefined, login?: Login): void {
+    const isBound = 'tunnel' in subject ? this.#sessions.has(subject.id) : this.#tunnels.has(subject.key)
+    if (!isBound) return
     this.over(subject)
     const binding = 'tunnel' in subject ? this.ofSession(subject) : this.ofTunnel(subject)
     binding.deployment = deployment

@@ -15,7 +15,7 @@ import { Driver, type Trace } from './driver.ts'
 import { type DryRun, dryRun } from './dry-run.ts'
 import { type Explanation, explain } from './explain.ts'
 import { type Generation, Generations } from './generations.ts'
-import { withoutSecrets } from './hidden.ts'
+import { hidingLog, valueWithout, withoutSecrets } from './hidden.ts'
 import type { Kernel, OwnAddresses } from './node/kernel.ts'
 import { type ReloadOptions, type ReloadReport, refuseRestarts } from './reload.ts'
 import { RightToStay } from './right-to-stay.ts'
@@ -83,7 +83,7 @@ export class Lns {
     this.#opened = new UndoStack(log)
     this.#bounded = new BoundedLog(log, clock)
     this.#opened.push('the log', () => this.#bounded.close())
-    this.#first = this.#read(config, 1)
+    this.#first = hiding(config, () => this.#read(config, 1))
     this.#generations = new Generations(this.#first, unused => this.#stopHost(unused.host))
     const { name } = server.tun
     const mtuBytes = deviceMtuBytes(server)
@@ -188,7 +188,7 @@ export class Lns {
       await this.#openPlugins(this.#first.host.deciders())
     } catch (error) {
       await this.#opened.unwind()
-      throw error
+      throw hiddenIn(this.#config, error)
     }
   }
 
@@ -202,8 +202,10 @@ export class Lns {
   }
 
   /** Sets the plugins of a config up; opens nothing. */
-  #read({ server, plugins, deployments, dir }: LoadedConfig, number: number): Reading {
-    const { clock, random, log } = this.#world
+  #read({ server, plugins, deployments, dir, hidden }: LoadedConfig, number: number): Reading {
+    const { clock, random } = this.#world
+    const log = hidingLog(this.#world.log, hidden)
+    const tapFault = tapFaultsTo(this.#bounded)
     const pools = new Map<string, readonly Prefix[]>()
     const host = new PluginHost(plugins, {
       clock,
@@ -211,9 +213,10 @@ export class Lns {
       log,
       configDir: dir,
       server: this.#view(server, pools),
-      onTapFault: tapFaultsTo(this.#bounded),
+      onTapFault: fault => tapFault({ ...fault, error: valueWithout(fault.error, hidden) }),
       shared: this.#shared,
       deployments: deployments.map(({ name }) => name),
+      deploymentOf: session => this.#generations.deploymentOf(session),
     })
     const { defaultZone, interimIntervalS } = server
     return { number, host, deployments, defaultZone, interimIntervalS, pools }
@@ -279,8 +282,8 @@ export class Lns {
     if (event.kind !== 'sessionUp') return
     const { session } = event
     if (this.#generations.ofSession(session).generation.number >= this.#enforcedFrom) return
-    // When the driver has heard of it.
-    void Promise.resolve()
+    // When the driver has heard of it, and nothing else is being looked at.
+    this.#reloading = this.#reloading
       .then(() => this.#driver.update(session))
       .then(update => (update === undefined ? undefined : this.#rights.lookAt(update)))
       .catch(error => this.#world.log.error({ error, id: session.id }, 'the right to stay was not looked at'))
@@ -357,6 +360,8 @@ export class Lns {
         'stopped before every peer had acknowledged, or every session was closed',
       )
     await this.#routes.settled()
+    // What it has begun to open is closed again, or belongs to the plugins from now on.
+    await this.#reloading
     await this.#opened.unwind()
     log.info({}, 'stopped')
   }
@@ -388,3 +393,11 @@ export class Lns {
 /** A plugin's error may quote its options. */
 const hiddenIn = ({ hidden }: LoadedConfig, error: unknown): unknown =>
   error instanceof BurrowError ? withoutSecrets(error, hidden) : error
+
+function hiding<T>(config: LoadedConfig, run: () => T): T {
+  try {
+    return run()
+  } catch (error) {
+    throw hiddenIn(config, error)
+  }
+}

@@ -34,13 +34,14 @@ export interface Enforced {
 
 type Outcome = keyof Enforced
 
+const OTHER_DEPLOYMENT = 'it belongs to another deployment now'
+
 /** Directories are asked about so many at a time. */
 const AT_ONCE = 16
 
 interface Judgement {
   readonly grant: Grant
   readonly policy: SessionPolicy
-  readonly deployment: string | undefined
   readonly clear: boolean
 }
 
@@ -55,13 +56,19 @@ export class RightToStay {
   async enforce(): Promise<Enforced> {
     const { endpoint, driver } = this.#parts
     const count: Record<Outcome, number> = { stayed: 0, ended: 0, unclear: 0 }
-    for (const tunnel of endpoint.tunnels().filter(tunnel => this.#isOlder(tunnel)))
-      count.ended += await this.#lookAtTunnel(tunnel)
-    const sessions = driver.updates().filter(({ session }) => this.#isOlder(session))
+    const closed = new Set<string>()
+    for (const tunnel of endpoint.tunnels().filter(tunnel => this.#isOlder(tunnel))) {
+      const lost = await this.#lookAtTunnel(tunnel)
+      if (lost !== undefined) closed.add(tunnel.key)
+      count.ended += lost ?? 0
+    }
+    const sessions = driver
+      .updates()
+      .filter(({ session }) => this.#isOlder(session) && !closed.has(session.tunnel.key))
     const next = sessions[Symbol.iterator]()
     const worker = async () => {
       for (const update of next) {
-        if (driver.update(update.session) === undefined) continue
+        if (!this.#isUp(update.session)) continue
         const outcome = await this.lookAt(update)
         count[outcome]++
         if (outcome === 'unclear') count.stayed++
@@ -71,20 +78,22 @@ export class RightToStay {
     return count
   }
 
-  /** One session of an older generation that is up. */
+  /** One session that is up; nothing is to be looked at where it belongs to the generation of now. */
   async lookAt(update: SessionUpdate): Promise<Outcome> {
     const { endpoint, driver, generations } = this.#parts
     const { session } = update
     const from = generations.ofSession(session)
+    if (from.generation === generations.current) return 'stayed'
     const inquiry = new Inquiry()
     const judged = await this.#judge(update, from, inquiry)
     this.#parts.trail(session, inquiry.trail)
     if (typeof judged === 'string') return this.#end(session, judged)
     const unheld = await this.#take(update, judged.grant)
+    if (!this.#isUp(session)) return this.#giveUp(update)
     if (unheld !== undefined) return this.#end(session, unheld)
-    const { grant, policy, deployment, clear } = judged
+    const { grant, policy, clear } = judged
     if (!driver.act(now => endpoint.regrant(now, session.key, { grant, policy }))) return this.#giveUp(update)
-    await this.#move({ ...update, grant }, from, deployment)
+    await this.#move({ ...update, grant }, from)
     return clear ? 'stayed' : 'unclear'
   }
 
@@ -93,16 +102,27 @@ export class RightToStay {
     const { generations } = this.#parts
     const { session, grant } = update
     const from = generations.ofSession(session)
+    if (from.generation === generations.current) return 'stayed'
+    if (this.#deploymentNow(session, from) !== from.deployment) return this.#end(session, OTHER_DEPLOYMENT)
     const unheld = await this.#take(update, grant)
+    if (!this.#isUp(session)) return this.#giveUp(update)
     if (unheld !== undefined) return this.#end(session, unheld)
-    if (this.#parts.driver.update(session) === undefined) return this.#giveUp(update)
-    await this.#move(update, from, deploymentFor(generations.current, session.tunnel, from.login?.user))
+    await this.#move(update, from)
     return 'stayed'
   }
 
   passTunnel(tunnel: TunnelInfo): void {
     const { generations } = this.#parts
     generations.move(tunnel, deploymentFor(generations.current, tunnel))
+  }
+
+  #isUp(session: SessionInfo): boolean {
+    return this.#parts.driver.update(session) !== undefined
+  }
+
+  /** Where a login of this user would belong now. */
+  #deploymentNow(session: SessionInfo, { login }: Binding): string | undefined {
+    return deploymentFor(this.#parts.generations.current, session.tunnel, login?.user)
   }
 
   #isOlder(subject: TunnelInfo | SessionInfo): boolean {
@@ -112,8 +132,8 @@ export class RightToStay {
     return generation !== generations.current
   }
 
-  /** How many sessions its end takes along. */
-  async #lookAtTunnel(tunnel: TunnelInfo): Promise<number> {
+  /** How many sessions its end takes along; undefined: it stays. */
+  async #lookAtTunnel(tunnel: TunnelInfo): Promise<number | undefined> {
     const { endpoint, driver, generations, log } = this.#parts
     const deployment = deploymentFor(generations.current, tunnel)
     const why = endpoint.hasItsSecret(tunnel.key)
@@ -121,7 +141,7 @@ export class RightToStay {
       : 'its tunnel secret has changed'
     if (why === undefined) {
       generations.move(tunnel, deployment)
-      return 0
+      return undefined
     }
     const lost = driver.updates().filter(({ session }) => session.tunnel.key === tunnel.key).length
     log.info({ tunnel: tunnel.key, why }, 'the config lets this tunnel in no more; it ends')
@@ -134,32 +154,36 @@ export class RightToStay {
     hooks: ReturnType<Generation['host']['hooksOf']>,
     { tunnel }: { readonly tunnel: TunnelInfo },
   ): Promise<string | undefined> {
-    const verdict = await hooks.ask('admitTunnel', new Inquiry(), { tunnel })
+    const verdict = await hooks.ask('admitTunnel', new Inquiry(), readOnly({ tunnel }))
     return verdict?.kind === 'deny' ? verdict.reason : undefined
   }
 
   /** What it would be granted, or why it would not be let in. */
   async #judge(
     { session, leases }: SessionUpdate,
-    { login }: Binding,
+    from: Binding,
     inquiry: Inquiry,
   ): Promise<Judgement | string> {
     const { current } = this.#parts.generations
+    const { login } = from
+    // The users of another deployment are other people, whatever they are called.
+    const deployment = this.#deploymentNow(session, from)
+    if (deployment !== from.deployment) return OTHER_DEPLOYMENT
     const admitting = current.host.hooksOf(deploymentFor(current, session.tunnel))
     const admitted = await admitting.ask('admitSession', inquiry, readOnly({ session }))
     if (admitted?.kind === 'deny') return admitted.reason
-    const deployment = deploymentFor(current, session.tunnel, login?.user)
     const hooks = current.host.hooksOf(deployment)
     let initial: Grant = login?.grant ?? { user: '' }
     let clear = true
     if (login !== undefined) {
       const call = readOnly({ session, user: login.user, grant: login.grant })
       const verdict = await hooks.ask('revalidate', inquiry, call)
-      // Whoever let the user in, and still would, but does not say.
+      // Whoever let the user in, and still would, but does not say; or somebody could not be asked, and passed on.
       const isSilent =
         hooks.plugins('authenticate').has(login.plugin) && !hooks.plugins('revalidate').has(login.plugin)
+      const isUnsure = inquiry.trail.some(entry => entry.verdict === 'unavailable')
       if (verdict?.kind === 'deny') return verdict.reason
-      if (verdict === undefined && !isSilent) return 'no plugin knows this user any more'
+      if (verdict === undefined && !isSilent && !isUnsure) return 'no plugin knows this user any more'
       if (verdict?.kind === 'accept' && verdict.grant !== undefined)
         initial = { ...verdict.grant, user: login.grant.user }
       clear = verdict?.kind === 'accept'
@@ -169,7 +193,7 @@ export class RightToStay {
     const nothing = { zone: grant.zone ?? current.defaultZone, rules: [] }
     const policy = await hooks.refine('decidePolicy', inquiry, nothing, readOnly({ session, grant, leases }))
     if ('kind' in policy) return policy.reason
-    return { grant, policy, deployment, clear }
+    return { grant, policy, clear }
   }
 
   /** Lets the plugins of now take over the leases; why they do not. What they took goes with the session, for they share. */
@@ -181,38 +205,42 @@ export class RightToStay {
     return undefined
   }
 
-  /** It ended while it was looked at: its leases may have been taken after they were released. */
-  async #giveUp({ session, leases }: SessionUpdate): Promise<'ended'> {
+  /** It ended while it was looked at: its leases may have been taken after they were released, and go when all of it is gone. */
+  #giveUp({ session, leases }: SessionUpdate): 'ended' {
     const { driver, generations, log } = this.#parts
     const { host } = generations.current
-    await driver.book.gone(session.id)
-    for (const lease of leases)
-      await host
-        .releaseLease(lease)
-        .catch(error => log.error({ lease, error }, 'a lease could not be released'))
+    const failed = (error: unknown) => log.error({ leases, error }, 'a lease could not be released')
+    void driver.book
+      .gone(session.id)
+      .then(() => Promise.all(leases.map(lease => host.releaseLease(lease))))
+      .catch(failed)
     return 'ended'
   }
 
   /**
-   * Every accounting sink sees a whole session: one that the new generation lacks is told of an end, one that it brings of a
-   * start.
+   * Every accounting sink sees a whole session: one that the new generation lacks, or has with other options, is told of an end,
+   * one that it brings of a start.
    */
-  async #move(update: SessionUpdate, from: Binding, deployment: string | undefined): Promise<void> {
+  async #move(update: SessionUpdate, from: Binding): Promise<void> {
     const { generations } = this.#parts
-    const before = from.generation.host.hooksOf(from.deployment)
-    const after = generations.current.host.hooksOf(deployment)
+    const [old, now] = [from.generation.host, generations.current.host]
+    const [before, after] = [old.hooksOf(from.deployment), now.hooksOf(from.deployment)]
     const told = readOnly(update)
+    const isSame = (id: string) => old.fingerprint(id) === now.fingerprint(id)
     const only = (these: ReadonlySet<string>, those: ReadonlySet<string>) =>
-      new Set([...these].filter(plugin => !those.has(plugin)))
-    const [ending, going] = [before.plugins('sessionDown'), after.plugins('sessionDown')]
-    const reason = { cause: 'admin-reset', text: 'a new config without this plugin' } as const
+      new Set([...these].filter(id => !those.has(id) || !isSame(id)))
+    const ended = only(before.plugins('sessionDown'), after.plugins('sessionDown'))
     const came = only(after.plugins('sessionUp'), before.plugins('sessionUp'))
+    const reason = {
+      cause: 'admin-reset',
+      text: 'a new config without this plugin, or with other options',
+    } as const
     const letGo = generations.hold(from.generation)
-    generations.move(update.session, deployment, from.login)
+    generations.move(update.session, from.deployment, from.login)
     this.#parts.moved(update.session, generations.ofSession(update.session))
     // At once, so that neither comes after the end of the session.
     await Promise.all([
-      before.tellSome('sessionDown', { ...told, reason }, only(ending, going)),
+      before.tellSome('sessionDown', { ...told, reason }, ended),
       after.tellSome('sessionUp', told, came),
     ])
     letGo()
@@ -220,6 +248,8 @@ export class RightToStay {
 
   #end(session: SessionInfo, why: string): 'ended' {
     const { endpoint, driver, log } = this.#parts
+    // Its key may be another's by now.
+    if (!this.#isUp(session)) return 'ended'
     log.info({ user: session.user, id: session.id, why }, 'the config lets this session in no more; it ends')
     driver.act(now => endpoint.hangUp(now, session.key, { cause: 'admin-reset', text: why }))
     return 'ended'

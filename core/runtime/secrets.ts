@@ -1,7 +1,7 @@
 /** Tunnel secrets from where the config says that they are. */
 import { BurrowError } from '../errors.ts'
 import type { TunnelSecret } from '../protocol/config.ts'
-import { besides, firstLineOf, isReadableByOthers, variable } from './node/files.ts'
+import { besides, firstLineOf, isReadableByOthers, isWritableByOthers, variable } from './node/files.ts'
 import type { ServerConfig } from './server-config.ts'
 import type { PlacedYaml } from './yaml-places.ts'
 import { attempted } from './yaml-references.ts'
@@ -54,6 +54,13 @@ function sourceOf(
     return { key: 'secretEnv', what: `the variable ${secretEnv}`, read: () => variable(secretEnv) }
   }
   return { key: 'secret', what: 'the secret', read: () => secret }
+}
+
+/** For each file that says what is run, whether others can change it. */
+export function writableWarnings(files: Iterable<string>): readonly string[] {
+  return [...new Set(files)]
+    .filter(file => attempted(() => isWritableByOthers(file)))
+    .map(file => `${file} names what is run, and others can write it: chmod go-w ${file}`)
 }
 
 /** For each file that holds a secret, whether others can read it. One that is not there has its error already. */

@@ -27,6 +27,8 @@ export class SessionRoutes {
   #pools: readonly Prefix[] = []
   /** By SessionInfo.id. */
   readonly #held = new Map<string, Held>()
+  /** How many want a route: a pool and a session may want the same, and the kernel has it once. */
+  readonly #wanted = new Map<string, number>()
   /** One change after the other: an address may pass from a session that ends to one that begins. */
   #last: Promise<void> = Promise.resolve()
 
@@ -37,17 +39,21 @@ export class SessionRoutes {
   /** The pools that the kernel routes already. */
   begin(pools: readonly Prefix[]): void {
     this.#pools = pools
+    for (const route of pools.map(prefixText)) this.#want(route)
   }
 
   /** Other pools from now on. A session whose address is in none of them any more keeps a route of its own. */
   changePools(pools: readonly Prefix[]): void {
-    const [before, after] = [this.#pools, pools].map(list => [...new Set(list.map(prefixText))])
-    const missing = (these: readonly string[] = [], those: readonly string[] = []) =>
-      these.filter(one => !those.includes(one))
+    const before = this.#pools
     this.#pools = pools
-    this.#change('addRoutes', missing(after, before), 'a pool')
-    for (const held of this.#held.values()) this.#settle(held)
-    this.#change('deleteRoutes', missing(before, after), 'a pool')
+    const held = [...this.#held.values()]
+    const wanted = held.map(one => this.#routesOf(one))
+    this.#change(
+      [...pools.map(prefixText), ...wanted.flat()],
+      [...before.map(prefixText), ...held.flatMap(({ routes }) => routes)],
+      'a pool',
+    )
+    for (const [index, one] of held.entries()) one.routes = wanted[index] ?? []
   }
 
   take(event: Event): void {
@@ -64,7 +70,7 @@ export class SessionRoutes {
     } else if (event.kind === 'sessionDown') {
       const held = this.#held.get(event.session.id)
       this.#held.delete(event.session.id)
-      if (held !== undefined) this.#change('deleteRoutes', held.routes, held.user)
+      if (held !== undefined) this.#change([], held.routes, held.user)
     }
   }
 
@@ -75,32 +81,72 @@ export class SessionRoutes {
 
   /** Makes the routes of a session what they should be. */
   #settle(held: Held): void {
-    const single = held.leases
+    const { routes, user } = held
+    held.routes = this.#routesOf(held)
+    this.#change(held.routes, routes, user)
+  }
+
+  #routesOf({ leases, grant }: Held): readonly string[] {
+    const single = leases
       .map(({ value }) => value)
       .filter(address => !this.#pools.some(pool => contains(pool, address)))
-    const wanted = [...single.map(address => `${address}/32`), ...(held.grant.routes ?? [])]
-    const { routes, user } = held
-    held.routes = wanted
-    this.#change(
+    return [...single.map(address => `${address}/32`), ...(grant.routes ?? [])]
+  }
+
+  /** What is wanted now first: a route that passes from one to another is never gone in between. */
+  #change(wanted: readonly string[], unwanted: readonly string[], whose: string): void {
+    const added = wanted.filter(route => this.#want(route))
+    const gone = unwanted.filter(route => this.#unwant(route))
+    this.#apply(
       'addRoutes',
-      wanted.filter(route => !routes.includes(route)),
-      user,
+      added.filter(route => !gone.includes(route)),
+      whose,
     )
-    this.#change(
+    this.#apply(
       'deleteRoutes',
-      routes.filter(route => !wanted.includes(route)),
-      user,
+      gone.filter(route => !added.includes(route)),
+      whose,
     )
   }
 
-  #change(how: 'addRoutes' | 'deleteRoutes', routes: readonly string[], whose: string): void {
-    const { kernel, tunName, log } = this.#parts
+  /** True for the first. */
+  #want(route: string): boolean {
+    const before = this.#wanted.get(route) ?? 0
+    this.#wanted.set(route, before + 1)
+    return before === 0
+  }
+
+  /** True for the last. */
+  #unwant(route: string): boolean {
+    const left = (this.#wanted.get(route) ?? 0) - 1
+    if (left > 0) this.#wanted.set(route, left)
+    else this.#wanted.delete(route)
+    return left === 0
+  }
+
+  #apply(how: 'addRoutes' | 'deleteRoutes', routes: readonly string[], whose: string): void {
+    const { kernel, tunName } = this.#parts
     if (routes.length === 0) return
     this.#last = this.#last
       .then(() => kernel[how](tunName, routes))
+      // The kernel stops at the first that it refuses.
       .catch(error =>
-        log.warn({ error, routes, user: whose }, 'the kernel did not take the routes of a session'),
+        routes.length === 1 ? this.#refused(error, routes, whose) : this.#oneByOne(how, routes, whose),
       )
+  }
+
+  async #oneByOne(
+    how: 'addRoutes' | 'deleteRoutes',
+    routes: readonly string[],
+    whose: string,
+  ): Promise<void> {
+    const { kernel, tunName } = this.#parts
+    for (const route of routes)
+      await kernel[how](tunName, [route]).catch(error => this.#refused(error, [route], whose))
+  }
+
+  #refused(error: unknown, routes: readonly string[], whose: string): void {
+    this.#parts.log.warn({ error, routes, user: whose }, 'the kernel did not take the routes of a session')
   }
 }
 

@@ -192,14 +192,14 @@ test('a setup that returns a promise is told to open things at the start', async
   assert.match(error.message, /start\(\)/)
 })
 
-test("a plugin's own coded error that names another file, and no line in it, gets no line of the config", async () => {
+test("a plugin's own coded error that names another file, and no line in it, tells the plugin's line beside it", async () => {
   const bad = plain('bad', {
     start: () => {
       throw new BurrowError('ACCOUNTING_FILE', 'no such folder', { file: '/var/log/acct' })
     },
   })
   const error = await caught(() => scene().host(bad).start())
-  assert.deepEqual(error.place, { file: '/var/log/acct', plugin: 'bad' })
+  assert.deepEqual(error.place, { file: '/var/log/acct', plugin: 'bad', listedAt: `${FILE}:10` })
 })
 
 test("a plugin's own coded error that names another file keeps that place", async () => {

@@ -232,3 +232,12 @@ test('each remedy reads as an instruction', () => {
   )
   assert.deepEqual(others, [])
 })
+
+test('a config that others can write is warned of, included files too', async t => {
+  const folder = configFolder(t, { 'burrow.yaml': 'plugins: !include more.yaml', 'more.yaml': '[]' })
+  assert.deepEqual((await folder.load()).warnings, [])
+  chmodSync(folder.at('more.yaml'), 0o666)
+  const { warnings } = await folder.load()
+  assert.equal(warnings.length, 1)
+  assert.ok(warnings[0]?.includes(folder.at('more.yaml')))
+})

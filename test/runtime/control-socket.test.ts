@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,11 +7,14 @@ import { after, test } from 'node:test'
 import { z } from 'zod'
 import { BurrowError } from '../../core/errors.ts'
 import { checkedArguments } from '../../core/runtime/control-arguments.ts'
+import { controlSocketPath } from '../../core/runtime/control-socket-path.ts'
 import {
   askControlSocket,
   type ControlAnswer,
+  DEFAULT_CONTROL_SOCKET,
   openControlSocket,
 } from '../../core/runtime/node/control-socket.ts'
+import { run } from '../support/processes.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'burrow-control-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -53,10 +56,32 @@ test('a second server does not take the socket of a live one, but that of a dead
   await assert.rejects(openControlSocket(path, answers), { code: 'CONTROL_SOCKET' })
   assert.ok(await askControlSocket(path, 'sessions'))
   await first.close()
-  writeFileSync(path, '')
+  const dead = `require('net').createServer().listen(${JSON.stringify(path)}, () => process.kill(process.pid, 'SIGKILL'))`
+  await run([process.execPath, '-e', dead])
+  assert.ok(statSync(path).isSocket())
   const second = await openControlSocket(path, answers)
   assert.ok(await askControlSocket(path, 'sessions'))
   await second.close()
+})
+
+test('a file that is no socket is left as it is', async () => {
+  const path = join(folder, 'no-socket')
+  writeFileSync(path, 'somebody needs this')
+  await assert.rejects(openControlSocket(path, answers), { code: 'CONTROL_SOCKET' })
+  assert.equal(readFileSync(path, 'utf8'), 'somebody needs this')
+})
+
+test('the path in a config is found without its secrets, plugins and faults', () => {
+  const file = join(folder, 'burrow.yaml')
+  const pathIn = (text: string) => {
+    writeFileSync(file, text)
+    return controlSocketPath(file)
+  }
+  const rest = 'secrets: [{ name: x, secret: !env NOT_SET }]\nplugins: [./gone.mjs, { nonsense: 1 }]\n'
+  assert.equal(pathIn(`controlSocket: c.sock\n${rest}`), join(folder, 'c.sock'))
+  assert.equal(pathIn(rest), DEFAULT_CONTROL_SOCKET)
+  assert.equal(pathIn(`controlSocket: !env SOCKET\n${rest}`), undefined)
+  assert.equal(pathIn(`controlSocket: [1]\n${rest}`), undefined)
 })
 
 test('a path that cannot be used is a coded error', async () => {

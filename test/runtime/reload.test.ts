@@ -339,8 +339,7 @@ test('the kernel routes the pools of now, and each address that lives outside of
   await lns.reload(yaml({ pool: '10.9.0.0/24' }))
   await ann.hangUp()
   assert.deepEqual(lns.kernelLog.slice(before), [
-    'add routes burrow0 10.9.0.0/24',
-    `add routes burrow0 ${ann.address}/32`,
+    `add routes burrow0 10.9.0.0/24,${ann.address}/32`,
     'delete routes burrow0 172.16.1.0/29',
     `delete routes burrow0 ${ann.address}/32`,
   ])

@@ -6,7 +6,7 @@
  * Only the user that the server runs as, and root, may open it (mode 0600, and 0700 for a folder that is made for it), and whoever
  * may open it may do what the server can do: a `try` sends passwords over it. It is never reachable over a network.
  */
-import { mkdirSync, rmSync } from 'node:fs'
+import { lstatSync, mkdirSync, rmSync } from 'node:fs'
 import { connect, createServer, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { BurrowError, ERRORS, type ErrorCode, type ErrorPlace } from '../../errors.ts'
@@ -46,7 +46,7 @@ export async function openControlSocket(
   }
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    rmSync(path, { force: true })
+    removeDead(path)
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       // Ours alone from the start; a chmod afterwards would come a moment late.
@@ -71,6 +71,14 @@ export async function openControlSocket(
         server.close(() => resolve())
       }),
   }
+}
+
+/** A socket that a dead server left behind; anything else is somebody's file. */
+function removeDead(path: string): void {
+  const left = lstatSync(path, { throwIfNoEntry: false })
+  if (left === undefined) return
+  if (!left.isSocket()) throw new Error('there is a file of this name that is no socket')
+  rmSync(path)
 }
 
 /**

@@ -14,6 +14,8 @@ export const absolute = (file: string): string => resolve(file)
 
 export const folderOf = (file: string): string => dirname(resolve(file))
 
+export const isWritableByOthers = (file: string): boolean => (statSync(file).mode & 0o022) !== 0
+
 export const isReadableByOthers = (file: string): boolean => (statSync(file).mode & 0o077) !== 0
 
 export const variable = (name: string): string | undefined => process.env[name]
