@@ -12,7 +12,7 @@ import { chapProof, papProof } from '../../core/testing/proofs.ts'
 import { aFolder, anEnd, aSession } from '../../core/testing/samples.ts'
 import hookExec from '../../plugins/hook-exec/index.ts'
 import { Lines } from '../../plugins/hook-exec/lines.ts'
-import { secretsOf } from '../../plugins/hook-exec/runner.ts'
+import { secretsOf, without } from '../../plugins/hook-exec/runner.ts'
 import { isAlive } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
@@ -346,6 +346,24 @@ test('what proves a user, by whatever method, is kept out of the log', () => {
     new Set(['bb']),
   )
   assert.deepEqual(secretsOf({ v: 1, id: 'x', hook: 'tunnelUp' }), [])
+})
+
+for (const [what, line, whole, expected] of [
+  ['a whole one', 'say hunter2 hunter hunt', true, 'say *** *** hunt'],
+  ['one cut within a secret', 'say hunter2 hunt', false, 'say *** '],
+  ['one cut within a character of a secret', 'say p\ufffd', false, 'say '],
+  ['one that only ends like a secret', 'say hunt, unter', false, 'say hunt, unter'],
+  ['one cut within a repetition', 'say ababab', false, 'say '],
+] as const) {
+  test(`a line of standard error loses the secrets in it: ${what}`, () => {
+    assert.equal(without(line, ['hunter', 'hunter2', 'p\u00e4ss', 'abababc'], whole), expected)
+  })
+}
+
+test('a line of standard error that is cut within the password shows no part of it', async t => {
+  const { plugin } = await script(t, `cat > /dev/null; printf '%4090ssecret word\\n' '' >&2; ${ACCEPT}`)
+  await plugin.authenticate('hb@hb', papProof('secret word'))
+  assert.equal(plugin.log[0]?.fields.text, ' '.repeat(4090))
 })
 
 test('lines come whole whatever the pieces are, and long ones cut', () => {
