@@ -247,18 +247,23 @@ test('a program runs in cwd, and is found beside the config or in PATH', async t
   }
 })
 
-test('a program that others can change is worth a warning', async t => {
+test('a program that everybody can change is refused, and one that its group can is warned of', async t => {
   const folder = aFolder(t)
   writeFileSync(join(folder, 'hook'), '#!/bin/sh\n')
   const options = { hooks: ['authenticate'], command: ['./hook'] }
   for (const [mode, warnings] of [
     [0o755, 0],
-    [0o757, 1],
+    [0o775, 1],
   ] as const) {
     chmodSync(join(folder, 'hook'), mode)
     const plugin = await loadPlugin(hookExec, { options, configDir: folder })
     assert.equal(plugin.log.length, warnings)
   }
+  chmodSync(join(folder, 'hook'), 0o757)
+  await assert.rejects(loadPlugin(hookExec, { options, configDir: folder }), (error: BurrowError) => {
+    assert.deepEqual([error.code, error.place.file], ['HOOK_EXEC', 'config at '])
+    return true
+  })
 })
 
 for (const [what, options, code, at] of [
