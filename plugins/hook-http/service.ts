@@ -34,9 +34,11 @@ export class Service {
     this.#name = `${url.origin}${url.pathname}`
     this.#slots = new Slots(connections, waitingCalls)
     const kept = { keepAlive: true, maxSockets: connections, maxFreeSockets: connections }
+    const named = serverName === undefined ? {} : { servername: serverName }
     const agent =
       url.protocol === 'https:'
-        ? new TlsAgent({ ...kept, ...tls, ...(serverName === undefined ? {} : { servername: serverName }) })
+        ? // Said here, for NODE_TLS_REJECT_UNAUTHORIZED=0 is the default else.
+          new TlsAgent({ ...kept, ...tls, ...named, rejectUnauthorized: true })
         : new PlainAgent(kept)
     this.#target = { url, agent, headers, maxResponseBytes }
     const { breakerFailures: failures, breakerOpenMs: openMs } = options
