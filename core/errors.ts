@@ -37,7 +37,8 @@ export const ERRORS = {
   ACCOUNTING_FILE: 'make the folder of the accounting file exist and be writable',
   POLICY_INVALID: 'name zones and addresses that exist',
   // programs and services that answer hooks
-  HOOK_EXEC: 'make the program of `command` and the folder of `cwd` exist, and the program executable',
+  HOOK_EXEC:
+    'make the program of `command` and the folder of `cwd` exist, and the program executable, and not writable by everybody',
   HOOK_HTTP: 'mend the url, or the file of a certificate or key, at the line named',
   HOOK_TIMEOUT:
     'see why the program or service is slow; `timeoutMs` must stay below the deadline of the hook',

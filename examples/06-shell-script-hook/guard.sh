@@ -7,9 +7,12 @@ case $hook in
   admitTunnel)
     from=${call#*'"remote":{"address":"'}
     from=${from%%'"'*}
-    if grep -qxF -e "$from" denied.txt; then
-      echo '{"kind":"deny","reason":"its address is in denied.txt"}'
-    fi
+    grep -qxF -e "$from" denied.txt
+    case $? in
+      0) echo '{"kind":"deny","reason":"its address is in denied.txt"}' ;;
+      1) ;;         # not on the list: the next plugin is asked
+      *) exit 1 ;;  # the list cannot be read: a failure denies
+    esac
     ;;
   sessionUp | sessionDown)
     printf '%s\n' "$call" >> "$SESSIONS_FILE"

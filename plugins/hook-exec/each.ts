@@ -43,7 +43,9 @@ export class Each implements Runner {
     if (this.#stopped) throw failed('the program is stopped')
     const { program, clock, maxOutputBytes, said } = this.#parts
     const secrets = secretsOf(request)
-    const stderr = new Lines(LONGEST_STDERR_LINE_BYTES, line => said(child.pid, without(line, secrets)))
+    const stderr = new Lines(LONGEST_STDERR_LINE_BYTES, (line, whole) =>
+      said(child.pid, without(line, secrets, whole)),
+    )
     const output: Buffer[] = []
     let bytes = 0
     const child: Child = new Child({

@@ -41,8 +41,8 @@ export default definePlugin({
     return {
       ...tapJson(context, NAME, options, call => runner.ask(call)),
       check: () => {
-        const { file, isWritableByOthers } = find()
-        if (isWritableByOthers) log.warn({ file }, 'the program can be changed by others; chmod go-w it')
+        const { file, isWritableByGroup } = find()
+        if (isWritableByGroup) log.warn({ file }, 'the program can be changed by its group; chmod g-w it')
       },
       start: () => {
         find()

@@ -10,13 +10,13 @@ export interface Program {
   readonly args: readonly string[]
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
-  /** Whether others than its owner may change the file. */
-  readonly isWritableByOthers: boolean
+  /** Whether the group of the file may change it. */
+  readonly isWritableByGroup: boolean
 }
 
 const DEFAULT_PATH = '/usr/local/bin:/usr/bin:/bin'
 
-/** Throws HOOK_EXEC when there is no such program, or it may not be run. */
+/** Throws HOOK_EXEC when there is no such program, it may not be run, or everybody may change it. */
 export function findProgram(options: Options, configDir: string): Program {
   const env = environment(options)
   const cwd = resolve(configDir, options.cwd)
@@ -31,7 +31,11 @@ export function findProgram(options: Options, configDir: string): Program {
     const where = name.includes('/') ? candidates[0] : `${JSON.stringify(name)} in PATH (${env.PATH})`
     throw new BurrowError('HOOK_EXEC', `command[0]: there is no executable file ${where}`)
   }
-  return { file, args, cwd, env, isWritableByOthers: (statSync(file).mode & 0o022) !== 0 }
+  const { mode } = statSync(file)
+  // Whoever may write it is whoever the server runs as.
+  if ((mode & 0o002) !== 0)
+    throw new BurrowError('HOOK_EXEC', `command[0]: ${file} can be written by everybody: chmod o-w ${file}`)
+  return { file, args, cwd, env, isWritableByGroup: (mode & 0o020) !== 0 }
 }
 
 function isExecutable(file: string): boolean {

@@ -43,5 +43,25 @@ export function secretsOf({ proof }: HookRequest): readonly string[] {
   )
 }
 
-export const without = (line: string, secrets: readonly string[]): string =>
-  secrets.reduce((text, secret) => text.replaceAll(secret, '***'), line)
+/** A line without the secrets in it; one that was cut also without an end that may be the beginning of a secret. */
+export function without(line: string, secrets: readonly string[], whole: boolean): string {
+  // The longest first: a secret may stand within another.
+  const longestFirst = [...new Set(secrets)].sort((a, b) => b.length - a.length)
+  const masked = longestFirst.reduce((text, secret) => text.replaceAll(secret, '***'), line)
+  if (whole) return masked
+  // The last character may be cut too.
+  const text = masked.replace(/\ufffd$/, '')
+  return text.slice(0, Math.min(...longestFirst.map(secret => beginningAtEnd(text, secret)), text.length))
+}
+
+/** Where the longest beginning of `secret` stands with which `text` ends; else its length. */
+function beginningAtEnd(text: string, secret: string): number {
+  const first = secret.charAt(0)
+  for (
+    let at = text.indexOf(first, Math.max(0, text.length - secret.length));
+    at >= 0;
+    at = text.indexOf(first, at + 1)
+  )
+    if (secret.startsWith(text.slice(at))) return at
+  return text.length
+}

@@ -15,8 +15,8 @@ interface InHand {
   readonly timer: TimerHandle
 }
 
-/** A line of standard error may come after the answer to the call that it quotes. */
-const SECRETS_KEPT = 64
+/** Calls that ended and whose secrets are kept at least: a line of standard error may come after the answer. */
+const ENDED_KEPT = 64
 
 export class Worker {
   readonly ended: Promise<End>
@@ -25,7 +25,8 @@ export class Worker {
   readonly #inHand = new Map<string, InHand>()
   /** Told when a call left, so that another can come. */
   readonly #onRoom: () => void
-  #secrets: readonly string[] = []
+  /** Of the last calls that ended, the secrets of each. */
+  readonly #ended: (readonly string[])[] = []
   #answers = 0
   /** It gets no call any more, and ends with the last one that it has. */
   #retired = false
@@ -34,8 +35,8 @@ export class Worker {
     this.#parts = parts
     this.#onRoom = onRoom
     const stdout = new Lines(parts.maxOutputBytes, (line, whole) => this.#read(line, whole))
-    const stderr = new Lines(LONGEST_STDERR_LINE_BYTES, line =>
-      parts.said(this.pid, without(line, this.#secrets)),
+    const stderr = new Lines(LONGEST_STDERR_LINE_BYTES, (line, whole) =>
+      parts.said(this.pid, without(line, this.#secrets(), whole)),
     )
     this.#child = new Child({
       program: parts.program(),
@@ -69,7 +70,6 @@ export class Worker {
     // A call that ended stays in hand until its answer: the process is busy with it.
     const timer = this.#parts.clock.setTimer(timeoutMs, () => this.#overdue(call))
     this.#inHand.set(request.id, { call, timer })
-    this.#secrets = [...this.#secrets, ...secretsOf(request)].slice(-SECRETS_KEPT)
     this.#child.write(`${JSON.stringify(request)}\n`)
   }
 
@@ -97,6 +97,12 @@ export class Worker {
     this.#onRoom()
   }
 
+  /** Of every call that the process may still quote. */
+  #secrets(): readonly string[] {
+    const inHand = [...this.#inHand.values()].map(({ call }) => secretsOf(call.request))
+    return [...inHand, ...this.#ended].flat()
+  }
+
   #overdue(call: PooledCall): void {
     this.#drop(call)
     call.reject(new BurrowError('HOOK_TIMEOUT', `no answer within ${call.timeoutMs} ms`))
@@ -107,6 +113,9 @@ export class Worker {
   #drop({ request }: PooledCall): void {
     this.#inHand.get(request.id)?.timer.cancel()
     this.#inHand.delete(request.id)
+    this.#ended.push(secretsOf(request))
+    // All that were in hand may end at once.
+    if (this.#ended.length > Math.max(ENDED_KEPT, this.#parts.callsPerProcess)) this.#ended.shift()
     if (this.#retired && this.#inHand.size === 0) this.end()
   }
 

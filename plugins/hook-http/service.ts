@@ -26,6 +26,7 @@ export class Service {
   readonly #living = new Set<AbortController>()
   /** For people: without the query, which may hold a token. */
   readonly #name: string
+  #stopped = false
 
   constructor(parts: ServiceParts) {
     const { options, tls, clock, log } = parts
@@ -34,9 +35,11 @@ export class Service {
     this.#name = `${url.origin}${url.pathname}`
     this.#slots = new Slots(connections, waitingCalls)
     const kept = { keepAlive: true, maxSockets: connections, maxFreeSockets: connections }
+    const named = serverName === undefined ? {} : { servername: serverName }
     const agent =
       url.protocol === 'https:'
-        ? new TlsAgent({ ...kept, ...tls, ...(serverName === undefined ? {} : { servername: serverName }) })
+        ? // Said here, for NODE_TLS_REJECT_UNAUTHORIZED=0 is the default else.
+          new TlsAgent({ ...kept, ...tls, ...named, rejectUnauthorized: true })
         : new PlainAgent(kept)
     this.#target = { url, agent, headers, maxResponseBytes }
     const { breakerFailures: failures, breakerOpenMs: openMs } = options
@@ -53,6 +56,7 @@ export class Service {
   }
 
   async ask(call: JsonCall): Promise<unknown> {
+    if (this.#stopped) throw stopped()
     if (this.#breaker.isOpen) throw this.#leftAlone()
     const abort = new AbortController()
     const { signal } = abort
@@ -74,10 +78,10 @@ export class Service {
     }
   }
 
-  /** Every request is cancelled, every connection closed. */
+  /** Every request is cancelled, every connection closed; what is asked then fails, so that none is opened again. */
   stop(): void {
-    const stopped = new BurrowError('HOOK_FAILED', 'the plugin is stopped')
-    for (const abort of this.#living) abort.abort(stopped)
+    this.#stopped = true
+    for (const abort of this.#living) abort.abort(stopped())
     this.#target.agent.destroy()
   }
 
@@ -129,6 +133,8 @@ export class Service {
     )
   }
 }
+
+const stopped = (): BurrowError => new BurrowError('HOOK_FAILED', 'the plugin is stopped')
 
 /**
  * An answer that is of no use still shows a service that works: whoever dials with a name that it cannot stomach must not

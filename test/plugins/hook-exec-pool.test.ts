@@ -231,6 +231,22 @@ test('no password of a call gets into the log with standard error', async t => {
   assert.match(String(plugin.log[0]?.fields.text), /"user":"leak".*"password":"\*\*\*"/)
 })
 
+test('no password of many calls in hand gets into the log, nor when they have ended', async t => {
+  const plugin = await start(t, { callsPerProcess: 100 })
+  const held = Array.from({ length: 60 }, (_, index) =>
+    plugin.authenticate('hold', papProof(`secret-${index}-`)),
+  )
+  for (const [lines, user] of ['spill', 'release', 'spill'].entries()) {
+    assert.equal(await userOf(plugin.authenticate(user, papProof(`secret-of-${user}`))), user)
+    if (user === 'spill') await until('a line', () => plugin.log.length === Math.ceil((lines + 1) / 2))
+  }
+  await Promise.all(held)
+  assert.deepEqual(
+    plugin.log.map(({ fields }) => fields.text),
+    [61, 63].map(calls => `all: ${Array(calls).fill('***').join(' ')}`),
+  )
+})
+
 test('observers are told and wait for the answer, whatever it says', async t => {
   const folder = aFolder(t)
   const file = join(folder, 'events')

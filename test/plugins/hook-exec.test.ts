@@ -12,7 +12,7 @@ import { chapProof, papProof } from '../../core/testing/proofs.ts'
 import { aFolder, anEnd, aSession } from '../../core/testing/samples.ts'
 import hookExec from '../../plugins/hook-exec/index.ts'
 import { Lines } from '../../plugins/hook-exec/lines.ts'
-import { secretsOf } from '../../plugins/hook-exec/runner.ts'
+import { secretsOf, without } from '../../plugins/hook-exec/runner.ts'
 import { isAlive } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
@@ -247,18 +247,23 @@ test('a program runs in cwd, and is found beside the config or in PATH', async t
   }
 })
 
-test('a program that others can change is worth a warning', async t => {
+test('a program that everybody can change is refused, and one that its group can is warned of', async t => {
   const folder = aFolder(t)
   writeFileSync(join(folder, 'hook'), '#!/bin/sh\n')
   const options = { hooks: ['authenticate'], command: ['./hook'] }
   for (const [mode, warnings] of [
     [0o755, 0],
-    [0o757, 1],
+    [0o775, 1],
   ] as const) {
     chmodSync(join(folder, 'hook'), mode)
     const plugin = await loadPlugin(hookExec, { options, configDir: folder })
     assert.equal(plugin.log.length, warnings)
   }
+  chmodSync(join(folder, 'hook'), 0o757)
+  await assert.rejects(loadPlugin(hookExec, { options, configDir: folder }), (error: BurrowError) => {
+    assert.deepEqual([error.code, error.place.file], ['HOOK_EXEC', 'config at '])
+    return true
+  })
 })
 
 for (const [what, options, code, at] of [
@@ -346,6 +351,24 @@ test('what proves a user, by whatever method, is kept out of the log', () => {
     new Set(['bb']),
   )
   assert.deepEqual(secretsOf({ v: 1, id: 'x', hook: 'tunnelUp' }), [])
+})
+
+for (const [what, line, whole, expected] of [
+  ['a whole one', 'say hunter2 hunter hunt', true, 'say *** *** hunt'],
+  ['one cut within a secret', 'say hunter2 hunt', false, 'say *** '],
+  ['one cut within a character of a secret', 'say p\ufffd', false, 'say '],
+  ['one that only ends like a secret', 'say hunt, unter', false, 'say hunt, unter'],
+  ['one cut within a repetition', 'say ababab', false, 'say '],
+] as const) {
+  test(`a line of standard error loses the secrets in it: ${what}`, () => {
+    assert.equal(without(line, ['hunter', 'hunter2', 'p\u00e4ss', 'abababc'], whole), expected)
+  })
+}
+
+test('a line of standard error that is cut within the password shows no part of it', async t => {
+  const { plugin } = await script(t, `cat > /dev/null; printf '%4090ssecret word\\n' '' >&2; ${ACCEPT}`)
+  await plugin.authenticate('hb@hb', papProof('secret word'))
+  assert.equal(plugin.log[0]?.fields.text, ' '.repeat(4090))
 })
 
 test('lines come whole whatever the pieces are, and long ones cut', () => {

@@ -55,6 +55,12 @@ test('a service is asked over TLS when its certificate can be trusted, else not'
   assert.equal(await login(t, url, {}), 'HOOK_FAILED')
 })
 
+test('no variable of the environment turns the check of certificates off', async t => {
+  process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0'
+  t.after(() => delete process.env.NODE_TLS_REJECT_UNAUTHORIZED)
+  assert.equal(await login(t, await service(t), {}), 'HOOK_FAILED')
+})
+
 test('the certificate must have the name of the url, or the one of the option', async t => {
   const url = (await service(t)).replace('127.0.0.1', 'localhost')
   assert.equal(await login(t, url, { caFile: 'ca.pem' }), 'HOOK_FAILED')

@@ -194,6 +194,15 @@ test('stop cancels every request, and closes every connection', async t => {
   assert.equal(plugin.clock.pending, 0)
 })
 
+test('a lease that is released after the stop fails at once, and opens no connection', async t => {
+  const { url, calls, connections } = await service(t, () => null)
+  const plugin = await start(t, url)
+  await plugin.host.stop()
+  const lease = { owner: 'hook-http', kind: 'ipv4', value: '10.0.0.9', id: 'nine' } as const
+  await assert.rejects(plugin.releaseLease(lease), { code: 'HOOK_FAILED' })
+  assert.deepEqual([calls.length, connections()], [0, 0])
+})
+
 test('a lease that comes after its call ended is released', async t => {
   const { opened, open } = gate()
   const { url, calls } = await service(t, async call => {

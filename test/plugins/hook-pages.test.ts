@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import type { BurrowError } from '../../core/errors.ts'
 import { Inquiry, type TapFault } from '../../core/hooks/guard.ts'
 import { HookSet } from '../../core/hooks/hook-set.ts'
 import { HOOKS, type HookName } from '../../core/hooks/hooks.ts'
@@ -61,6 +62,26 @@ test('the sh program of hook-exec denies addresses, and keeps a file of sessions
   )
   assert.deepEqual(plugin.faults, [])
 })
+
+for (const [where, text] of [
+  ['the page', blocks('plugins/hook-exec/README.md', 'sh')[0] ?? ''],
+  ['example 06', read('examples/06-shell-script-hook/guard.sh')],
+] as const) {
+  test(`the sh program of ${where} denies every address when its deny list cannot be read`, async t => {
+    const configDir = aFolder(t)
+    writeFileSync(join(configDir, 'guard.sh'), text, { mode: 0o755 })
+    const options = { command: ['./guard.sh'], hooks: ['admitTunnel'] }
+    const { host, faults } = await startPlugin(t, hookExec, { options, configDir })
+    const admit = () => host.hooks.ask('admitTunnel', new Inquiry(), { tunnel: aTunnel() })
+    assert.equal((await admit())?.kind, 'deny')
+    assert.deepEqual(
+      faults.map(({ error }) => (error as BurrowError).code),
+      ['HOOK_FAILED'],
+    )
+    writeFileSync(join(configDir, 'denied.txt'), '')
+    assert.equal(await admit(), undefined)
+  })
+}
 
 test('the Python program of hook-exec authenticates with PAP and CHAP', python, async t => {
   const configDir = program(t, 'plugins/hook-exec/README.md', 'python', 'users.py')

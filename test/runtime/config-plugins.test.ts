@@ -1,11 +1,12 @@
 /** Plugins from outside of the tree: files and npm packages, in JavaScript and TypeScript, and how they fail. */
 import assert from 'node:assert/strict'
-import { chmodSync, cpSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type ConfigFolder, configFolder, pluginSource } from '../support/config-folder.ts'
 import { ROOT } from '../support/imports.ts'
 import { run } from '../support/processes.ts'
+import { until } from '../support/until.ts'
 
 const NATIVE = Boolean((process.features as { typescript?: unknown }).typescript)
 const TYPESCRIPT = `import { definePlugin, z } from 'burrow'
@@ -173,6 +174,25 @@ for (const [what, entry, source, code, says] of [
     assert.doesNotMatch(problem?.message ?? '', /\?content=/)
   })
 }
+
+test('a server serves on while Node is asked for the place of a syntax error', async t => {
+  // In place of Node: it tells the place when the event loop of this process has turned.
+  const node = `#!/bin/sh
+exec >&2; cd "\${0%/*}"; : > asked
+for turn in $(seq 1000); do [ -e go ] && break; sleep 0.01; done
+echo "$2:7"; echo "SyntaxError: Unexpected identifier 'b'"`
+  const folder = configFolder(t, { 'burrow.yaml': 'plugins: [./a.mjs]', 'a.mjs': 'a b' })
+  folder.write({ node }, 0o755)
+  const { execPath } = process
+  process.execPath = folder.at('node')
+  t.after(() => {
+    process.execPath = execPath
+  })
+  const problems = folder.problems()
+  await until('the question', () => existsSync(folder.at('asked')))
+  folder.write({ go: '' })
+  assert.match((await problems)[0]?.message ?? '', /a\.mjs:7: Unexpected identifier/)
+})
 
 test('a module that never finishes loading is the named culprit', async t => {
   const folder = configFolder(t, {

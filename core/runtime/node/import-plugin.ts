@@ -1,9 +1,10 @@
 /** Finds and loads the plugins that a config lists: ours by name, others as npm packages or files. */
 
-import { spawnSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
 import { sha256 } from '../../crypto.ts'
 import { BurrowError } from '../../errors.ts'
 import { BUILT_IN, importBuiltIn } from '../../plugin/builtin.ts'
@@ -41,8 +42,8 @@ export const importPlugin: ImportPlugin = async (name, origin) => {
   else if (isTypeScript(file) && !NATIVE_TYPESCRIPT)
     throw new BurrowError('PLUGIN_TYPESCRIPT', typeScript(name))
   const url = isPath(name) ? `${pathToFileURL(file)}?${version(file, content)}` : pathToFileURL(file).href
-  const module = await loaded(name, url).catch(error => {
-    throw moduleError(name, file, error)
+  const module = await loaded(name, url).catch(async error => {
+    throw await moduleError(name, file, error)
   })
   const plugin = checked(name, module)
   warnOfAnotherBurrow(name, file, origin)
@@ -105,7 +106,7 @@ async function loaded(name: string, url: string): Promise<{ readonly default?: u
   }
 }
 
-function moduleError(name: string, file: string, error: unknown): BurrowError {
+async function moduleError(name: string, file: string, error: unknown): Promise<BurrowError> {
   if (error instanceof BurrowError && error.code === 'PLUGIN_TIMEOUT') return error
   const { code, message, stack } = error instanceof Error ? (error as NodeJS.ErrnoException) : wrapped(error)
   if (code === 'ERR_UNKNOWN_FILE_EXTENSION' && /\.[cm]?ts"?/.test(message))
@@ -116,7 +117,7 @@ function moduleError(name: string, file: string, error: unknown): BurrowError {
       { cause: error },
     )
   const where =
-    placeIn(stack ?? message) ?? (error instanceof SyntaxError ? syntaxErrorIn(file, message) : file)
+    placeIn(stack ?? message) ?? (error instanceof SyntaxError ? await syntaxErrorIn(file, message) : file)
   const advice = /Cannot find package 'burrow'/.test(message)
     ? `; run \`npm install burrow\` in ${folderOf(file)}, so that the plugin finds it from there`
     : ''
@@ -137,10 +138,20 @@ function placeIn(stack: string): string | undefined {
 }
 
 /** Node keeps the place of a syntax error to itself, and prints it. */
-function syntaxErrorIn(file: string, message: string): string {
-  const { stderr } = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8', timeout: IMPORT_MS })
+async function syntaxErrorIn(file: string, message: string): Promise<string> {
+  const stderr = await complaintOf(file)
   const [, place] = /^(\/.*:\d+)$/m.exec(stderr) ?? []
   return place !== undefined && stderr.includes(message) ? place : `${file}, or a module that it imports`
+}
+
+/** What Node prints of a file that it cannot parse. A server that reloads serves on meanwhile. */
+async function complaintOf(file: string): Promise<string> {
+  const limits = { timeout: IMPORT_MS, killSignal: 'SIGKILL' } as const
+  try {
+    return (await promisify(execFile)(process.execPath, ['--check', file], limits)).stderr
+  } catch (error) {
+    return (error as { readonly stderr?: string }).stderr ?? ''
+  }
 }
 
 function checked(name: string, module: { readonly default?: unknown }): AnyPlugin {

@@ -8,9 +8,11 @@ interface Call {
   readonly id: string
   readonly hook: string
   readonly user?: string
+  readonly proof?: { readonly password: string }
 }
 
 const held: Call[] = []
+const passwords: string[] = []
 const say = (line: string) => process.stdout.write(`${line}\n`)
 const accept = ({ id, user = '' }: Call, as = user) =>
   say(JSON.stringify({ id, verdict: { kind: 'accept', user: as } }))
@@ -35,10 +37,15 @@ const ACTS: Readonly<Record<string, (call: Call) => void>> = {
     process.stderr.write(`${JSON.stringify(call)}\n`)
     accept(call)
   },
+  spill: call => {
+    process.stderr.write(`all: ${passwords.join(' ')}\n`)
+    accept(call)
+  },
 }
 
 createInterface({ input: process.stdin }).on('line', line => {
   const call: Call = JSON.parse(line)
+  passwords.push(call.proof?.password ?? '')
   const act = ACTS[call.user ?? ''] ?? accept
   act(call)
 })
