@@ -97,6 +97,7 @@ const REFUSED: readonly (readonly [what: string, args: readonly string[]])[] = [
   ['a module of Node', ['http']],
   ['a word of the config', ['deployment']],
   ['a name beyond the length of npm', [`o${'t'.repeat(214)}`]],
+  ['a name that no server loads', [`o${'t'.repeat(64)}`]],
   ['no such hook', ['otp', '--hook', 'dns']],
   ['a folder with something in it', ['otp', '--dir', 'full']],
   ['a file', ['otp', '--dir', 'full/mine']],

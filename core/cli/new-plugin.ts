@@ -5,6 +5,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { BurrowError } from '../errors.ts'
 import { BUILT_IN } from '../plugin/builtin.ts'
+import { PLUGIN_NAME } from '../plugin/plugin.ts'
 import { TEMPLATES, VERSION } from './package-root.ts'
 
 /** What a plugin of the template does, by the name that --hook has for it. */
@@ -59,6 +60,8 @@ function pluginName(name: string): string {
     )
   if (BUILT_IN.includes(plugin)) throw usage(`"${plugin}" is a plugin of Burrow itself`)
   if (TAKEN.has(plugin) || isBuiltin(plugin)) throw usage(`"${plugin}" already means something else`)
+  if (!PLUGIN_NAME.test(plugin))
+    throw usage(`"${plugin}" is longer than a plugin's name may be: 64 characters`)
   return plugin
 }
 
