@@ -1,8 +1,9 @@
 /** What whoever has no checkout gets: the packed Burrow makes a plugin, which installs, compiles, passes its test and serves. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { burrowSource } from '../core/cli/burrow-source.ts'
 import { aFolder } from '../core/testing/samples.ts'
 import { BURROW } from './support/burrow.ts'
 import { ROOT } from './support/imports.ts'
@@ -25,8 +26,10 @@ test('a plugin made by the packed Burrow installs, compiles under strict, passes
   const strange = files.filter(path => /^(?:test|tools|node_modules|dist\/(?!core\/|plugins\/))/.test(path))
   assert.deepEqual(strange, [])
 
-  await shell(`node_modules/.bin/burrow plugin new otp --burrow ${tarball}`, folder)
+  await shell('npx burrow plugin new otp', folder)
   const otp = join(folder, 'otp')
+  const { devDependencies } = JSON.parse(readFileSync(join(otp, 'package.json'), 'utf8'))
+  assert.equal(devDependencies.burrow, `file:${tarball}`, 'the same package again, whatever the registry has')
   await shell('npm install', otp)
   await shell('npm run build', otp)
   const { stdout } = await shell('npm test', otp)
@@ -64,6 +67,38 @@ test('a plugin made by the packed Burrow installs, compiles under strict, passes
   assert.equal((await dial('wrong')).code, 4, 'the new plugin refuses')
   assert.match(server.stderr(), /wrong password/, 'and says why')
 })
+
+test('a plugin made from a checkout is built with that checkout', async t => {
+  const dir = join(aFolder(t), 'otp')
+  const made = await run([...BURROW, 'plugin', 'new', 'otp', '--dir', dir])
+  assert.equal(made.code, 0, made.stderr)
+  const { devDependencies, peerDependenciesMeta } = JSON.parse(
+    readFileSync(join(dir, 'package.json'), 'utf8'),
+  )
+  assert.equal(devDependencies.burrow, `file:${realpathSync(ROOT)}`)
+  assert.deepEqual(peerDependenciesMeta, { burrow: { optional: true } }, 'npm never looks for it by itself')
+})
+
+const SOURCES: readonly (readonly [
+  what: string,
+  manifest: object,
+  at: string,
+  source: (folder: string) => string | undefined,
+])[] = [
+  ['a path of the project', { dependencies: { burrow: 'file:b.tgz' } }, '', folder => `file:${folder}/b.tgz`],
+  ['a path elsewhere', { devDependencies: { burrow: 'file:/opt/b.tgz' } }, '', () => 'file:/opt/b.tgz'],
+  ['another spec', { dependencies: { burrow: 'github:acme/burrow' } }, '', () => 'github:acme/burrow'],
+  ['what pnpm keeps', { dependencies: { burrow: 'file:b' } }, '.pnpm/b/node_modules', dir => `file:${dir}/b`],
+  ['nothing of the project', { dependencies: { other: '^1.0.0' } }, '', () => undefined],
+]
+
+for (const [what, manifest, at, source] of SOURCES) {
+  test(`an installed Burrow comes from where its project says: ${what}`, t => {
+    const folder = aFolder(t)
+    writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
+    assert.equal(burrowSource(join(folder, 'node_modules', at, 'burrow')), source(folder))
+  })
+}
 
 for (const hook of HOOKS) {
   test(`the template of ${hook} is a package of its name, and its tests pass`, async t => {
