@@ -118,7 +118,7 @@ function moduleError(name: string, file: string, error: unknown): BurrowError {
   const where =
     placeIn(stack ?? message) ?? (error instanceof SyntaxError ? syntaxErrorIn(file, message) : file)
   const advice = /Cannot find package 'burrow'/.test(message)
-    ? `; run \`npm install burrow\` in ${folderOf(file)}, so that the plugin finds it from there`
+    ? `; install the file that \`npm pack\` makes of Burrow in ${folderOf(file)}, so that the plugin finds it from there`
     : ''
   const text = `plugin "${name}" does not load: ${where}: ${withoutQuery(message)}${advice}`
   return new BurrowError('PLUGIN_MODULE', text, {}, { cause: error })
