@@ -1,7 +1,16 @@
 /** What whoever has no checkout gets: the packed Burrow makes a plugin, which installs, compiles, passes its test and serves. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join, posix } from 'node:path'
 import { test } from 'node:test'
 import { burrowSource } from '../core/cli/burrow-source.ts'
 import { aFolder } from '../core/testing/samples.ts'
@@ -25,6 +34,16 @@ test('a plugin made by the packed Burrow installs, compiles under strict, passes
   assert.ok(files.includes('templates/plugin/common/gitignore'))
   const strange = files.filter(path => /^(?:test|tools|node_modules|dist\/(?!core\/|plugins\/))/.test(path))
   assert.deepEqual(strange, [])
+
+  const leadsNowhere = files
+    .filter(path => path.endsWith('.md'))
+    .flatMap(page =>
+      [...readFileSync(join(ROOT, page), 'utf8').matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)/g)].map(
+        ([, to = '']) => posix.join(posix.dirname(page), to),
+      ),
+    )
+    .filter(to => !files.some(path => path === to || path.startsWith(`${to}/`)))
+  assert.deepEqual(leadsNowhere, ['test/README.md'], 'the page that README.md says is for a checkout')
 
   await shell('npx burrow plugin new otp', folder)
   const otp = join(folder, 'otp')
@@ -66,6 +85,24 @@ test('a plugin made by the packed Burrow installs, compiles under strict, passes
   assert.match(welcome.stdout, /up: 10\.99\.0\.2 -> 10\.99\.0\.1/)
   assert.equal((await dial('wrong')).code, 4, 'the new plugin refuses')
   assert.match(server.stderr(), /wrong password/, 'and says why')
+})
+
+test('what is packed is built from the sources of now, and holds nothing of those before', async t => {
+  const copy = aFolder(t)
+  const listed = await shell('git ls-files --cached --others --exclude-standard', ROOT)
+  for (const path of listed.stdout.split('\n').filter(path => existsSync(join(ROOT, path)) && path !== ''))
+    cpSync(join(ROOT, path), join(copy, path))
+  // With the stamp of this lock file among them: nothing is installed anew.
+  mkdirSync(join(copy, 'node_modules'))
+  for (const name of readdirSync(join(ROOT, 'node_modules')))
+    symlinkSync(join(ROOT, 'node_modules', name), join(copy, 'node_modules', name))
+  mkdirSync(join(copy, 'dist', 'core'), { recursive: true })
+  writeFileSync(join(copy, 'dist', 'core', 'stale.js'), '')
+  const { stdout } = await shell('npm pack --json --dry-run --ignore-scripts=false', copy)
+  const [{ files }] = JSON.parse(stdout.slice(stdout.indexOf('[\n')))
+  const paths = files.map(({ path }: { readonly path: string }) => path)
+  assert.ok(paths.includes('dist/core/cli/main.js'))
+  assert.ok(!paths.includes('dist/core/stale.js'))
 })
 
 test('a plugin made from a checkout is built with that checkout', async t => {
