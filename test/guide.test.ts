@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { aFolder } from '../core/testing/samples.ts'
 import { ROOT } from './support/imports.ts'
 import { makeNetns, skipWithoutNetns } from './support/netns.ts'
-import { packBurrow } from './support/packed.ts'
 import { run, start } from './support/processes.ts'
 
 const DEADLINE_MS = 240_000
@@ -20,7 +20,7 @@ const blocks: readonly Block[] = [
 ].map(([, language = '', text = '']) => ({ language, text }))
 
 test('who follows the guide to the first hook gets where it leads', { skip: skipWithoutNetns }, async t => {
-  const { folder, tarball } = await packBurrow(t)
+  const folder = aFolder(t)
   const { name: netns } = makeNetns(t)
   const bin = join(folder, 'bin')
   // Root in a namespace of its own; and a signal reaches Burrow, not an npx that keeps it.
@@ -33,16 +33,20 @@ test('who follows the guide to the first hook gets where it leads', { skip: skip
   const env = {
     PATH: `${bin}:${process.env.PATH}`,
     npm_config_prefer_offline: 'true',
+    // Packing builds anew: not below the tests that run from what is built.
+    npm_config_ignore_scripts: 'true',
+    // Each thing that it asks the registry for.
+    npm_config_loglevel: 'http',
     NODE_TEST_CONTEXT: undefined,
   }
   let cwd = folder
   let output = ''
   const ran: string[] = []
+  const asked: string[] = []
 
   const follow: Readonly<Record<string, (text: string) => void | Promise<void>>> = {
     sh: async text => {
-      // The registry does not have the Burrow of this checkout.
-      const script = text.replace('plugin new otp', `plugin new otp --burrow ${tarball}`)
+      const script = text.replaceAll('~/burrow', ROOT)
       ran.push(...text.trim().split('\n'))
       if (/ serve /.test(script)) {
         const server = start(['sh', '-c', `exec ${script}`], { cwd, env })
@@ -53,8 +57,8 @@ test('who follows the guide to the first hook gets where it leads', { skip: skip
       const { code, stdout, stderr } = await run(['sh', '-ec', script], { cwd, env, deadlineMs: DEADLINE_MS })
       output = stdout + stderr
       assert.equal(code, 0, `${script}\n${output}`)
-      const [, into] = /^cd (\S+)$/m.exec(script) ?? []
-      if (into !== undefined) cwd = join(cwd, into)
+      for (const [, into = ''] of script.matchAll(/^cd (\S+)$/gm)) cwd = join(cwd, into)
+      asked.push(...output.split('\n').filter(line => line.startsWith('npm http')))
     },
     text: text => {
       for (const line of text.trim().split('\n')) assert.ok(output.includes(line), `${line}\nin\n${output}`)
@@ -66,6 +70,12 @@ test('who follows the guide to the first hook gets where it leads', { skip: skip
   }
   for (const { language, text } of blocks) await (follow[language] ?? write)(text)
 
+  assert.ok(asked.some(line => line.includes('/fast-check')))
+  assert.deepEqual(
+    asked.filter(line => /https?:\S*\/burrow\b/.test(line)),
+    [],
+    'the registry has a stranger of that name',
+  )
   assert.equal(ran.filter(line => line === 'npm test').length, 2)
   assert.ok(ran.some(line => line.startsWith('sudo npx burrow serve')))
 })

@@ -1,8 +1,18 @@
 /** What whoever has no checkout gets: the packed Burrow makes a plugin, which installs, compiles, passes its test and serves. */
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join, posix } from 'node:path'
 import { test } from 'node:test'
+import { burrowSource } from '../core/cli/burrow-source.ts'
 import { aFolder } from '../core/testing/samples.ts'
 import { BURROW } from './support/burrow.ts'
 import { ROOT } from './support/imports.ts'
@@ -25,8 +35,20 @@ test('a plugin made by the packed Burrow installs, compiles under strict, passes
   const strange = files.filter(path => /^(?:test|tools|node_modules|dist\/(?!core\/|plugins\/))/.test(path))
   assert.deepEqual(strange, [])
 
-  await shell(`node_modules/.bin/burrow plugin new otp --burrow ${tarball}`, folder)
+  const leadsNowhere = files
+    .filter(path => path.endsWith('.md'))
+    .flatMap(page =>
+      [...readFileSync(join(ROOT, page), 'utf8').matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)/g)].map(
+        ([, to = '']) => posix.join(posix.dirname(page), to),
+      ),
+    )
+    .filter(to => !files.some(path => path === to || path.startsWith(`${to}/`)))
+  assert.deepEqual(leadsNowhere, ['test/README.md'], 'the page that README.md says is for a checkout')
+
+  await shell('npx burrow plugin new otp', folder)
   const otp = join(folder, 'otp')
+  const { devDependencies } = JSON.parse(readFileSync(join(otp, 'package.json'), 'utf8'))
+  assert.equal(devDependencies.burrow, `file:${tarball}`, 'the same package again, whatever the registry has')
   await shell('npm install', otp)
   await shell('npm run build', otp)
   const { stdout } = await shell('npm test', otp)
@@ -65,6 +87,56 @@ test('a plugin made by the packed Burrow installs, compiles under strict, passes
   assert.match(server.stderr(), /wrong password/, 'and says why')
 })
 
+test('what is packed is built from the sources of now, and holds nothing of those before', async t => {
+  const copy = aFolder(t)
+  const listed = await shell('git ls-files --cached --others --exclude-standard', ROOT)
+  for (const path of listed.stdout.split('\n').filter(path => existsSync(join(ROOT, path)) && path !== ''))
+    cpSync(join(ROOT, path), join(copy, path))
+  // With the stamp of this lock file among them: nothing is installed anew.
+  mkdirSync(join(copy, 'node_modules'))
+  for (const name of readdirSync(join(ROOT, 'node_modules')))
+    symlinkSync(join(ROOT, 'node_modules', name), join(copy, 'node_modules', name))
+  mkdirSync(join(copy, 'dist', 'core'), { recursive: true })
+  writeFileSync(join(copy, 'dist', 'core', 'stale.js'), '')
+  const { stdout } = await shell('npm pack --json --dry-run --ignore-scripts=false', copy)
+  const [{ files }] = JSON.parse(stdout.slice(stdout.indexOf('[\n')))
+  const paths = files.map(({ path }: { readonly path: string }) => path)
+  assert.ok(paths.includes('dist/core/cli/main.js'))
+  assert.ok(!paths.includes('dist/core/stale.js'))
+})
+
+test('a plugin made from a checkout is built with that checkout', async t => {
+  const dir = join(aFolder(t), 'otp')
+  const made = await run([...BURROW, 'plugin', 'new', 'otp', '--dir', dir])
+  assert.equal(made.code, 0, made.stderr)
+  const { devDependencies, peerDependenciesMeta } = JSON.parse(
+    readFileSync(join(dir, 'package.json'), 'utf8'),
+  )
+  assert.equal(devDependencies.burrow, `file:${realpathSync(ROOT)}`)
+  assert.deepEqual(peerDependenciesMeta, { burrow: { optional: true } }, 'npm never looks for it by itself')
+})
+
+const SOURCES: readonly (readonly [
+  what: string,
+  manifest: object,
+  at: string,
+  source: (folder: string) => string | undefined,
+])[] = [
+  ['a path of the project', { dependencies: { burrow: 'file:b.tgz' } }, '', folder => `file:${folder}/b.tgz`],
+  ['a path elsewhere', { devDependencies: { burrow: 'file:/opt/b.tgz' } }, '', () => 'file:/opt/b.tgz'],
+  ['another spec', { dependencies: { burrow: 'github:acme/burrow' } }, '', () => 'github:acme/burrow'],
+  ['what pnpm keeps', { dependencies: { burrow: 'file:b' } }, '.pnpm/b/node_modules', dir => `file:${dir}/b`],
+  ['nothing of the project', { dependencies: { other: '^1.0.0' } }, '', () => undefined],
+]
+
+for (const [what, manifest, at, source] of SOURCES) {
+  test(`an installed Burrow comes from where its project says: ${what}`, t => {
+    const folder = aFolder(t)
+    writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
+    assert.equal(burrowSource(join(folder, 'node_modules', at, 'burrow')), source(folder))
+  })
+}
+
 for (const hook of HOOKS) {
   test(`the template of ${hook} is a package of its name, and its tests pass`, async t => {
     const folder = aFolder(t)
@@ -97,6 +169,7 @@ const REFUSED: readonly (readonly [what: string, args: readonly string[]])[] = [
   ['a module of Node', ['http']],
   ['a word of the config', ['deployment']],
   ['a name beyond the length of npm', [`o${'t'.repeat(214)}`]],
+  ['a name that no server loads', [`o${'t'.repeat(64)}`]],
   ['no such hook', ['otp', '--hook', 'dns']],
   ['a folder with something in it', ['otp', '--dir', 'full']],
   ['a file', ['otp', '--dir', 'full/mine']],

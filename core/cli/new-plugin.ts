@@ -5,7 +5,9 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { BurrowError } from '../errors.ts'
 import { BUILT_IN } from '../plugin/builtin.ts'
-import { TEMPLATES, VERSION } from './package-root.ts'
+import { PLUGIN_NAME } from '../plugin/plugin.ts'
+import { burrowSource } from './burrow-source.ts'
+import { PACKAGE_ROOT, TEMPLATES, VERSION } from './package-root.ts'
 
 /** What a plugin of the template does, by the name that --hook has for it. */
 export const TEMPLATE_HOOKS = {
@@ -22,7 +24,7 @@ export interface NewPlugin {
   readonly hook: TemplateHook
   /** Default: a folder of the plugin's name, here. */
   readonly dir: string | undefined
-  /** What npm installs Burrow from: a version, or the path of a package. */
+  /** What npm installs Burrow from: a version, or the path of a package. Default: what the running one came from. */
   readonly burrow: string | undefined
 }
 
@@ -59,6 +61,8 @@ function pluginName(name: string): string {
     )
   if (BUILT_IN.includes(plugin)) throw usage(`"${plugin}" is a plugin of Burrow itself`)
   if (TAKEN.has(plugin) || isBuiltin(plugin)) throw usage(`"${plugin}" already means something else`)
+  if (!PLUGIN_NAME.test(plugin))
+    throw usage(`"${plugin}" is longer than a plugin's name may be: 64 characters`)
   return plugin
 }
 
@@ -72,7 +76,9 @@ function refuseTaken(folder: string): void {
 function manifest(name: string, hook: TemplateHook, folder: string, burrow: string | undefined): object {
   const version = `^${VERSION}`
   const isFile = burrow !== undefined && existsSync(burrow)
-  const source = isFile ? `file:${relative(folder, resolve(burrow))}` : (burrow ?? version)
+  const source = isFile
+    ? `file:${relative(folder, resolve(burrow))}`
+    : (burrow ?? burrowSource(PACKAGE_ROOT) ?? version)
   return {
     name,
     version: '0.1.0',
@@ -83,6 +89,8 @@ function manifest(name: string, hook: TemplateHook, folder: string, burrow: stri
     engines: { node: '>=20.19' },
     scripts: { build: 'tsc', test: 'tsc && node --test dist/*.test.js', prepack: 'tsc' },
     peerDependencies: { burrow: version },
+    // Or npm fetches it where it is missing, and the registry has a package of that name that is not ours.
+    peerDependenciesMeta: { burrow: { optional: true } },
     devDependencies: {
       '@types/node': '^20.19.0',
       burrow: source,

@@ -96,6 +96,9 @@ export interface Plugin<Options, Requires extends readonly Capability<unknown>[]
   ): PluginInstance | void
 }
 
+/** The name of a plugin stands in logs and before a slash; `deployment` is taken in the list. */
+export const PLUGIN_NAME = /^(?!deployment$)[\w.-]{1,64}$/
+
 /** Types a plugin; returns it unchanged. */
 export function definePlugin<Options, const Requires extends readonly Capability<unknown>[] = readonly []>(
   plugin: Plugin<Options, Requires>,

@@ -356,7 +356,9 @@ test('a plugin that finds no Burrow is told where to install it', async t => {
   const folder = configFolder(t, { 'burrow.yaml': 'plugins: [./a.mjs]', 'a.mjs': pluginSource('a') })
   rmSync(folder.at('node_modules'), { recursive: true })
   assert.deepEqual(await folder.faults(), ['PLUGIN_MODULE burrow.yaml:2'])
-  assert.ok((await messageOf(folder)).includes(`npm install burrow\` in ${folder.path}`))
+  const message = await messageOf(folder)
+  assert.ok(message.includes(`npm pack\` makes of Burrow in ${folder.path}`), message)
+  assert.doesNotMatch(message, /npm install burrow/, 'which the registry has of somebody else')
 })
 
 test('a plugin with another copy of Burrow works, is warned of, and its coded errors keep their codes', async t => {

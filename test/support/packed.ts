@@ -31,7 +31,8 @@ export async function packBurrow(t: { after(remove: () => void): void }): Promis
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const store = join(folder, 'packed')
   mkdirSync(store)
-  const { stdout } = await shell(`npm pack --json --pack-destination ${store}`, ROOT)
+  // Without its script, which empties the dist that tests run from.
+  const { stdout } = await shell(`npm pack --ignore-scripts --json --pack-destination ${store}`, ROOT)
   const [name] = readdirSync(store)
   const tarball = join(store, name ?? assert.fail('npm pack made nothing'))
   const [{ files }] = JSON.parse(stdout)

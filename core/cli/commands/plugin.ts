@@ -1,6 +1,5 @@
 import { relative } from 'node:path'
 import { type Command, Option } from 'commander'
-import { VERSION } from '../package-root.ts'
 
 interface Options {
   readonly hook: 'auth' | 'accounting' | 'policy' | 'address'
@@ -23,7 +22,10 @@ export function addPlugin(program: Command): void {
         .default('auth'),
     )
     .option('--dir <folder>', 'where to make it; empty, or not there yet (default: ./NAME)')
-    .option('--burrow <spec>', `what npm installs Burrow from: a version or a path (default: ^${VERSION})`)
+    .option(
+      '--burrow <spec>',
+      'what npm installs Burrow from: a version or a path (default: what this one came from)',
+    )
     .action(async (name: string, { hook, dir, burrow }: Options) => {
       const { makePlugin, TEMPLATE_HOOKS } = await import('../new-plugin.ts')
       const folder = makePlugin({ name, hook, dir, burrow })

@@ -9,7 +9,7 @@ import { sha256 } from '../../crypto.ts'
 import { BurrowError } from '../../errors.ts'
 import { BUILT_IN, importBuiltIn } from '../../plugin/builtin.ts'
 import { nearest } from '../../plugin/nearest.ts'
-import type { AnyPlugin } from '../../plugin/plugin.ts'
+import { type AnyPlugin, PLUGIN_NAME } from '../../plugin/plugin.ts'
 import { besides, folderOf } from './files.ts'
 import { isPackageName, packageEntry } from './npm-package.ts'
 import { isTypeScript, NATIVE_TYPESCRIPT, type Transpiler, useTranspiler } from './transpilers.ts'
@@ -119,7 +119,7 @@ async function moduleError(name: string, file: string, error: unknown): Promise<
   const where =
     placeIn(stack ?? message) ?? (error instanceof SyntaxError ? await syntaxErrorIn(file, message) : file)
   const advice = /Cannot find package 'burrow'/.test(message)
-    ? `; run \`npm install burrow\` in ${folderOf(file)}, so that the plugin finds it from there`
+    ? `; install the file that \`npm pack\` makes of Burrow in ${folderOf(file)}, so that the plugin finds it from there`
     : ''
   const text = `plugin "${name}" does not load: ${where}: ${withoutQuery(message)}${advice}`
   return new BurrowError('PLUGIN_MODULE', text, {}, { cause: error })
@@ -160,14 +160,11 @@ function checked(name: string, module: { readonly default?: unknown }): AnyPlugi
   throw new BurrowError('PLUGIN_MODULE', `the module of plugin "${name}" exports no plugin: ${why}`)
 }
 
-/** The name of a plugin stands in logs and before a slash: `deployment` is taken in the list. */
-const NAME = /^(?!deployment$)[\w.-]{1,64}$/
-
 function whyNoPlugin(value: unknown): string | undefined {
   if (value === undefined) return 'it has no default export; write `export default definePlugin({...})`'
   if (typeof value !== 'object' || value === null) return 'its default export is not made by definePlugin'
   const { name, config, setup } = value as Partial<AnyPlugin>
-  if (typeof name !== 'string' || !NAME.test(name))
+  if (typeof name !== 'string' || !PLUGIN_NAME.test(name))
     return 'its `name` is not 1 to 64 letters, digits, dots, dashes and underscores'
   if (typeof config?.safeParse !== 'function') return 'its `config` is not a zod schema'
   return typeof setup === 'function' ? undefined : 'its `setup` is not a function'

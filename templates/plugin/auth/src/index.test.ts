@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { authenticatorContract, loadPlugin, papProof, startMemoryLns, startPlugin } from 'burrow/testing'
+import {
+  authenticatorContract,
+  FakeServer,
+  loadPlugin,
+  papProof,
+  startMemoryLns,
+  startPlugin,
+} from 'burrow/testing'
 import plugin from './index.ts'
 
 const options = { users: { 'hb@hb': 'admin@123' } }
@@ -16,6 +23,12 @@ authenticatorContract({
 
 test('options without users are refused', async () => {
   await assert.rejects(loadPlugin(plugin), { code: 'PLUGIN_OPTIONS' })
+})
+
+test('the password of the sample is refused where others can reach the server', async () => {
+  const server = new FakeServer()
+  server.exposed = true
+  await assert.rejects(loadPlugin(plugin, { options, server }), { code: 'SAMPLE_USERS_EXPOSED' })
 })
 
 test('a user dials in, with the right password only', async t => {

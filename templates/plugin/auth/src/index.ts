@@ -1,5 +1,8 @@
 /** Lets in who is in its list: replace the list by whatever knows your users. */
-import { definePlugin, z } from 'burrow'
+import { BurrowError, definePlugin, z } from 'burrow'
+
+/** Of burrow.yaml: published, so for this host alone. */
+const SAMPLE_PASSWORD = 'admin@123'
 
 export default definePlugin({
   name: 'my-plugin',
@@ -9,7 +12,7 @@ export default definePlugin({
       .meta({ secret: true })
       .describe('Password of each user, by name.'),
   }),
-  setup({ hooks }, options) {
+  setup({ hooks, server }, options) {
     const users = new Map(Object.entries(options.users))
     hooks.authenticate.tapPromise('password', async ({ user, proof }) => {
       const password = users.get(user)
@@ -18,5 +21,14 @@ export default definePlugin({
       if (password === undefined) return undefined // not mine: the next plugin is asked
       return isRight ? { kind: 'accept', user } : { kind: 'reject', reason: 'wrong password' }
     })
+    return {
+      check() {
+        if (server.exposed && [...users.values()].includes(SAMPLE_PASSWORD))
+          throw new BurrowError(
+            'SAMPLE_USERS_EXPOSED',
+            'a user has the password of the sample, which is published',
+          )
+      },
+    }
   },
 })
