@@ -1,0 +1,35 @@
+/** What plugins of a deployment see of the server. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { scopedServer } from '../../core/plugin/scope.ts'
+import { FakeServer } from '../../core/testing/fake-server.ts'
+import { aSession } from '../../core/testing/samples.ts'
+
+const prefixes = (address: string) => [{ address, length: 24 }]
+
+test('a deployment sees the sessions of its own users, and nobody of the same name elsewhere', () => {
+  const server = new FakeServer()
+  const [hq, branch] = [aSession({ user: 'bob' }), aSession({ user: 'bob' })]
+  for (const session of [hq, branch]) server.book.note(session)
+  const seen = (deployment: string | undefined) =>
+    scopedServer(server, deployment, ({ id }) => (id === hq.id ? 'hq' : 'branch'))
+      .sessionsOf('bob')
+      .map(({ id }) => id)
+  assert.deepEqual(seen('hq'), [hq.id])
+  assert.deepEqual(seen('branch'), [branch.id])
+  assert.deepEqual(seen(undefined), [hq.id, branch.id])
+})
+
+test('of two pools of one name a deployment sees its own, whichever is listed first; those of others not at all', () => {
+  const server = new FakeServer()
+  const hq = scopedServer(server, 'hq', () => undefined)
+  hq.declarePool('main', prefixes('10.1.0.0'))
+  server.declarePool('main', prefixes('10.0.0.0'))
+  server.declarePool('all', prefixes('10.9.0.0'))
+  scopedServer(server, 'lab', () => undefined).declarePool('lab', prefixes('10.2.0.0'))
+  assert.deepEqual(
+    [...hq.pools()].map(([name, [prefix]]) => `${name} ${prefix?.address}`),
+    ['main 10.1.0.0', 'all 10.9.0.0'],
+  )
+  assert.deepEqual([...server.pools().keys()].sort(), ['all', 'hq/main', 'lab/lab', 'main'])
+})
