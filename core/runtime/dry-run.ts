@@ -1,6 +1,5 @@
 /** What would become of a login, without a peer and without a trace: for `burrow try`. */
 import { z } from 'zod'
-import { md5 } from '../crypto.ts'
 import { BurrowError } from '../errors.ts'
 import type { Clock, Logger, Random, SocketAddress } from '../ports.ts'
 import type {
@@ -10,18 +9,17 @@ import type {
   Continuation,
   Grant,
   Lease,
-  ProofData,
   SessionInfo,
   SessionPolicy,
   TunnelInfo,
   Verdict,
 } from '../protocol/outputs.ts'
-import { proveByMschapv2 } from '../protocol/ppp/mschapv2.ts'
 import { Asks } from './asks.ts'
 import { checkedArguments } from './control-arguments.ts'
 import { whyRefused } from './explain.ts'
 import { type Generation, Generations } from './generations.ts'
 import { entriesWithoutPassword, withoutPassword } from './mask-password.ts'
+import { PROVE } from './prove.ts'
 import { Throttle } from './throttle.ts'
 import type { TrailRecord } from './trail-record.ts'
 import { Trails } from './trails.ts'
@@ -96,7 +94,6 @@ export interface DryRun extends Pick<TrailRecord, 'startedAt' | 'entries' | 'ref
 
 /** The port that peers dial from as often as not. */
 const L2TP_PORT = 1701
-const CHALLENGE_BYTES = 16
 
 /** Answers a request of the control socket; throws USAGE for arguments that are none. */
 export async function dryRun(parts: DryRunParts, args: unknown): Promise<DryRun> {
@@ -192,7 +189,7 @@ class Rehearsal {
 
   #login(session: SessionInfo): Extract<Ask, { kind: 'authenticate' }> {
     const { user, password, continued } = this.#credential
-    const proof = PROOFS[this.#method](user, password, this.#parts.random)
+    const proof = PROVE[this.#method](user, password, this.#parts.random)
     const exchange = continued === undefined ? {} : { continued: { ...continued, user } }
     return { kind: 'authenticate', session, user, proof, ...exchange }
   }
@@ -273,20 +270,3 @@ function sentence(
 }
 
 const OUTCOMES = { accept: 'accept', deny: 'refuse', continue: 'continue' } as const
-
-/** What a peer that knows the password would prove itself with. */
-const PROOFS: Readonly<Record<AuthMethod, (user: string, password: string, random: Random) => ProofData>> = {
-  pap: (_user, password) => ({ method: 'pap', password }),
-  'chap-md5': (_user, password, random) => {
-    const identifier = random.uint16() & 0xff
-    const challenge = random.bytes(CHALLENGE_BYTES)
-    // RFC 1994 4.1.
-    const response = md5(Uint8Array.of(identifier), new TextEncoder().encode(password), challenge)
-    return { method: 'chap-md5', identifier, challenge, response }
-  },
-  mschapv2: (user, password, random) =>
-    proveByMschapv2(user, password, {
-      authenticatorChallenge: random.bytes(CHALLENGE_BYTES),
-      peerChallenge: random.bytes(CHALLENGE_BYTES),
-    }),
-}

@@ -9,7 +9,7 @@ import type { Logger } from '../ports.ts'
 import type { Endpoint } from '../protocol/endpoint.ts'
 import type { Grant, SessionInfo, SessionPolicy, TunnelInfo } from '../protocol/outputs.ts'
 import type { Driver } from './driver.ts'
-import { type Binding, deploymentFor, type Generation, type Generations } from './generations.ts'
+import { type Binding, deploymentFor, type Generations } from './generations.ts'
 
 export interface RightToStayParts {
   readonly generations: Generations
@@ -137,7 +137,7 @@ export class RightToStay {
     const { endpoint, driver, generations, log } = this.#parts
     const deployment = deploymentFor(generations.current, tunnel)
     const why = endpoint.hasItsSecret(tunnel.key)
-      ? await this.#refusal(generations.current.host.hooksOf(deployment), { tunnel })
+      ? await this.#refusal(tunnel, deployment)
       : 'its tunnel secret has changed'
     if (why === undefined) {
       generations.move(tunnel, deployment)
@@ -150,10 +150,8 @@ export class RightToStay {
     return lost
   }
 
-  async #refusal(
-    hooks: ReturnType<Generation['host']['hooksOf']>,
-    { tunnel }: { readonly tunnel: TunnelInfo },
-  ): Promise<string | undefined> {
+  async #refusal(tunnel: TunnelInfo, deployment: string | undefined): Promise<string | undefined> {
+    const hooks = this.#parts.generations.current.host.hooksOf(deployment)
     const verdict = await hooks.ask('admitTunnel', new Inquiry(), readOnly({ tunnel }))
     return verdict?.kind === 'deny' ? verdict.reason : undefined
   }
