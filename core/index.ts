@@ -42,6 +42,17 @@ export {
   type ServerView,
 } from './plugin/plugin.ts'
 export {
+  RADIUS,
+  type RadiusAttribute,
+  type RadiusClient,
+  type RadiusCode,
+  type RadiusDecoded,
+  type RadiusMessage,
+  type RadiusOutcome,
+  type RadiusRequest,
+  type RadiusValue,
+} from './plugin/radius.ts'
+export {
   EVERY_ADDRESS,
   isInRanges,
   rangesInBoth,

@@ -107,6 +107,15 @@ export const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   sessionTimeoutS: isCount,
   idleTimeoutS: isCount,
   interimIntervalS: isCount,
+  classes: isTexts,
+  filter: isText,
+  maxSessions: isCount,
+  upRateBps: isCount,
+  downRateBps: isCount,
+  ipv6Prefix: isText,
+  delegatedPrefix: isText,
+  ipv6Pool: isText,
+  dns6: isTexts,
   rules: Array.isArray,
 }
 

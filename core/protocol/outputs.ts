@@ -130,6 +130,24 @@ export interface Grant {
   readonly idleTimeoutS?: number
   /** An Interim record each so many seconds; the config's default when absent. */
   readonly interimIntervalS?: number
+  /** Opaque values for every accounting record (Class, RFC 2865 5.25): octets in hex, in order. */
+  readonly classes?: readonly string[]
+  /** Name of a filter of the policy (Filter-Id, RFC 2865 5.11). */
+  readonly filter?: string
+  /** Sessions that the user may have at a time, this one included (Port-Limit, RFC 2865 5.42). */
+  readonly maxSessions?: number
+  /** What the peer may send, in bits per second of inner packets. */
+  readonly upRateBps?: number
+  /** What is sent to the peer, in bits per second of inner packets. */
+  readonly downRateBps?: number
+  /** Static prefix for the link (Framed-IPv6-Prefix, RFC 3162 2.3). */
+  readonly ipv6Prefix?: string
+  /** Static prefix to delegate (Delegated-IPv6-Prefix, RFC 4818). */
+  readonly delegatedPrefix?: string
+  /** Named pool of prefixes (Framed-IPv6-Pool, RFC 3162 2.6). */
+  readonly ipv6Pool?: string
+  /** IPv6 addresses of DNS servers (RFC 6911 3.2). */
+  readonly dns6?: readonly string[]
 }
 
 /** An address held for a session. Data only: the owner plugin frees it and re-claims it after a restart. */
