@@ -144,7 +144,9 @@ export class Asks implements Decisions {
     const round = beginRound(inquiry, continued)
     const enteredAt = this.#parts.clock.now()
     const source = session.tunnel.path.remote.address
-    const turn = await this.#throttle.enter(source, user, withdraw => inquiry.running(withdraw))
+    const turn = await this.#throttle.enter(source, user, withdraw =>
+      inquiry.running(withdraw && { withdraw }),
+    )
     const waitedMs = this.#parts.clock.now() - enteredAt
     if (turn === 'withdrawn') return deny('the call ended')
     if (turn === 'full') {
