@@ -86,7 +86,7 @@ export class Inquiry {
     this.#running?.withdraw()
   }
 
-  /** @internal For the guard: the tap that runs now. The taps of a decision run one at a time. */
+  /** @internal For the guard: the tap that runs now, or ran last. The taps of a decision run one at a time. */
   running(running: Running | undefined): void {
     this.#running = running
   }
@@ -286,7 +286,6 @@ class AskedTap extends Attempt {
   protected concluded(outcome: Outcome): void {
     const { inquiry } = this
     const { tap, world } = this.#guarded
-    inquiry.running(undefined)
     if (outcome.kind === 'late' || outcome.kind === 'withdrawn') this.#abandon(outcome.kind)
     const verdict = verdictOf(tap, outcome, this.#before, world)
     const kind = verdict === undefined ? 'pass' : (kindOf(verdict) ?? 'changed')
