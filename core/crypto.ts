@@ -37,10 +37,29 @@ export function desEncrypt(block: Uint8Array, key: Uint8Array): Uint8Array {
   return new Uint8Array(Buffer.concat([cipher.update(block), cipher.final()]))
 }
 
-/** Compares in a time that depends on neither content nor the place of a difference; lengths are hashed away. */
+/** Compares in a time that depends on neither content nor the place of a difference; lengths are padded or hashed away. */
 export function constantTimeEqual(a: Uint8Array, b: Uint8Array): boolean {
+  const same = a.length <= PADDED_BYTES && b.length <= PADDED_BYTES ? equalPadded(a, b) : equalHashed(a, b)
+  return same && a.length === b.length
+}
+
+/** As long as the longest password of PAP, whose length is one octet (RFC 1334 2.2.1), and every response. */
+const PADDED_BYTES = 256
+const padded = { a: new Uint8Array(PADDED_BYTES), b: new Uint8Array(PADDED_BYTES) }
+
+function equalPadded(a: Uint8Array, b: Uint8Array): boolean {
+  padded.a.set(a)
+  padded.b.set(b)
+  const same = timingSafeEqual(padded.a, padded.b)
+  // They were secrets, and the next may be shorter.
+  padded.a.fill(0)
+  padded.b.fill(0)
+  return same
+}
+
+function equalHashed(a: Uint8Array, b: Uint8Array): boolean {
   const digest = (bytes: Uint8Array) => hash('sha256', bytes, 'buffer')
-  return timingSafeEqual(digest(a), digest(b)) && a.length === b.length
+  return timingSafeEqual(digest(a), digest(b))
 }
 
 function digestOf(algorithm: string, parts: readonly Uint8Array[]): Uint8Array {

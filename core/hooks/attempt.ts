@@ -7,10 +7,53 @@ export type Outcome<T = unknown> =
   | { readonly kind: 'late' }
   | { readonly kind: 'withdrawn' }
 
+/** One call into a plugin; whatever that does, `concluded` is called once, by the deadline. */
+export abstract class Attempt<T = unknown> {
+  /** Of the deadline, while a promise is waited for. */
+  #timer: TimerHandle | undefined
+
+  /** Calls into the plugin. */
+  protected abstract call(): T | PromiseLike<T>
+  /** Told how it ended. */
+  protected abstract concluded(outcome: Outcome<T>): void
+  /** Given what comes after a deadline or a withdrawal. */
+  protected abstract late(value: T): void
+
+  begin(clock: Pick<Clock, 'setTimer'>, deadlineMs: Milliseconds): void {
+    let result: T | PromiseLike<T>
+    let promise: Promise<T> | undefined
+    try {
+      result = this.call()
+      // The same promise, or one that is safe from whatever another kind of thenable does.
+      if (isThenable(result)) promise = Promise.resolve(result)
+    } catch (error) {
+      return this.concluded({ kind: 'threw', error })
+    }
+    if (promise === undefined) return this.concluded({ kind: 'answer', value: result as T })
+    this.#timer = clock.setTimer(deadlineMs, () => this.#close({ kind: 'late' }))
+    promise.then(
+      value => (this.#timer === undefined ? this.late(value) : this.#close({ kind: 'answer', value })),
+      error => this.#close({ kind: 'threw', error }),
+    )
+  }
+
+  /** Waits no longer. */
+  withdraw(): void {
+    this.#close({ kind: 'withdrawn' })
+  }
+
+  #close(outcome: Outcome<T>): void {
+    if (this.#timer === undefined) return
+    this.#timer.cancel()
+    this.#timer = undefined
+    this.concluded(outcome)
+  }
+}
+
 export interface AttemptOptions {
   readonly clock: Pick<Clock, 'setTimer'>
   readonly deadlineMs: Milliseconds
-  /** Given the way to withdraw the call while it runs, then undefined. */
+  /** Given the way to withdraw the call before it begins, then undefined. */
   readonly running?: (withdraw: (() => void) | undefined) => void
   /** Told at once of a deadline that passed or a withdrawal. */
   readonly abandoned?: (why: 'late' | 'withdrawn') => void
@@ -18,37 +61,39 @@ export interface AttemptOptions {
   readonly late?: (value: unknown) => void
 }
 
-/** Calls into a plugin; whatever that does, `done` is called once, by the deadline. */
+/** An attempt made of functions: calls `start`, and then `done` once. */
 export function attempt<T>(
   start: () => T | PromiseLike<T>,
-  { clock, deadlineMs, running, abandoned, late }: AttemptOptions,
+  options: AttemptOptions,
   done: (outcome: Outcome<T>) => void,
 ): void {
-  let result: T | PromiseLike<T>
-  let promise: Promise<T> | undefined
-  try {
-    result = start()
-    // The same promise, or one that is safe from whatever another kind of thenable does.
-    if (isThenable(result)) promise = Promise.resolve(result)
-  } catch (error) {
-    return done({ kind: 'threw', error })
+  const made = new FunctionAttempt(start, options, done)
+  options.running?.(() => made.withdraw())
+  made.begin(options.clock, options.deadlineMs)
+}
+
+class FunctionAttempt<T> extends Attempt<T> {
+  protected readonly call: () => T | PromiseLike<T>
+  readonly #options: AttemptOptions
+  readonly #done: (outcome: Outcome<T>) => void
+
+  constructor(call: () => T | PromiseLike<T>, options: AttemptOptions, done: (outcome: Outcome<T>) => void) {
+    super()
+    this.call = call
+    this.#options = options
+    this.#done = done
   }
-  if (promise === undefined) return done({ kind: 'answer', value: result as T })
-  let open = true
-  const close = (outcome: Outcome<T>) => {
-    if (!open) return
-    open = false
-    timer.cancel()
+
+  protected concluded(outcome: Outcome<T>): void {
+    const { running, abandoned } = this.#options
     running?.(undefined)
     if (outcome.kind === 'late' || outcome.kind === 'withdrawn') abandoned?.(outcome.kind)
-    done(outcome)
+    this.#done(outcome)
   }
-  const timer = clock.setTimer(deadlineMs, () => close({ kind: 'late' }))
-  running?.(() => close({ kind: 'withdrawn' }))
-  promise.then(
-    value => (open ? close({ kind: 'answer', value }) : late?.(value)),
-    error => close({ kind: 'threw', error }),
-  )
+
+  protected late(value: T): void {
+    this.#options.late?.(value)
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Around every tap: its deadline, its name, its abort signal, its faults and its line in the trail. */
 import type { Clock, Milliseconds } from '../ports.ts'
-import { attempt, type Outcome, SuccessiveTimer } from './attempt.ts'
+import { Attempt, attempt, type Outcome, SuccessiveTimer } from './attempt.ts'
 import { FIELDS, type HookName, type HookSpec } from './hooks.ts'
 import { isState } from './plain-data.ts'
 import { readOnly } from './read-only.ts'
@@ -67,7 +67,7 @@ export class Inquiry {
   readonly #onLate: ((plugin: string, value: unknown) => void) | undefined
   #withdrawn = false
   #deadline: SuccessiveTimer | undefined
-  #abandon: (() => void) | undefined
+  #running: Running | undefined
 
   /** `onLate` is given what a tap answers after its deadline or the withdrawal: it may hold a lease. */
   constructor(onLate?: (plugin: string, value: unknown) => void, { dryRun = false } = {}) {
@@ -83,12 +83,12 @@ export class Inquiry {
   /** The call died: the running tap's signal aborts, no other is asked, what still comes is late. */
   withdraw(): void {
     this.#withdrawn = true
-    this.#abandon?.()
+    this.#running?.withdraw()
   }
 
-  /** @internal For the guard: how to abandon the tap that runs now. The taps of a decision run one at a time. */
-  running(abandon: (() => void) | undefined): void {
-    this.#abandon = abandon
+  /** @internal For the guard: the tap that runs now, or ran last. The taps of a decision run one at a time. */
+  running(running: Running | undefined): void {
+    this.#running = running
   }
 
   /** @internal For the guard: what the tap that is asked now arms its deadline with. */
@@ -110,6 +110,10 @@ export class Inquiry {
   late(plugin: string, value: unknown): void {
     this.#onLate?.(plugin, value)
   }
+}
+
+interface Running {
+  withdraw(): void
 }
 
 type Run = (...args: unknown[]) => unknown
@@ -136,46 +140,20 @@ function guardObserver(tap: TapIdentity, run: Run, world: GuardWorld): Run {
     )
 }
 
+interface Guarded {
+  readonly tap: TapIdentity
+  readonly run: Run
+  readonly world: GuardWorld
+}
+
 /** A decision is called with its subject (a waterfall with the value before it) and the inquiry, which taps do not see. */
 function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
+  const guarded = { tap, run, world }
   const decide = (before: unknown, subject: object, inquiry: Inquiry, done: Done) => {
     // An earlier tap of this waterfall has denied: nothing is left to decide.
     if (kindOf(before) === 'deny') return done(null)
     if (inquiry.only !== undefined && inquiry.only !== tap.plugin) return done(null)
-    const deadline = inquiry.deadlineOn(world.clock)
-    const { startedAt } = deadline
-    const conclude = (outcome: Outcome) => {
-      const verdict = verdictOf(tap, outcome, before, world)
-      const kind = verdict === undefined ? 'pass' : (kindOf(verdict) ?? 'changed')
-      // The next tap is asked at once.
-      deadline.startedAt = world.clock.now()
-      inquiry.trail.push({
-        hook: tap.hook,
-        plugin: tap.plugin,
-        tap: tap.name,
-        verdict: kind,
-        ...reasonOf(verdict),
-        ms: deadline.startedAt - startedAt,
-      })
-      const mayPass = tap.onUnavailable === 'next' && inquiry.only === undefined
-      const goesOn = kind === 'unavailable' && mayPass
-      if (kind !== 'pass' && !goesOn) inquiry.answeredBy = tap.plugin
-      done(null, goesOn ? undefined : verdict)
-    }
-    if (inquiry.withdrawn) return conclude({ kind: 'withdrawn' })
-    const abort = new LazyAbort()
-    const call = new TapCall(subject, abort, inquiry.dryRun)
-    return attempt(
-      () => (before === undefined ? run(call) : run(before, call)),
-      {
-        clock: deadline,
-        deadlineMs: tap.spec.deadlineMs,
-        running: withdraw => inquiry.running(withdraw),
-        abandoned: why => abort.abort(why),
-        late: value => inquiry.late(tap.plugin, plainCopy(value)),
-      },
-      conclude,
-    )
+    new AskedTap(guarded, before, subject, inquiry, done).ask()
   }
   return tap.spec.kind === 'waterfall'
     ? (before, subject, inquiry, done) => decide(before, subject as object, inquiry as Inquiry, done as Done)
@@ -184,26 +162,30 @@ function guardDecision(tap: TapIdentity, run: Run, world: GuardWorld): Run {
 
 /** What the hook goes on with: the tap's own verdict, or the one that its hook sets for a fault. `undefined`: as before. */
 function verdictOf(tap: TapIdentity, outcome: Outcome, before: unknown, world: GuardWorld): unknown {
-  const { spec, plugin } = tap
-  const instead = (what: string) => ({ kind: spec.fault, reason: `plugin ${plugin} ${what}` })
+  const { spec } = tap
   switch (outcome.kind) {
     case 'answer': {
       if (outcome.value === undefined || outcome.value === before) return undefined
       const verdict = plainCopy(outcome.value)
       if (isAnswer(spec, verdict)) return verdict
       report(tap, { kind: 'nonsense' }, world)
-      return instead('answered nonsense')
+      return faultOf(tap, 'answered nonsense')
     }
     case 'threw':
       report(tap, outcome, world)
-      return instead('failed')
+      return faultOf(tap, 'failed')
     case 'late':
       report(tap, outcome, world)
-      return instead(`did not answer within ${spec.deadlineMs} ms`)
+      return faultOf(tap, `did not answer within ${spec.deadlineMs} ms`)
     case 'withdrawn':
       return { kind: spec.fault, reason: 'the call ended' }
   }
 }
+
+const faultOf = ({ spec, plugin }: TapIdentity, what: string) => ({
+  kind: spec.fault,
+  reason: `plugin ${plugin} ${what}`,
+})
 
 /** An answer as plain data that the plugin can change no more; undefined for what cannot be read as such. */
 function plainCopy(value: unknown): unknown {
@@ -252,45 +234,97 @@ function kindOf(value: unknown): string | undefined {
   return typeof value === 'object' && value !== null && 'kind' in value ? String(value.kind) : undefined
 }
 
-function reasonOf(verdict: unknown): { reason?: string } {
+function reasonOf(verdict: unknown): string | undefined {
   const reason =
     typeof verdict === 'object' && verdict !== null && 'reason' in verdict ? verdict.reason : undefined
-  return typeof reason === 'string' ? { reason } : {}
+  return typeof reason === 'string' ? reason : undefined
+}
+
+/** A tap from the question to its verdict. A call asks dozens of them: one object each, and no closures that it can do without. */
+class AskedTap extends Attempt {
+  readonly #guarded: Guarded
+  /** Waterfalls: the value so far. */
+  readonly #before: unknown
+  readonly #subject: object
+  readonly #done: Done
+  readonly #deadline: SuccessiveTimer
+  readonly #startedAt: Milliseconds
+  readonly inquiry: Inquiry
+  #abort: AbortController | undefined
+  #abandoned: 'late' | 'withdrawn' | undefined
+
+  constructor(guarded: Guarded, before: unknown, subject: object, inquiry: Inquiry, done: Done) {
+    super()
+    this.#guarded = guarded
+    this.#before = before
+    this.#subject = subject
+    this.#done = done
+    this.#deadline = inquiry.deadlineOn(guarded.world.clock)
+    this.#startedAt = this.#deadline.startedAt
+    this.inquiry = inquiry
+  }
+
+  ask(): void {
+    if (this.inquiry.withdrawn) return this.concluded({ kind: 'withdrawn' })
+    this.inquiry.running(this)
+    this.begin(this.#deadline, this.#guarded.tap.spec.deadlineMs)
+  }
+
+  /** Most taps never look at it. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    if (this.#abandoned !== undefined) this.#abort.abort(this.#abandoned)
+    return this.#abort.signal
+  }
+
+  protected call(): unknown {
+    const { run } = this.#guarded
+    const call = new TapCall(this.#subject, this)
+    return this.#before === undefined ? run(call) : run(this.#before, call)
+  }
+
+  protected concluded(outcome: Outcome): void {
+    const { inquiry } = this
+    const { tap, world } = this.#guarded
+    if (outcome.kind === 'late' || outcome.kind === 'withdrawn') this.#abandon(outcome.kind)
+    const verdict = verdictOf(tap, outcome, this.#before, world)
+    const kind = verdict === undefined ? 'pass' : (kindOf(verdict) ?? 'changed')
+    // The next tap is asked at once.
+    this.#deadline.startedAt = world.clock.now()
+    const ms = this.#deadline.startedAt - this.#startedAt
+    const entry = { hook: tap.hook, plugin: tap.plugin, tap: tap.name, verdict: kind, ms }
+    const reason = reasonOf(verdict)
+    inquiry.trail.push(reason === undefined ? entry : { ...entry, reason })
+    const mayPass = tap.onUnavailable === 'next' && inquiry.only === undefined
+    const goesOn = kind === 'unavailable' && mayPass
+    if (kind !== 'pass' && !goesOn) inquiry.answeredBy = tap.plugin
+    this.#done(null, goesOn ? undefined : verdict)
+  }
+
+  protected late(value: unknown): void {
+    this.inquiry.late(this.#guarded.tap.plugin, plainCopy(value))
+  }
+
+  #abandon(why: 'late' | 'withdrawn'): void {
+    this.#abandoned = why
+    this.#abort?.abort(why)
+  }
 }
 
 /** The subject of a question with what is known of the asking. A getter in each object would cost a hidden class each. */
 class TapCall {
-  readonly #abort: LazyAbort
-  readonly #dryRun: boolean
+  readonly #asked: AskedTap
 
-  constructor(subject: object, abort: LazyAbort, dryRun: boolean) {
+  constructor(subject: object, asked: AskedTap) {
     Object.assign(this, subject)
-    this.#abort = abort
-    this.#dryRun = dryRun
+    this.#asked = asked
   }
 
   get dryRun(): boolean {
-    return this.#dryRun
+    return this.#asked.inquiry.dryRun
   }
 
   get signal(): AbortSignal {
-    return this.#abort.signal
-  }
-}
-
-/** Most taps never look at their signal. */
-class LazyAbort {
-  #controller: AbortController | undefined
-  #why: string | undefined
-
-  get signal(): AbortSignal {
-    this.#controller ??= new AbortController()
-    if (this.#why !== undefined) this.#controller.abort(this.#why)
-    return this.#controller.signal
-  }
-
-  abort(why: string): void {
-    this.#why = why
-    this.#controller?.abort(why)
+    return this.#asked.signal
   }
 }

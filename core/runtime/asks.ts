@@ -83,12 +83,16 @@ export class Asks implements Decisions {
     const inquiry = new Inquiry(onLate, { dryRun })
     this.#open.set(askId, { ask, inquiry })
     this.trails.asked(ask)
-    void this.#decide(ask, inquiry, binding).then(verdict => {
+    const settle = (verdict: Verdict) => {
       this.#open.delete(askId)
       this.trails.serve('session' in ask ? ask.session.id : ask.tunnel.key, binding)
       if (!inquiry.withdrawn) this.#keep(ask, inquiry, verdict)
       if (!inquiry.withdrawn) answer(verdict)
       else if ('lease' in verdict) void this.#release(verdict.lease, binding)
+    }
+    void this.#decide(ask, inquiry, binding).then(settle, error => {
+      this.#parts.log.error({ ask: ask.kind, error }, 'internal error; the decision is a denial')
+      settle(deny('internal error'))
     })
   }
 
@@ -122,12 +126,13 @@ export class Asks implements Decisions {
     return 'session' in about ? generations.ofSession(about.session) : generations.ofTunnel(about.tunnel)
   }
 
-  async #decide(ask: Ask, inquiry: Inquiry, binding: Binding): Promise<Verdict> {
+  /** Rejects whatever is thrown. */
+  #decide(ask: Ask, inquiry: Inquiry, binding: Binding): Promise<Verdict> {
+    const decide = this.#deciders[ask.kind] as Decide<AskKind>
     try {
-      return await (this.#deciders[ask.kind] as Decide<AskKind>)(readOnly(ask), inquiry, binding)
+      return decide(readOnly(ask), inquiry, binding)
     } catch (error) {
-      this.#parts.log.error({ ask: ask.kind, error }, 'internal error; the decision is a denial')
-      return deny('internal error')
+      return Promise.reject(error)
     }
   }
 
@@ -144,7 +149,9 @@ export class Asks implements Decisions {
     const round = beginRound(inquiry, continued)
     const enteredAt = this.#parts.clock.now()
     const source = session.tunnel.path.remote.address
-    const turn = await this.#throttle.enter(source, user, withdraw => inquiry.running(withdraw))
+    const turn = await this.#throttle.enter(source, user, withdraw =>
+      inquiry.running(withdraw && { withdraw }),
+    )
     const waitedMs = this.#parts.clock.now() - enteredAt
     if (turn === 'withdrawn') return deny('the call ended')
     if (turn === 'full') {

@@ -1,6 +1,7 @@
 /** What is remembered of one call or tunnel, and how it is told. */
 import type { TrailEntry } from '../hooks/guard.ts'
-import type { Milliseconds } from '../ports.ts'
+import type { HookName } from '../hooks/hooks.ts'
+import type { Clock, Milliseconds } from '../ports.ts'
 import type { AskKind, EndCause, EndReason, TunnelInfo } from '../protocol/outputs.ts'
 
 /** A decision of one tap, with its place in the life of the call. */
@@ -67,24 +68,87 @@ export interface Refusal {
 }
 
 /** A call or tunnel as it is kept. */
-export interface Subject {
+export class Subject implements Trail {
   readonly kind: TrailRecord['kind']
   readonly id: string
   readonly tunnel: TunnelInfo
   readonly startedMs: Milliseconds
   readonly startedWallMs: number
-  readonly entries: KeptEntry[]
   /** Of a call. */
   readonly parent: Subject | undefined
-  dropped: number
-  user: string | undefined
-  acceptedAs: string | undefined
-  refusal: Refusal | undefined
-  asking: { readonly hook: AskKind; readonly sinceMs: Milliseconds } | undefined
-  generation: number | undefined
-  deployment: string | undefined
-  up: boolean
-  end: { readonly reason: EndReason; readonly atMs: Milliseconds; readonly wallMs: number } | undefined
+  user: string | undefined = undefined
+  acceptedAs: string | undefined = undefined
+  refusal: Refusal | undefined = undefined
+  asking: { readonly hook: AskKind; readonly sinceMs: Milliseconds } | undefined = undefined
+  generation: number | undefined = undefined
+  deployment: string | undefined = undefined
+  up = false
+  end: { readonly reason: EndReason; readonly atMs: Milliseconds; readonly wallMs: number } | undefined =
+    undefined
+  dropped = 0
+  readonly #packed: Packed = []
+
+  constructor(
+    kind: TrailRecord['kind'],
+    id: string,
+    tunnel: TunnelInfo,
+    parent: Subject | undefined,
+    clock: Pick<Clock, 'now' | 'wallTimeMs'>,
+  ) {
+    this.kind = kind
+    this.id = id
+    this.tunnel = tunnel
+    this.parent = parent
+    this.startedMs = clock.now()
+    this.startedWallMs = clock.wallTimeMs()
+  }
+
+  get entries(): readonly KeptEntry[] {
+    const packed = this.#packed
+    return Array.from({ length: packed.length / PACKED_FIELDS }, (_, nth) =>
+      unpack(packed, nth * PACKED_FIELDS),
+    )
+  }
+
+  /** `reason`: what of the entry's own is kept. */
+  keep(
+    { hook, plugin, tap, verdict, ms }: TrailEntry,
+    reason: string | undefined,
+    afterMs: Milliseconds,
+  ): void {
+    this.#packed.push(hook, plugin, tap, verdict, reason, microseconds(ms), microseconds(afterMs))
+  }
+
+  /** Forgets the oldest beyond `most`. */
+  forget(most: number): void {
+    const over = this.#packed.length / PACKED_FIELDS - most
+    if (over <= 0) return
+    this.#packed.splice(0, over * PACKED_FIELDS)
+    this.dropped += over
+  }
+}
+
+/**
+ * Entries field by field, times in whole microseconds: thousands of calls are remembered, and one array is one thing for the
+ * garbage collector to look after, where an object with two fractions for each entry is three.
+ */
+type Packed = PackedEntry[number][]
+type PackedEntry = [
+  hook: HookName,
+  plugin: string,
+  tap: string,
+  verdict: string,
+  reason: string | undefined,
+  us: number,
+  afterUs: number,
+]
+const PACKED_FIELDS: PackedEntry['length'] = 7
+
+function unpack(packed: Packed, at: number): KeptEntry {
+  const fields = packed.slice(at, at + PACKED_FIELDS) as PackedEntry
+  const [hook, plugin, tap, verdict, reason, us, afterUs] = fields
+  const why = reason === undefined ? {} : { reason }
+  return { hook, plugin, tap, verdict, ...why, ms: us / 1000, afterMs: afterUs / 1000 }
 }
 
 /** Ends that are a decision of this server, though no plugin took it. */
@@ -127,7 +191,7 @@ export function recordOf(subject: Subject, now: Milliseconds): TrailRecord {
     outcome: outcomeOf(subject),
     ...(refusal === undefined ? {} : { refusal }),
     ...(asking === undefined ? {} : { asking: { hook: asking.hook, ms: now - asking.sinceMs } }),
-    entries: [...entries],
+    entries,
     dropped,
     tunnelEntries: parent === undefined ? [] : entriesBefore(subject, parent),
     ...(generation === undefined ? {} : { generation }),
@@ -138,7 +202,7 @@ export function recordOf(subject: Subject, now: Milliseconds): TrailRecord {
 /** What was decided about the tunnel, in the time of its call. */
 function entriesBefore({ startedMs }: Subject, tunnel: Subject): readonly KeptEntry[] {
   const shiftMs = tunnel.startedMs - startedMs
-  return tunnel.entries.map(entry => ({ ...entry, afterMs: microseconds(entry.afterMs + shiftMs) }))
+  return tunnel.entries.map(entry => ({ ...entry, afterMs: microseconds(entry.afterMs + shiftMs) / 1000 }))
 }
 
 function outcomeOf({ up, end, refusal }: Subject): TrailRecord['outcome'] {
@@ -162,4 +226,4 @@ export function fits({ kind, id, user, acceptedAs, tunnel }: Subject, wanted: st
 }
 
 /** Clocks tell more digits than anybody reads. */
-export const microseconds = (ms: Milliseconds): Milliseconds => Math.round(ms * 1000) / 1000
+const microseconds = (ms: Milliseconds): number => Math.round(ms * 1000)

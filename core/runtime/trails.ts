@@ -5,15 +5,7 @@
 import type { TrailEntry } from '../hooks/guard.ts'
 import type { Clock, Milliseconds } from '../ports.ts'
 import type { Ask, EndReason, Event, SessionInfo, TunnelInfo, Verdict } from '../protocol/outputs.ts'
-import {
-  fits,
-  type KeptEntry,
-  microseconds,
-  recordOf,
-  type Subject,
-  type Trail,
-  type TrailRecord,
-} from './trail-record.ts'
+import { fits, type KeptEntry, recordOf, Subject, type Trail, type TrailRecord } from './trail-record.ts'
 
 interface TrailLimits {
   /** That live at a time; more than the core's own caps let in. */
@@ -94,15 +86,12 @@ export class Trails {
     // Taps are asked one after the other, and the last has just answered.
     let at = this.#clock.now() - subject.startedMs
     for (const { ms } of entries) at -= ms
-    for (const { hook, plugin, tap, verdict, reason, ms } of entries) {
-      const kept = { hook, plugin, tap, verdict, ms: microseconds(ms), afterMs: microseconds(at) }
-      subject.entries.push(reason === undefined ? kept : { ...kept, reason: this.#cut(reason) })
+    for (const entry of entries) {
+      const { reason, ms } = entry
+      subject.keep(entry, reason === undefined ? undefined : this.#cut(reason), at)
       at += ms
     }
-    const over = subject.entries.length - this.#limits.mostEntries
-    if (over <= 0) return
-    subject.entries.splice(0, over)
-    subject.dropped += over
+    subject.forget(this.#limits.mostEntries)
   }
 
   /** Notes by which generation of the config, and which deployment, a call or tunnel is served, by its id or key. */
@@ -179,24 +168,10 @@ export class Trails {
   }
 
   #open(kind: TrailRecord['kind'], id: string, tunnel: TunnelInfo): Subject {
-    const subject: Subject = {
-      kind,
-      id,
-      tunnel: { ...tunnel, peerHostName: this.#cut(tunnel.peerHostName) },
-      startedMs: this.#clock.now(),
-      startedWallMs: this.#clock.wallTimeMs(),
-      entries: [],
-      parent: kind === 'call' ? this.#live.tunnel.get(tunnel.key) : undefined,
-      dropped: 0,
-      user: undefined,
-      acceptedAs: undefined,
-      refusal: undefined,
-      asking: undefined,
-      generation: undefined,
-      deployment: undefined,
-      up: false,
-      end: undefined,
-    }
+    const host = this.#cut(tunnel.peerHostName)
+    const known = host === tunnel.peerHostName ? tunnel : { ...tunnel, peerHostName: host }
+    const parent = kind === 'call' ? this.#live.tunnel.get(tunnel.key) : undefined
+    const subject = new Subject(kind, id, known, parent, this.#clock)
     const live = this.#live[kind]
     live.set(id, subject)
     if (live.size <= this.#limits.mostLive) return subject
@@ -208,13 +183,13 @@ export class Trails {
   }
 
   #close(subject: Subject, reason: EndReason): Trail {
-    const { kind, id, up, entries, dropped } = subject
-    const text = reason.text === undefined ? {} : { text: this.#cut(reason.text) }
+    const { kind, id, up } = subject
     const now = this.#clock.now()
-    subject.end = { reason: { ...reason, ...text }, atMs: now, wallMs: this.#clock.wallTimeMs() }
+    const told = reason.text === undefined ? reason : { ...reason, text: this.#cut(reason.text) }
+    subject.end = { reason: told, atMs: now, wallMs: this.#clock.wallTimeMs() }
     this.#live[kind].delete(id)
     this.#gone[kind][up ? 'ended' : 'refused'].add(subject, now)
-    return { entries, dropped }
+    return subject
   }
 
   #cut(text: string): string {

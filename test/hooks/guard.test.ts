@@ -334,3 +334,10 @@ test('a rejection after the deadline is nobody’s unhandled rejection', async (
     ['late'],
   )
 })
+
+test('an observer that returns in time leaves no timer behind', async () => {
+  const { clock, hooks } = scene()
+  hooks.ownedBy({ plugin: 'plugin-x' }).tunnelUp.tapPromise('tap', async () => {})
+  await hooks.tell('tunnelUp', EVENT)
+  assert.equal(clock.pending, 0)
+})

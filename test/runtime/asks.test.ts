@@ -160,6 +160,15 @@ test('our own secret comes from who has it, and a failure to get it is a denial'
   assert.equal(broken.lines[0]?.level, 'error')
 })
 
+test('an ask that cannot even be copied is denied, and not before `ask` has returned', async () => {
+  const { put, verdicts } = scene()
+  const get = () => assert.fail('out of order')
+  put(Object.defineProperty({ ...ASKS.authorize }, 'grant', { enumerable: true, get }))
+  assert.deepEqual(verdicts, [])
+  await settle()
+  assert.deepEqual(verdicts, [{ kind: 'deny', reason: 'internal error' }])
+})
+
 test('a withdrawal aborts the tap, and no answer comes any more', async () => {
   const signals: AbortSignal[] = []
   const { put, asks, verdicts, clock } = scene({
