@@ -111,9 +111,13 @@ export class Link {
     return this.#health.state
   }
 
-  /** Whether a request would go out at once. */
+  get #asked(): number {
+    return this.#queue.size + this.#flying.size
+  }
+
+  /** Whether a request would go out as soon as there is a way. */
   get hasRoom(): boolean {
-    return this.#queue.size === 0 && this.#flying.size < this.#parts.settings.maxInFlight
+    return this.#asked < this.#parts.settings.maxInFlight
   }
 
   /** Asks whether the server lives, before anybody needs it. */
@@ -129,7 +133,7 @@ export class Link {
     if (this.#isClosed) return Promise.resolve({ kind: 'stopped' })
     if (patience.signal?.aborted === true) return Promise.resolve({ kind: 'aborted' })
     if (this.#health.state === 'dead') return Promise.resolve({ kind: 'dead' })
-    if (!this.hasRoom && this.#queue.size >= settings.maxQueued) return Promise.resolve({ kind: 'busy' })
+    if (this.#asked >= settings.maxInFlight + settings.maxQueued) return Promise.resolve({ kind: 'busy' })
     return new Promise(resolve => {
       const aborted = () => this.#end(exchange, { kind: 'aborted' })
       const exchange: Exchange = {
