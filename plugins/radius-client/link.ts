@@ -66,8 +66,8 @@ interface Exchange extends Asker, Patience {
   place?: { readonly lane: Lane; readonly identifier: number; readonly at: Milliseconds }
   transmissions: number
   retransmitMs?: Milliseconds
-  /** Armed until it is settled. */
   timer?: TimerHandle
+  isSettled: boolean
 }
 
 const IDS_OF_A_LANE = 255
@@ -141,6 +141,7 @@ export class Link {
         ...patience,
         endsAt: clock.now() + patience.timeoutMs,
         transmissions: 0,
+        isSettled: false,
         answered: message => {
           this.#health.heard()
           this.#end(exchange, { kind: 'reply', message })
@@ -152,8 +153,8 @@ export class Link {
       }
       patience.signal?.addEventListener('abort', aborted, { once: true })
       this.#queue.add(exchange)
-      this.#arm(exchange, exchange.endsAt)
       this.#fill()
+      if (this.#queue.has(exchange)) this.#arm(exchange, exchange.endsAt)
     })
   }
 
@@ -212,7 +213,7 @@ export class Link {
     const { place, endsAt, patient, transmissions } = exchange
     if (place !== undefined) this.#health.unanswered(place.at)
     // The server may be taken for dead now, and this be over.
-    if (exchange.timer === undefined) return
+    if (exchange.isSettled) return
     const isSpent = transmissions >= settings.transmissions
     if (clock.now() >= endsAt || (isSpent && !stream && !patient))
       return this.#end(exchange, { kind: 'silent' })
@@ -224,7 +225,7 @@ export class Link {
   }
 
   #end(exchange: Exchange, outcome: LinkOutcome): void {
-    if (exchange.timer === undefined) return
+    if (exchange.isSettled) return
     this.#release(exchange)
     exchange.settle(outcome)
     this.#fill()
@@ -240,8 +241,8 @@ export class Link {
   }
 
   #release(exchange: Exchange): void {
+    exchange.isSettled = true
     exchange.timer?.cancel()
-    delete exchange.timer
     this.#queue.delete(exchange)
     if (exchange.place === undefined) return
     this.#flying.delete(exchange)
