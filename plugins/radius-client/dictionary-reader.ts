@@ -26,26 +26,27 @@ interface Scope {
   skipping: boolean
 }
 
-/** Other names of a type; those that we cannot take apart are octets. */
-const TYPE_ALIASES: Readonly<Record<string, ValueTypeName>> = {
-  text: 'string',
-  uint8: 'byte',
-  uint16: 'short',
-  uint32: 'integer',
-  uint64: 'integer64',
-  int32: 'signed',
-  time: 'date',
-  ipv4addr: 'ipaddr',
-  abinary: 'octets',
-  'combo-ip': 'octets',
-  extended: 'octets',
-  'extended-flags': 'octets',
-  'long-extended': 'octets',
-  evs: 'octets',
-  vsa: 'octets',
-  struct: 'octets',
-  bool: 'byte',
-}
+/** By all the names that dictionaries use; what we cannot take apart is octets. */
+const TYPES: ReadonlyMap<string, ValueTypeName> = new Map<string, ValueTypeName>([
+  ...(Object.keys(VALUE_TYPES) as ValueTypeName[]).map(name => [name, name] as const),
+  ['text', 'string'],
+  ['bool', 'byte'],
+  ['uint8', 'byte'],
+  ['uint16', 'short'],
+  ['uint32', 'integer'],
+  ['uint64', 'integer64'],
+  ['int32', 'signed'],
+  ['time', 'date'],
+  ['ipv4addr', 'ipaddr'],
+  ['abinary', 'octets'],
+  ['combo-ip', 'octets'],
+  ['extended', 'octets'],
+  ['extended-flags', 'octets'],
+  ['long-extended', 'octets'],
+  ['evs', 'octets'],
+  ['vsa', 'octets'],
+  ['struct', 'octets'],
+])
 
 export class DictionaryReader {
   readonly #drafts = new Map<string, Draft>()
@@ -121,7 +122,7 @@ export class DictionaryReader {
     const own = numbers.filter(one => one !== undefined)
     if (own.length < numbers.length) return `"${number}" is no number of an attribute`
     const [, typeName = '', exact] = /^([\w-]+)(?:\[(\d+)\])?$/.exec(typeText.toLowerCase()) ?? []
-    const type = Object.hasOwn(VALUE_TYPES, typeName) ? (typeName as ValueTypeName) : TYPE_ALIASES[typeName]
+    const type = TYPES.get(typeName)
     if (type === undefined) return `"${typeText}" is no type of an attribute`
     const flags = flagWords.join(',').split(',')
     // Older dictionaries name the vendor at the end of the line.
