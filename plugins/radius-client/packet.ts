@@ -8,6 +8,7 @@ export const LONGEST_PACKET_BYTES = 4096
 /** Of an attribute: its length octet counts type and length. */
 export const LONGEST_VALUE_BYTES = 253
 export const VENDOR_SPECIFIC = 26
+export const EAP_MESSAGE = 79
 export const MESSAGE_AUTHENTICATOR = 80
 
 export interface RawAttribute {

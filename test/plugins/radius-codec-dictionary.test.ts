@@ -52,6 +52,29 @@ test('attributes: decimal, hexadecimal, types by any of their names, flags in an
   )
 })
 
+test('types that only dictionaries of vendors have', () => {
+  const dictionary = read(`
+    ATTRIBUTE Station 200 ether
+    ATTRIBUTE Small 201 byte
+    ATTRIBUTE Middle 202 short
+    ATTRIBUTE Exact 203 octets[2]
+  `)
+  const golden: readonly [RadiusAttribute, number, string][] = [
+    [{ name: 'Station', value: '00:1a:ff:00:00:09' }, 200, '001aff000009'],
+    [{ name: 'Small', value: 255 }, 201, 'ff'],
+    [{ name: 'Middle', value: 256 }, 202, '0100'],
+    [{ name: 'Exact', value: bytes('0102') }, 203, '0102'],
+  ]
+  for (const [attribute, type, octets] of golden) {
+    assert.deepEqual(encoded(dictionary, attribute), [[type, octets]])
+    assert.deepEqual(decoded(dictionary, [type, octets]), [attribute])
+    const longer = `${octets}00`
+    assert.deepEqual(decoded(dictionary, [type, longer]), [{ name: `Attr-${type}`, value: bytes(longer) }])
+  }
+  for (const value of ['00:1a:ff:00:00', '00:1a:ff:00:00:0g', '0:1a:ff:00:00:09'])
+    assert.throws(() => encoded(dictionary, { name: 'Station', value }), { code: 'RADIUS_ATTRIBUTE' })
+})
+
 test('values: decimal and hexadecimal, also before their attribute and in another file', t => {
   const folder = folderWith(t, {
     one: 'VALUE Colour Red 0x1F\nVALUE Colour Green 0X20\n$INCLUDE two\nVALUE Colour Blue 7\n',
@@ -136,12 +159,12 @@ test('dotted attributes and BEGIN-TLV: members by their own names, in one TLV wh
     { name: 'Alpha-Byte', value: 2 },
     { name: 'Alpha-Short', value: 65535 },
     { name: 'Alpha-Signed', value: -2 },
-    { name: 'Attr-200.9', value: bytes('ff') },
+    { name: 'Attr-200.255', value: bytes('ff') },
   ]
   const octets: readonly [number, string][] = [
     [200, '01 06 00000005 02 08 07 03 61 07 03 62'],
     [26, '00000064 03 0f 01 03 02 02 04 ffff 03 06 fffffffe'],
-    [200, '09 03 ff'],
+    [200, 'ff 03 ff'],
   ]
   assert.deepEqual(
     encoded(dictionary, ...attributes),
@@ -214,7 +237,11 @@ test('what FreeRADIUS keeps for itself, and attributes of RFC 6929, do no harm',
     VALUE Auth-Type Local 0
     ATTRIBUTE Extended-Attribute-1 241 extended
     ATTRIBUTE Frag-Status 241.1 integer
+    ATTRIBUTE Extended-Vendor-Specific-1 241.26 evs
+    ATTRIBUTE Deeper 241.26.7 integer
     VALUE Frag-Status Reserved 0
+    VALUE Extended-Attribute-1 Octets 0
+    ATTRIBUTE Extended-Attribute-1 1241 string
     VENDOR Alpha 100
     BEGIN-VENDOR Alpha parent=Extended-Vendor-Specific-5
     ATTRIBUTE Alpha-Extended 1 integer
@@ -239,7 +266,8 @@ const WRONG: readonly [line: string, what: RegExp][] = [
   ['ATTRIBUTE A 1 strnig', /"strnig"/],
   ['ATTRIBUTE A 1 constructor', /"constructor"/],
   ['ATTRIBUTE A 1 string encrypt=4', /encrypt=1/],
-  ['ATTRIBUTE A 1.256 string', /1\.256/],
+  ['ATTRIBUTE A 3.256 string', /3\.256/],
+  ['ATTRIBUTE A 2.1 string', /TLV 2/],
   ['ATTRIBUTE Known 2 string', /Known/],
   ['VALUE Known One', /VALUE attribute name number/],
   ['VALUE Known One uno', /"uno"/],
@@ -261,7 +289,7 @@ const WRONG: readonly [line: string, what: RegExp][] = [
 
 for (const [line, what] of WRONG)
   test(`"${line}" is told with file and line`, t => {
-    const folder = folderWith(t, { dictionary: `ATTRIBUTE Known 1 string\n\n${line}\n` })
+    const folder = folderWith(t, { dictionary: `ATTRIBUTE Known 1 string\nATTRIBUTE Group 3 tlv\n${line}\n` })
     const file = join(folder, 'dictionary')
     const [first] = problemsOf(() => new DictionaryReader().addFile(file).finish())
     assert.equal(first?.code, 'RADIUS_DICTIONARY')
@@ -290,6 +318,18 @@ test('all that is wrong is told at once, also in files that are included', t => 
 test('a file that is not there is told by name', () => {
   const [first] = problemsOf(() => readDictionaries(['/nowhere/dictionary']))
   assert.deepEqual([first?.code, first?.place], ['RADIUS_DICTIONARY', { file: '/nowhere/dictionary' }])
+})
+
+test("a name of ours may be another number's in a file of the operator, but not in two of its lines", t => {
+  const folder = folderWith(t, {
+    right: 'ATTRIBUTE DNS-Server-IPv6-Address 200 ipv6addr\nATTRIBUTE DNS-Server-IPv6-Address 200 string\n',
+    wrong: 'ATTRIBUTE DNS-Server-IPv6-Address 200 ipv6addr\nATTRIBUTE DNS-Server-IPv6-Address 201 ipv6addr\n',
+  })
+  const dictionary = readDictionaries([join(folder, 'right')])
+  assert.deepEqual(dictionary.named('DNS-Server-IPv6-Address')?.path, [200])
+  assert.equal(dictionary.at(0, [169]), undefined)
+  const [first, ...more] = problemsOf(() => readDictionaries([join(folder, 'wrong')]))
+  assert.deepEqual([first?.place, more.length], [{ file: join(folder, 'wrong'), line: 2 }, 0])
 })
 
 test('the dictionaries that are there have what an LNS needs, and a file of the operator adds to them', t => {

@@ -230,6 +230,16 @@ test('Message-Authenticator that is missing drops the packet where it is require
   assert.equal(dropped(codec.decodeRequest(bytes(plain), RFC_SECRET)), undefined)
 })
 
+test('RFC 3579 3.2, RFC 5997 3: what carries EAP, and Status-Server, must have a Message-Authenticator, required or not', () => {
+  const { authenticator } = requestOf()
+  const lenient = { ...asked('Access-Request', { authenticator }), ...OPTIONAL }
+  const challenge = replyHex(11, authenticator, attributesHex([79, '01020005']))
+  assert.equal(dropped(codec.decodeReply(challenge, lenient)), 'missing-message-authenticator')
+  const plain = bytes(EXAMPLES['7.1'].request)
+  const status = patched(plain, 0, Uint8Array.of(12))
+  assert.equal(dropped(codec.decodeRequest(status, RFC_SECRET)), 'missing-message-authenticator')
+})
+
 test('RFC 2869 5.19: two Message-Authenticators, or one of another length, drop the packet', () => {
   const { authenticator } = requestOf()
   const own = asked('Access-Request', { authenticator })
