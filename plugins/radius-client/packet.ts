@@ -30,7 +30,7 @@ export interface RawPacket {
   readonly authenticator: Uint8Array
   /** Views into `bytes`. */
   readonly attributes: readonly RawAttribute[]
-  /** A copy, without the padding. */
+  /** A copy without the padding, and no Buffer, whose `slice` would be a view. */
   readonly bytes: Uint8Array
 }
 

@@ -303,6 +303,7 @@ const REFUSED: readonly RadiusAttribute[] = [
   { name: 'Framed-IPv6-Prefix', value: '2001:db8::' },
   { name: 'PMIP6-Home-IPv4-HoA', value: '10.0.0.0/33' },
   { name: 'Framed-Interface-Id', value: '1:2:3' },
+  { name: 'Framed-Interface-Id', value: '12345:2:3:4' },
   { name: 'NAS-Port', value: -1 },
   { name: 'NAS-Port', value: 2 ** 32 },
   { name: 'NAS-Port', value: 1.5 },

@@ -313,6 +313,13 @@ test('RFC 2865 3: a length below 20 or above 4096 drops the packet', () => {
   assert.equal(longest.length, 4096)
   const expectedReply = { ...asked('Access-Request', { authenticator }), ...OPTIONAL }
   assert.equal(told(codec.decodeReply(longest, expectedReply)).length, 16)
+  const longer = replyHex(
+    2,
+    authenticator,
+    attributesHex([25, 'ab'.repeat(253)]).repeat(15) + attributesHex([25, 'ab'.repeat(250)]),
+  )
+  assert.equal(longer.length, 4097)
+  assert.equal(dropped(codec.decodeReply(longer, expectedReply)), 'malformed')
   const empty = replyHex(2, authenticator, '')
   assert.equal(empty.length, 20)
   assert.deepEqual(told(codec.decodeReply(empty, expectedReply)), [])
@@ -320,7 +327,7 @@ test('RFC 2865 3: a length below 20 or above 4096 drops the packet', () => {
 
 test('RFC 2865 5: an attribute that overruns the packet, or is shorter than its head, drops the packet', () => {
   const { authenticator } = requestOf()
-  for (const attributes of ['01', '0100', '0101', '010361 01', '0104 61', '01ff 616263']) {
+  for (const attributes of ['01', '0100', '0101', '010102', '010361 01', '0104 61', '01ff 616263']) {
     const reply = replyHex(2, authenticator, attributes.replaceAll(' ', ''))
     const own = { ...asked('Access-Request', { authenticator }), ...OPTIONAL }
     assert.equal(dropped(codec.decodeReply(reply, own)), 'malformed', attributes)
@@ -328,17 +335,18 @@ test('RFC 2865 5: an attribute that overruns the packet, or is shorter than its 
 })
 
 test('RFC 2865 3: no packet of more than 4096 octets is made', () => {
-  const attribute = { name: 'Class', value: new Uint8Array(253) }
-  assert.equal(requestOf('Accounting-Request', Array(15).fill(attribute)).bytes.length, 20 + 18 + 15 * 255)
-  assert.throws(() => requestOf('Accounting-Request', Array(16).fill(attribute)), {
-    code: 'RADIUS_ATTRIBUTE',
-  })
+  const filled = Array(15).fill({ name: 'Class', value: new Uint8Array(253) })
+  const request = (octets: number) =>
+    requestOf('Accounting-Request', [...filled, { name: 'Class', value: new Uint8Array(octets) }]).bytes
+  assert.equal(request(231).length, 4096)
+  assert.throws(() => request(232), { code: 'RADIUS_ATTRIBUTE' })
 })
 
-test('a message outlives the datagram that it came in', () => {
+test('a message outlives the datagram that it came in, also where that is a Buffer', () => {
   const { bytes: packet, authenticator } = requestOf('CoA-Request', [{ name: 'Class', value: bytes('0102') }])
-  const decoded = codec.decodeRequest(packet, SECRET)
-  packet.fill(0xff)
+  const datagram = Buffer.from(packet)
+  const decoded = codec.decodeRequest(datagram, SECRET)
+  datagram.fill(0xff)
   assert.deepEqual(told(decoded), [{ name: 'Class', value: bytes('0102') }])
   assert.ok(decoded.kind === 'message')
   assert.deepEqual(decoded.authenticator, authenticator)
