@@ -2,9 +2,9 @@
  * What proves that a packet comes from somebody who knows the secret: Request and Response Authenticator (RFC 2865 3, 2866
  * 3, 5176 2.3) and Message-Authenticator (RFC 2869 5.14, 5176 3.4).
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { CODES } from './codes.ts'
-import { md5 } from './digest.ts'
+import { hmacMd5, md5 } from './digest.ts'
 import {
   AUTHENTICATOR_AT,
   AUTHENTICATOR_BYTES,
@@ -87,13 +87,13 @@ function mustBeSigned({ code, attributes }: RawPacket): boolean {
 }
 
 function messageAuthenticator(bytes: Uint8Array, at: number, secret: Uint8Array): Uint8Array {
-  const unsigned = Uint8Array.from(bytes)
+  const unsigned = new Uint8Array(bytes)
   unsigned.set(ZEROES, at)
-  return createHmac('md5', secret).update(unsigned).digest()
+  return hmacMd5(secret, unsigned)
 }
 
 function withAuthenticator(bytes: Uint8Array, authenticator: Uint8Array): Uint8Array {
-  const changed = Uint8Array.from(bytes)
+  const changed = new Uint8Array(bytes)
   changed.set(authenticator, AUTHENTICATOR_AT)
   return changed
 }
