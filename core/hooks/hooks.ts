@@ -48,9 +48,10 @@ const OBSERVE = { kind: 'observer', deadlineMs: 5_000, fault: 'log', verdicts: {
 export const HOOKS = {
   admitTunnel: ADMIT,
   admitSession: ADMIT,
+  // A RADIUS server or a directory may wait for a person who confirms a push message.
   authenticate: {
     kind: 'first-answer',
-    deadlineMs: 10_000,
+    deadlineMs: 45_000,
     fault: 'unavailable',
     // `guard.ts` looks at the state of a `continue`.
     verdicts: { accept: ['user'], reject: ['reason'], unavailable: ['reason'], continue: ['reply'] },
@@ -154,7 +155,7 @@ export interface Hooks {
   readonly admitTunnel: FirstAnswerHook<TunnelCall, AdmitVerdict>
   /** A peer asks for a call (ICRQ). Nobody objects: accepted. Deadline 2 s; a fault denies. */
   readonly admitSession: FirstAnswerHook<SessionCall, AdmitVerdict>
-  /** Is this user who it claims to be? Nobody knows it: rejected. Deadline 10 s; a fault is `unavailable`. */
+  /** Is this user who it claims to be? Nobody knows it: rejected. Deadline 45 s; a fault is `unavailable`. */
   readonly authenticate: FirstAnswerHook<AuthenticateCall, AuthenticateVerdict>
   /** What the user may: each tap narrows or completes the grant. Deadline 5 s; a fault denies. */
   readonly authorize: WaterfallHook<Grant, SessionCall, AuthorizeVerdict>

@@ -152,7 +152,7 @@ const TIMEOUTS: Readonly<Record<LinkTimer, (link: LinkState, env: LinkEnv) => vo
   'login-retransmit': (link, env) => {
     const { login } = link
     if (login === undefined) return
-    if (login.transmissions >= env.config.maxConfigure) {
+    if (login.transmissions >= env.config.maxLogins) {
       closeLink(link, env, ENDED.loginUnanswered)
       return
     }
