@@ -53,8 +53,8 @@ export const HOOKS = {
     kind: 'first-answer',
     deadlineMs: 45_000,
     fault: 'unavailable',
-    // `guard.ts` looks at the state of a `continue`.
-    verdicts: { accept: ['user'], reject: ['reason'], unavailable: ['reason'], continue: ['reply'] },
+    // `guard.ts` looks at what a `continue` carries.
+    verdicts: { accept: ['user'], reject: ['reason'], unavailable: ['reason'], continue: [] },
   },
   authorize: {
     kind: 'waterfall',
@@ -92,11 +92,16 @@ export const HOOKS = {
 
 const isText = (value: unknown) => typeof value === 'string'
 const isTexts = (value: unknown) => Array.isArray(value) && value.every(isText)
+const isLike = (form: RegExp) => (value: unknown) => typeof value === 'string' && form.test(value)
 const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0
 
 /** What a field must be where an answer, or the grant in it, has it: the types of a plugin bind nobody at run time. */
 export const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   message: isText,
+  reply: isText,
+  eap: value => value instanceof Uint8Array,
+  mschapv2Success: isLike(/^S=[0-9A-F]{40}( |$)/i),
+  mschapv2Error: isLike(/^E=\d{1,10}( |$)/),
   errorCode: value => isCount(value) && Number(value) <= 0xffff,
   pool: isText,
   address: isText,

@@ -234,6 +234,11 @@ plugins:
   )
 })
 
+test('EAP takes more than a password: it is refused by name', async t => {
+  const lns = await serve(t)
+  await assert.rejects(lns.dryRun({ ...HB, method: 'eap' }), { code: 'USAGE', message: /EAP.*real client/ })
+})
+
 test('arguments that are none are USAGE, and none of their values is told', async t => {
   const lns = await serve(t)
   const wrong: readonly object[] = [

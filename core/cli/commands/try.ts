@@ -43,6 +43,7 @@ export function addTry(program: Command): void {
         'pap',
         'chap',
         'mschapv2',
+        'eap',
       ]),
     )
     .option('--password-file <file>', 'a file whose first line is the password')
