@@ -207,7 +207,9 @@ test('an attempt that is withdrawn while it waits leaves its place, its slot and
   await clock.advance(60_000)
   assert.equal(next, false)
   turn.done(true)
-  assert.ok(typeof (await after) === 'object')
+  const given = await after
+  assert.ok(typeof given === 'object')
+  given.done(true)
   assert.equal(clock.pending, 0)
 })
 
