@@ -322,6 +322,7 @@ test('EAP-TLS: a certificate of somebody else does not', { skip }, async t => {
 const yaml = ({ host, authPort, acctPort, secret }: Freeradius) => `
 listen: [2.2.2.2]
 gatewayAddress: 172.16.1.1
+ppp: { auth: [eap, mschapv2, chap-md5, pap] }
 plugins:
   - radius-client: { servers: [{ address: ${host}, authPort: ${authPort}, acctPort: ${acctPort}, secret: "${secret}" }] }
   - auth-radius
@@ -329,7 +330,7 @@ plugins:
   - policy-zones: { zones: { trust: [192.168.1.0/24] } }
 `
 
-for (const method of ['pap', 'chap'] as const)
+for (const method of ['pap', 'chap', 'mschapv2', 'eap'] as const)
   test(`a call by ${method} is let in, or refused, as FreeRADIUS says`, { skip }, async t => {
     const reply = ['Framed-IP-Address = 172.16.1.77', 'MS-Primary-DNS-Server = 192.168.1.53']
     const server = await startFreeradius(t, { users: { [USER]: { password: PASSWORD, reply } } })
