@@ -232,6 +232,40 @@ test('a challenge of FreeRADIUS goes on with the next password', { skip }, async
   assert.equal(await answer('pw'), 'reject')
 })
 
+test('a server that dies in the middle of an exchange ends it: no other knows the State', {
+  skip,
+}, async t => {
+  const carol = { password: 'pw', challenge: { message: 'the code?', answer: '4711' } }
+  const at = await scene(t, { users: { carol } })
+  const first = await verdictOf(at, 'carol', papProof('pw'))
+  assert.ok(first?.kind === 'continue')
+  await at.server.kill()
+  const { verdict } = await at.plugin.authenticate('carol', papProof('4711'), {
+    round: 1,
+    state: first.state,
+  })
+  assert.equal(verdict?.kind, 'unavailable')
+})
+
+test('a dead server does not keep a login from the next, however long an answer may take', {
+  skip,
+}, async t => {
+  const [dead, alive] = await Promise.all([0, 1].map(() => startFreeradius(t, { users: HB })))
+  assert.ok(dead !== undefined && alive !== undefined)
+  await dead.kill()
+  const servers = [dead, alive].map(({ host, authPort, acctPort, secret }, index) => {
+    const place = { name: `s${index}`, priority: index, address: host, authPort, acctPort }
+    return { ...place, secret, ...QUICK }
+  })
+  const clock = nodeClock as unknown as VirtualClock
+  const before = [clientOf({ servers })]
+  const plugin = await startPlugin(t, authRadius, { before, clock, options: { timeoutMs: 43_000 } })
+  const startedAt = performance.now()
+  assert.equal((await plugin.authenticate(USER, papProof(PASSWORD))).verdict?.kind, 'accept')
+  assert.ok(performance.now() - startedAt < 20_000)
+  assert.equal(alive.requests().length, 1)
+})
+
 test('a server that takes its time is waited for', { skip }, async t => {
   const at = await scene(t, { users: { [USER]: { password: PASSWORD, delayS: 3 } } })
   assert.equal((await verdictOf(at, USER, papProof(PASSWORD)))?.kind, 'accept')
