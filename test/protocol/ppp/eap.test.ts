@@ -381,7 +381,7 @@ test('a client never repeats a Response by itself (4.1), and gives up a silent s
   peer.heard()
   peer.wire.run(LNS_CONFIG.restartTimerMs)
   assert.deepEqual(peer.heard(), [])
-  peer.wire.run(LNS_CONFIG.maxConfigure * LNS_CONFIG.restartTimerMs)
+  peer.wire.run(LNS_CONFIG.maxLogins * LNS_CONFIG.restartTimerMs)
   assert.equal(peer.us.link.ending?.text, 'the peer does not answer our login')
 })
 
