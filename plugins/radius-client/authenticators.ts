@@ -2,11 +2,13 @@
  * What proves that a packet comes from somebody who knows the secret: Request and Response Authenticator (RFC 2865 3, 2866
  * 3, 5176 2.3) and Message-Authenticator (RFC 2869 5.14, 5176 3.4).
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
-import { md5 } from './digest.ts'
+import { timingSafeEqual } from 'node:crypto'
+import { CODES } from './codes.ts'
+import { hmacMd5, md5 } from './digest.ts'
 import {
   AUTHENTICATOR_AT,
   AUTHENTICATOR_BYTES,
+  EAP_MESSAGE,
   HEADER_BYTES,
   MESSAGE_AUTHENTICATOR,
   type RawAttribute,
@@ -69,7 +71,8 @@ function checkSignature(
   required: boolean,
 ): ProofFault | undefined {
   const [signature, another] = packet.attributes.filter(({ type }) => type === MESSAGE_AUTHENTICATOR)
-  if (signature === undefined) return required ? 'missing-message-authenticator' : undefined
+  if (signature === undefined)
+    return required || mustBeSigned(packet) ? 'missing-message-authenticator' : undefined
   const { value } = signature
   if (another !== undefined || value.length !== AUTHENTICATOR_BYTES) return 'malformed'
   const at = value.byteOffset - packet.bytes.byteOffset
@@ -78,14 +81,19 @@ function checkSignature(
     : 'wrong-message-authenticator'
 }
 
+/** RFC 3579 3.2: what carries EAP; RFC 5997 3: Status-Server. */
+function mustBeSigned({ code, attributes }: RawPacket): boolean {
+  return code === CODES['Status-Server'].number || attributes.some(({ type }) => type === EAP_MESSAGE)
+}
+
 function messageAuthenticator(bytes: Uint8Array, at: number, secret: Uint8Array): Uint8Array {
-  const unsigned = Uint8Array.from(bytes)
+  const unsigned = new Uint8Array(bytes)
   unsigned.set(ZEROES, at)
-  return createHmac('md5', secret).update(unsigned).digest()
+  return hmacMd5(secret, unsigned)
 }
 
 function withAuthenticator(bytes: Uint8Array, authenticator: Uint8Array): Uint8Array {
-  const changed = Uint8Array.from(bytes)
+  const changed = new Uint8Array(bytes)
   changed.set(authenticator, AUTHENTICATOR_AT)
   return changed
 }

@@ -11,7 +11,7 @@ export interface Asker {
   readonly code: 'Access-Request' | 'Accounting-Request' | 'Status-Server'
   readonly attributes: readonly RadiusAttribute[]
   /** As it went out: the same octets each time (RFC 5080 2.2.1). */
-  sent?: { readonly bytes: Uint8Array; readonly authenticator: Uint8Array }
+  sent: { readonly bytes: Uint8Array; readonly authenticator: Uint8Array } | undefined
   answered(message: RadiusMessage): void
 }
 

@@ -60,13 +60,14 @@ export type LinkOutcome =
   | { readonly kind: 'silent' | 'dead' | 'lost' | 'busy' | 'aborted' | 'stopped' }
   | { readonly kind: 'impossible'; readonly reason: string }
 
-interface Exchange extends Asker, Patience {
+interface Exchange extends Asker {
+  readonly patient: boolean
   readonly settle: (outcome: LinkOutcome) => void
   readonly endsAt: Milliseconds
-  place?: { readonly lane: Lane; readonly identifier: number; readonly at: Milliseconds }
+  place: { readonly lane: Lane; readonly identifier: number; readonly at: Milliseconds } | undefined
   transmissions: number
-  retransmitMs?: Milliseconds
-  timer?: TimerHandle
+  retransmitMs: Milliseconds | undefined
+  timer: TimerHandle | undefined
   isSettled: boolean
 }
 
@@ -137,8 +138,14 @@ export class Link {
     return new Promise(resolve => {
       const aborted = () => this.#end(exchange, { kind: 'aborted' })
       const exchange: Exchange = {
-        ...question,
-        ...patience,
+        codec: question.codec,
+        code: question.code,
+        attributes: question.attributes,
+        patient: patience.patient,
+        sent: undefined,
+        place: undefined,
+        retransmitMs: undefined,
+        timer: undefined,
         endsAt: clock.now() + patience.timeoutMs,
         transmissions: 0,
         isSettled: false,
@@ -288,6 +295,7 @@ export class Link {
       lane.ask({
         ...probe,
         code: 'Status-Server',
+        sent: undefined,
         answered: () => {
           timer.cancel()
           this.#health.heard()
