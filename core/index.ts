@@ -76,6 +76,7 @@ export type {
 export type {
   AddressKind,
   AuthMethod,
+  EapProof,
   EndCause,
   EndReason,
   Grant,
