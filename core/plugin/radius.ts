@@ -117,4 +117,4 @@ export interface RadiusClient {
 }
 
 /** The servers of this deployment, and the dictionaries that go with them. */
-export const RADIUS: Capability<RadiusClient> = capability('radius')
+export const RADIUS: Capability<RadiusClient, 'one'> = capability('radius')
