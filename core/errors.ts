@@ -35,6 +35,8 @@ export const ERRORS = {
   POOL_INVALID:
     'give ranges and prefixes as address-address or address/length, without host bits or zone ids',
   ACCOUNTING_FILE: 'make the folder of the accounting file exist and be writable',
+  ACCOUNTING_SPOOL:
+    'give each server, and each accounting-radius of it, a spool folder of its own that can be written',
   POLICY_INVALID: 'name zones and addresses that exist',
   // programs and services that answer hooks
   HOOK_EXEC:
