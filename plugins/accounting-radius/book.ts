@@ -76,6 +76,11 @@ export class Book {
     return [...this.#last.values()].sort((a, b) => a.seq - b.seq)
   }
 
+  /** Its session is not over, and nothing later is known of it. */
+  isLast(entry: Entry): boolean {
+    return entry.session !== undefined && this.#last.get(entry.session) === entry
+  }
+
   /** What a Stop would be made of after a crash; more than that only where a Stop was lost. */
   remembered(): readonly Entry[] {
     return [...this.#latest]

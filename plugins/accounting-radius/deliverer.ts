@@ -176,7 +176,10 @@ export class Deliverer {
       spool.book.back(entry)
       this.wake()
     }
-    this.#resting.set(entry, this.#after(FIRST_RETRY_MS * 2 ** entry.refusals, rest))
+    this.#resting.set(
+      entry,
+      this.#after(Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** entry.refusals), rest),
+    )
   }
 
   #failed(entry: Entry, reason: string): void {

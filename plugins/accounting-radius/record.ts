@@ -19,7 +19,9 @@ export type SpoolLine =
   | {
       readonly kind: 'record'
       readonly seq: number
-      /** 1: something newer tells how far its session has come; written again only because it was not delivered. */
+      /** 1: it was written again, and by then a server had it, or needed it no more. */
+      readonly done: 0 | 1
+      /** 1: it was written again, and by then a later one of its session was there, or that was over. */
       readonly spent: 0 | 1
       readonly record: AccountingRecord
     }
@@ -34,7 +36,7 @@ type JsonAttribute = readonly [name: string, value: JsonValue, tag?: number]
 
 export function lineBytes(line: SpoolLine): Buffer {
   if (line.kind !== 'record') return Buffer.from(JSON.stringify(line))
-  const { kind, seq, spent, record } = line
+  const { kind, seq, done, spent, record } = line
   const attributes = record.attributes.map(
     ({ name, value, tag }): JsonAttribute => [
       name,
@@ -42,7 +44,7 @@ export function lineBytes(line: SpoolLine): Buffer {
       ...(tag === undefined ? ([] as const) : ([tag] as const)),
     ],
   )
-  return Buffer.from(JSON.stringify({ kind, seq, spent, record: { ...record, attributes } }))
+  return Buffer.from(JSON.stringify({ kind, seq, done, spent, record: { ...record, attributes } }))
 }
 
 /** Undefined for what is no line of ours. */

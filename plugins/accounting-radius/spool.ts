@@ -3,7 +3,8 @@ import { BoundedLog, type Clock, type Logger, type TimerHandle } from 'burrow'
 import { Book, type Entry, isLive } from './book.ts'
 import { frameOf } from './frame.ts'
 import { type AccountingRecord, lineBytes, lineOf } from './record.ts'
-import { type Files, type Place, Segments } from './segments.ts'
+import { type Files, Segments } from './segments.ts'
+import { SpoolIndex } from './spool-index.ts'
 
 export interface SpoolLimits {
   readonly sync: 'never' | 'each'
@@ -93,7 +94,7 @@ export class Spool {
     const needless = thinOut && session !== undefined ? this.book.needlessAfter(session) : undefined
     if (needless !== undefined) this.settle(needless)
     const seq = ++this.#seq
-    const payload = lineBytes({ kind: 'record', seq, spent: 0, record })
+    const payload = lineBytes({ kind: 'record', seq, done: 0, spent: 0, record })
     const frame = frameOf(payload)
     const entry = this.book.add({ seq, event, session, octets: frame.length, payload })
     this.#makeRoom()
@@ -125,9 +126,14 @@ export class Spool {
     this.#alarms.error(`accounting records are lost: ${why}`, { session, event, lost: this.#lost })
   }
 
+  /** Tries to write all that waits, now. */
+  async drain(): Promise<void> {
+    if (this.#queue.length > 0 || this.#writing !== undefined) await this.#write()
+  }
+
   /** Writes what waits, now, and closes the files; what cannot be written is told as lost. */
   async close(): Promise<void> {
-    if (this.#queue.length > 0 || this.#writing !== undefined) await this.#write()
+    await this.drain()
     this.#retry?.timer.cancel()
     for (const { kind, entry } of this.#queue)
       if (kind === 'record' && entry.pending) this.lose(entry, 'they could not be written before the end')
@@ -140,6 +146,8 @@ export class Spool {
   }
 
   #mark(kind: 'done' | 'forgotten', entry: Entry): void {
+    const isNowhere = entry.place === undefined && this.#writing === undefined
+    if (isNowhere && !isLive(entry)) return
     void this.#enqueue('mark', entry, frameOf(lineBytes({ kind, seq: entry.seq })))
   }
 
@@ -238,8 +246,9 @@ export class Spool {
       for (const entry of needed.slice(from, from + BATCH_FRAMES)) {
         const record = await this.read(entry)
         if (record === undefined) continue
-        const { seq, latest } = entry
-        const frame = frameOf(lineBytes({ kind: 'record', seq, spent: latest ? 0 : 1, record }))
+        const { seq, pending, latest } = entry
+        const state = { done: pending ? 0 : 1, spent: latest ? 0 : 1 } as const
+        const frame = frameOf(lineBytes({ kind: 'record', seq, ...state, record }))
         batch.push({ kind: 'record', entry, frame, settled: () => {} })
       }
       await this.#append(batch)
@@ -272,8 +281,11 @@ export class Spool {
     const most = this.limits.waitingRecords
     if (this.#queue.length <= most) return
     const enough = this.#queue.length - most + most * SHED_SHARE
-    const gain = ({ place, latest }: Entry) => (place === undefined && !latest ? 1 : 0)
-    for (const entry of this.book.leastImportant(enough, gain)) this.lose(entry, 'the disk takes none')
+    const gain = (entry: Entry) => (entry.place === undefined && !this.book.isLast(entry) ? 1 : 0)
+    for (const entry of this.book.leastImportant(enough, gain)) {
+      this.book.forget(entry)
+      this.lose(entry, 'the disk takes none')
+    }
     this.#queue = this.#queue.filter(isNeeded)
     for (const { kind, entry } of this.#queue.slice(0, Math.max(0, this.#queue.length - most)))
       if (kind === 'record') this.#giveUp(entry, 'the disk takes none')
@@ -310,55 +322,4 @@ export class Spool {
 /** A mark on what will never be written is as needless as that. */
 function isNeeded({ kind, entry }: Waiting): boolean {
   return isLive(entry) || (kind === 'mark' && entry.place !== undefined)
-}
-
-type Indexed = Pick<Entry, 'seq' | 'event' | 'session' | 'octets'> & {
-  readonly spent: boolean
-  readonly place: Place
-}
-
-/** What stands in the files, without what is told: of a record that was written anew, the last counts. */
-class SpoolIndex {
-  readonly #records = new Map<number, Indexed>()
-  readonly #done = new Set<number>()
-  readonly #forgotten = new Set<number>()
-
-  read(payload: Buffer, octets: number, place: Place): void {
-    const line = lineOf(payload)
-    if (line === undefined) return
-    const { seq } = line
-    if (line.kind === 'record') {
-      const { event, session } = line.record
-      this.#records.set(seq, { seq, event, session, octets, spent: line.spent === 1, place })
-    } else {
-      const marked = line.kind === 'done' ? this.#done : this.#forgotten
-      marked.add(seq)
-    }
-  }
-
-  /** Returns the last number that was given. */
-  fill(book: Book): number {
-    let last = 0
-    for (const { spent, place, ...made } of [...this.#records.values()].sort((a, b) => a.seq - b.seq)) {
-      const entry = book.add({ ...made, payload: undefined }, spent)
-      book.placed(entry, place)
-      last = made.seq
-    }
-    return Math.max(last, ...this.#marks(book))
-  }
-
-  /** After all was added: what is forgotten may be replaced by nothing. */
-  *#marks(book: Book): Generator<number> {
-    const entries = new Map(book.live().map(entry => [entry.seq, entry]))
-    for (const seq of this.#forgotten) {
-      const entry = entries.get(seq)
-      if (entry !== undefined) book.forget(entry)
-      yield seq
-    }
-    for (const seq of this.#done) {
-      const entry = entries.get(seq)
-      if (entry !== undefined) book.settle(entry)
-      yield seq
-    }
-  }
 }
