@@ -45,10 +45,10 @@ export function sessionRecord(told: Told, radius: RadiusClient, atMs: number): A
     ...(told.event === 'start' ? {} : usageOf(told.counters, told.durationMs)),
     ...(told.event === 'stop' ? terminateCause(told.reason.cause) : {}),
   }
-  const classes = (grant.classes ?? []).map(octets => ({
-    name: 'Class',
-    value: new Uint8Array(Buffer.from(octets, 'hex')),
-  }))
+  const classes = (grant.classes ?? [])
+    .map(octets => ({ name: 'Class', value: new Uint8Array(Buffer.from(octets, 'hex')) }))
+    // An attribute holds an octet at least (RFC 2865 5.25).
+    .filter(({ value }) => value.length > 0)
   const common = radius
     .sessionAttributes(session)
     .filter(({ name }) => !Object.hasOwn(own, name) && name !== 'Class')

@@ -99,7 +99,9 @@ test('a session that died with us gets a Stop of what is known of it, before Acc
   await plugin.host.stop()
 
   const server = await startAgain(crashed)
-  const stops = server.taken.filter(({ status }) => status === 'Stop')
+  const stops = server.taken
+    .filter(({ status }) => status === 'Stop')
+    .toSorted((one, other) => one.session.localeCompare(other.session))
   const names = [
     'Acct-Session-Id',
     'Acct-Terminate-Cause',
@@ -123,7 +125,7 @@ test('a session that died with us gets a Stop of what is known of it, before Acc
     assert.deepEqual(stop.all('Class'), [Uint8Array.of(0xaa), Uint8Array.of(0xbb)])
     assert.deepEqual(stop.all('NAS-Identifier'), ['burrow'])
   }
-  assert.deepEqual(server.order, ['Stop a', 'Stop b', 'Accounting-On', 'Accounting-Off'])
+  assert.deepEqual(server.order.slice(2), ['Accounting-On', 'Accounting-Off'])
 })
 
 const YAML = `

@@ -1,26 +1,32 @@
 /**
  * accounting-radius in a process that is killed while it spools: sessions come and go without end. Each record that
- * the plugin has acknowledged stands on stdout, and each that a server took. Its argument is the folder of the config.
+ * the plugin has acknowledged stands on stdout, and each that a server took. Its arguments are the folder of the config,
+ * and whether servers take records: `takes`, `silent`, or the options of a radius-client that asks real ones.
  */
+import { nodeClock } from '../../../core/runtime/node/clock.ts'
 import { startPlugin } from '../../../core/testing/plugin-harness.ts'
 import { anEnd, aSession } from '../../../core/testing/samples.ts'
+import type { VirtualClock } from '../../../core/testing/virtual-clock.ts'
 import accountingRadius from '../../../plugins/accounting-radius/index.ts'
 import { AccountingServer } from '../../support/accounting-server.ts'
+import { radiusClientWith } from '../../support/radius-client.ts'
 
-const [configDir = '', takes = ''] = process.argv.slice(2)
+const [configDir = '', mode = ''] = process.argv.slice(2)
 const SESSIONS = 20
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
 const server = new AccountingServer()
 server.takes = async told => {
-  if (takes !== 'takes') return false
+  if (mode !== 'takes') return false
   say(`taken ${told.status} ${told.session} ${told.one('Acct-Input-Octets') ?? 0}`)
   return true
 }
 const plugin = await startPlugin({ after: () => {} }, accountingRadius, {
   options: { spool: 'spool', maxSpoolBytes: 2 ** 20 },
   configDir,
-  before: [server.plugin],
+  ...(mode.startsWith('{')
+    ? { before: [radiusClientWith(JSON.parse(mode))], clock: nodeClock as unknown as VirtualClock }
+    : { before: [server.plugin] }),
 })
 
 async function live(name: string): Promise<void> {
