@@ -20,8 +20,9 @@ export const Options = z.strictObject({
     .number()
     .int()
     .min(MEBIBYTE)
-    .max(64 * 1024 * MEBIBYTE)
-    .default(256 * MEBIBYTE)
+    // All of it is read at the start, which has a deadline.
+    .max(256 * MEBIBYTE)
+    .default(128 * MEBIBYTE)
     .describe('What the folder may take; beyond, the least important of the oldest records is lost.'),
   waitingRecords: z
     .number()

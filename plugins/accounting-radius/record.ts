@@ -1,4 +1,4 @@
-/** What stands in the spool: records that servers are to be sent, and marks on them. */
+/** What stands in the spool: records that servers are to be sent, each a line of index and one of attributes, and marks on them. */
 import type { RadiusAttribute, RadiusValue } from 'burrow'
 
 /** Of a session, or of the whole server (`on`, `off`). */
@@ -14,17 +14,17 @@ export interface AccountingRecord {
   readonly attributes: readonly RadiusAttribute[]
 }
 
-/** A line of the spool. */
-export type SpoolLine =
-  | {
-      readonly kind: 'record'
-      readonly seq: number
-      /** 1: it was written again, and by then a server had it, or needed it no more. */
-      readonly done: 0 | 1
-      /** 1: it was written again, and by then a later one of its session was there, or that was over. */
-      readonly spent: 0 | 1
-      readonly record: AccountingRecord
-    }
+/** What has become of a record when it is written again; the marks that said so may be gone with an old file. */
+export interface RecordState {
+  /** 1: a server has it, or needs it no more. */
+  readonly done: 0 | 1
+  /** 1: a later one of its session is there, or that is over. */
+  readonly spent: 0 | 1
+}
+
+/** The first line. */
+export type Head =
+  | ({ readonly kind: 'record'; readonly seq: number } & RecordState & Omit<AccountingRecord, 'attributes'>)
   /** A server has it, or none is to get it any more. */
   | { readonly kind: 'done'; readonly seq: number }
   /** Its session is not remembered any more. */
@@ -34,39 +34,52 @@ export type SpoolLine =
 type JsonValue = string | number | { readonly integer: string } | { readonly hex: string }
 type JsonAttribute = readonly [name: string, value: JsonValue, tag?: number]
 
-export function lineBytes(line: SpoolLine): Buffer {
-  if (line.kind !== 'record') return Buffer.from(JSON.stringify(line))
-  const { kind, seq, done, spent, record } = line
-  const attributes = record.attributes.map(
-    ({ name, value, tag }): JsonAttribute => [
-      name,
-      valueJson(value),
-      ...(tag === undefined ? ([] as const) : ([tag] as const)),
-    ],
-  )
-  return Buffer.from(JSON.stringify({ kind, seq, done, spent, record: { ...record, attributes } }))
+const NEWLINE = 0x0a
+
+export function recordBytes(seq: number, { attributes, ...index }: AccountingRecord): Buffer {
+  const head: Head = { kind: 'record', seq, done: 0, spent: 0, ...index }
+  return Buffer.from(`${JSON.stringify(head)}\n${JSON.stringify(attributes.map(attributeJson))}`)
 }
 
-/** Undefined for what is no line of ours. */
-export function lineOf(bytes: Buffer): SpoolLine | undefined {
+export function markBytes(kind: 'done' | 'forgotten', seq: number): Buffer {
+  return Buffer.from(JSON.stringify({ kind, seq }))
+}
+
+/** The first line alone; undefined for what is none of ours. */
+export function headOf(bytes: Buffer): Head | undefined {
+  const end = bytes.indexOf(NEWLINE)
   try {
-    const line = JSON.parse(bytes.toString()) as SpoolLine
-    if (line.kind !== 'record') return line
-    const attributes = line.record.attributes as unknown as readonly JsonAttribute[]
-    return {
-      ...line,
-      record: {
-        ...line.record,
-        attributes: attributes.map(([name, value, tag]) => ({
-          name,
-          value: plainValue(value),
-          ...(tag === undefined ? {} : { tag }),
-        })),
-      },
-    }
+    return JSON.parse(bytes.toString('utf8', 0, end === -1 ? bytes.length : end)) as Head
   } catch {
     return undefined
   }
+}
+
+/** The whole record; undefined for a mark, and for what is none of ours. */
+export function recordOf(bytes: Buffer): AccountingRecord | undefined {
+  const head = headOf(bytes)
+  if (head?.kind !== 'record') return undefined
+  const { kind: _, seq: __, done: ___, spent: ____, ...index } = head
+  try {
+    const attributes = JSON.parse(bytes.toString('utf8', bytes.indexOf(NEWLINE) + 1)) as JsonAttribute[]
+    return { ...index, attributes: attributes.map(attributeOf) }
+  } catch {
+    return undefined
+  }
+}
+
+/** The same record in another state; it takes as many octets. */
+export function restated(bytes: Buffer, state: RecordState): Buffer {
+  const attributes = bytes.subarray(bytes.indexOf(NEWLINE))
+  return Buffer.concat([Buffer.from(JSON.stringify({ ...headOf(bytes), ...state })), attributes])
+}
+
+function attributeJson({ name, value, tag }: RadiusAttribute): JsonAttribute {
+  return tag === undefined ? [name, valueJson(value)] : [name, valueJson(value), tag]
+}
+
+function attributeOf([name, value, tag]: JsonAttribute): RadiusAttribute {
+  return tag === undefined ? { name, value: plainValue(value) } : { name, value: plainValue(value), tag }
 }
 
 function valueJson(value: RadiusValue): JsonValue {

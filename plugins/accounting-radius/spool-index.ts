@@ -1,6 +1,6 @@
 /** What stands in the files of a spool, without what is told. */
 import type { Book, Entry } from './book.ts'
-import { lineOf } from './record.ts'
+import { headOf } from './record.ts'
 import type { Place } from './segments.ts'
 
 type Indexed = Pick<Entry, 'seq' | 'event' | 'session' | 'octets'> & {
@@ -15,15 +15,15 @@ export class SpoolIndex {
   readonly #forgotten = new Set<number>()
 
   read(payload: Buffer, octets: number, place: Place): void {
-    const line = lineOf(payload)
-    if (line === undefined) return
-    const { seq } = line
-    if (line.kind === 'record') {
-      const { event, session } = line.record
-      this.#records.set(seq, { seq, event, session, octets, spent: line.spent === 1, place })
-      if (line.done === 1) this.#done.add(seq)
+    const head = headOf(payload)
+    if (head === undefined) return
+    const { seq } = head
+    if (head.kind === 'record') {
+      const { event, session, done, spent } = head
+      this.#records.set(seq, { seq, event, session, octets, spent: spent === 1, place })
+      if (done === 1) this.#done.add(seq)
     } else {
-      const marked = line.kind === 'done' ? this.#done : this.#forgotten
+      const marked = head.kind === 'done' ? this.#done : this.#forgotten
       marked.add(seq)
     }
   }

@@ -2,7 +2,7 @@
 import { BoundedLog, type Clock, type Logger, type TimerHandle } from 'burrow'
 import { Book, type Entry, isLive } from './book.ts'
 import { frameOf } from './frame.ts'
-import { type AccountingRecord, lineBytes, lineOf } from './record.ts'
+import { type AccountingRecord, markBytes, recordBytes, recordOf, restated } from './record.ts'
 import { type Files, Segments } from './segments.ts'
 import { SpoolIndex } from './spool-index.ts'
 
@@ -94,7 +94,7 @@ export class Spool {
     const needless = thinOut && session !== undefined ? this.book.needlessAfter(session) : undefined
     if (needless !== undefined) this.settle(needless)
     const seq = ++this.#seq
-    const payload = lineBytes({ kind: 'record', seq, done: 0, spent: 0, record })
+    const payload = recordBytes(seq, record)
     const frame = frameOf(payload)
     const entry = this.book.add({ seq, event, session, octets: frame.length, payload })
     this.#makeRoom()
@@ -102,10 +102,9 @@ export class Spool {
   }
 
   /** What is told of an entry; undefined when the disk has lost it. Rejects when the disk fails. */
-  async read({ payload, place, octets }: Entry): Promise<AccountingRecord | undefined> {
-    const bytes = payload ?? (place && (await this.#segments.read(place, octets)))
-    const line = bytes && lineOf(bytes)
-    return line?.kind === 'record' ? line.record : undefined
+  async read(entry: Entry): Promise<AccountingRecord | undefined> {
+    const bytes = await this.#bytesOf(entry)
+    return bytes && recordOf(bytes)
   }
 
   /** A server has it, or needs it no more. */
@@ -145,10 +144,14 @@ export class Spool {
     return Math.ceil(this.limits.maxSpoolBytes / SEGMENTS)
   }
 
+  async #bytesOf({ payload, place, octets }: Entry): Promise<Buffer | undefined> {
+    return payload ?? (place && (await this.#segments.read(place, octets)))
+  }
+
   #mark(kind: 'done' | 'forgotten', entry: Entry): void {
     const isNowhere = entry.place === undefined && this.#writing === undefined
     if (isNowhere && !isLive(entry)) return
-    void this.#enqueue('mark', entry, frameOf(lineBytes({ kind, seq: entry.seq })))
+    void this.#enqueue('mark', entry, frameOf(markBytes(kind, entry.seq)))
   }
 
   #forget(entry: Entry): void {
@@ -244,11 +247,10 @@ export class Spool {
     for (let from = 0; from < needed.length; from += BATCH_FRAMES) {
       const batch: Waiting[] = []
       for (const entry of needed.slice(from, from + BATCH_FRAMES)) {
-        const record = await this.read(entry)
-        if (record === undefined) continue
-        const { seq, pending, latest } = entry
-        const state = { done: pending ? 0 : 1, spent: latest ? 0 : 1 } as const
-        const frame = frameOf(lineBytes({ kind: 'record', seq, ...state, record }))
+        const bytes = await this.#bytesOf(entry)
+        if (bytes === undefined) continue
+        const { pending, latest } = entry
+        const frame = frameOf(restated(bytes, { done: pending ? 0 : 1, spent: latest ? 0 : 1 }))
         batch.push({ kind: 'record', entry, frame, settled: () => {} })
       }
       await this.#append(batch)

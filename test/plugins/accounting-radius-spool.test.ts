@@ -6,7 +6,14 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { aFolder } from '../../core/testing/samples.ts'
 import { frameOf, framesIn } from '../../plugins/accounting-radius/frame.ts'
-import { type AccountingRecord, lineBytes, lineOf } from '../../plugins/accounting-radius/record.ts'
+import {
+  type AccountingRecord,
+  headOf,
+  markBytes,
+  recordBytes,
+  recordOf,
+  restated,
+} from '../../plugins/accounting-radius/record.ts'
 import { content, Disk, entryOf, LIMITS, openSpool, record, recordFiles, told } from '../support/spool.ts'
 
 test('frames are read back, whatever their payload', () => {
@@ -61,15 +68,18 @@ test('records keep every kind of value', () => {
     { name: 'integer', value: 2n ** 64n - 1n },
     { name: 'octets', value: Uint8Array.of(0, 255), tag: 0 },
   ]
-  const line = {
-    kind: 'record',
-    seq: 7,
-    done: 0,
-    spent: 1,
-    record: { event: 'stop', session: 'a', atMs: 1.5, attributes },
-  } as const
-  assert.deepEqual(lineOf(lineBytes(line)), line)
-  assert.equal(lineOf(Buffer.from('{')), undefined)
+  const made = { event: 'stop', session: 'a\n"', atMs: 1.5, attributes } as const
+  const bytes = recordBytes(7, made)
+  assert.deepEqual(recordOf(bytes), made)
+  const again = restated(bytes, { done: 1, spent: 0 })
+  assert.deepEqual(recordOf(again), made)
+  assert.deepEqual([headOf(again)?.seq, again.length], [7, bytes.length])
+  assert.deepEqual({ ...headOf(bytes), done: 1, spent: 0 }, headOf(again))
+  for (const nothing of ['{', '']) {
+    assert.equal(headOf(Buffer.from(nothing)), undefined)
+    assert.equal(recordOf(Buffer.from(nothing)), undefined)
+  }
+  assert.equal(recordOf(markBytes('done', 7)), undefined)
 })
 
 type Step =
