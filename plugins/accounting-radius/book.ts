@@ -24,7 +24,7 @@ export interface Entry {
   sending: boolean
   /** Times that no server took it, in this outage. */
   tries: number
-  /** Times that no server took it while one took others. */
+  /** Times that no server took it while one took others, since the last outage. */
   refusals: number
 }
 
@@ -168,7 +168,10 @@ export class Book {
 
   /** An outage is over. */
   forgive(): void {
-    for (const entry of this.#pending.values()) entry.tries = 0
+    for (const entry of this.#pending.values()) {
+      entry.tries = 0
+      entry.refusals = 0
+    }
   }
 
   /** The Interim that a newer record of its session makes needless: the last one, where it waits and is not on its way. */

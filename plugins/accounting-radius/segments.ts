@@ -38,6 +38,8 @@ export class Segments {
   readonly #folder: string
   readonly #files: Files
   readonly #byNumber = new Map<number, Segment>()
+  /** Written to since the last `sync`. */
+  readonly #unsynced = new Set<Segment>()
   #octets = 0
   #newest = 0
 
@@ -94,6 +96,7 @@ export class Segments {
     const segment = newest !== undefined && newest.octets < segmentOctets ? newest : await this.#begin()
     const bytes = Buffer.concat(frames)
     const from = segment.octets
+    this.#unsynced.add(segment)
     try {
       let written = 0
       while (written < bytes.length)
@@ -116,7 +119,10 @@ export class Segments {
 
   /** Waits until the disk has what was appended. */
   async sync(): Promise<void> {
-    await this.#byNumber.get(this.#newest)?.file.datasync()
+    for (const segment of this.#unsynced) {
+      await segment.file.datasync()
+      this.#unsynced.delete(segment)
+    }
   }
 
   /** The payload of a frame; undefined when it is not whole any more. Rejects when the disk does. */
@@ -132,6 +138,7 @@ export class Segments {
     const gone = this.#byNumber.get(segment)
     if (gone === undefined) return
     this.#byNumber.delete(segment)
+    this.#unsynced.delete(gone)
     this.#octets -= gone.octets
     await gone.file.close()
     await rm(join(this.#folder, nameOf(segment)))

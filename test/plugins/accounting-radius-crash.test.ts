@@ -41,6 +41,7 @@ for (const takes of ['takes', 'silent'] as const) {
       const configDir = aFolder(t)
       const program = start([process.execPath, PROGRAM, configDir, takes])
       await until('records', () => said(program.stdout(), 'kept').length >= records, 30_000, program.stderr)
+      await assert.rejects(startAgain(configDir), { code: 'ACCOUNTING_SPOOL' }, 'while it lives')
       const { stdout } = await program.end('SIGKILL')
       const kept = said(stdout, 'kept')
       const taken = said(stdout, 'taken')

@@ -118,7 +118,9 @@ test('when the spool is full, the oldest Interims are given up first and Stops l
   const stops = pending.filter(text => text.startsWith('stop'))
   assert.ok(stops.length > 300, `${stops.length} Stops`)
   assert.equal(pending.length + spool.lost, 1200)
-  assert.ok(starts.length < 10, `${starts.length} Starts`)
+  const newest = Array.from({ length: starts.length }, (_, index) => `start ${400 - starts.length + index} 0`)
+  assert.deepEqual(starts, newest)
+  assert.ok(starts.length < 60, `${starts.length} Starts`)
   const errors = lines.filter(({ level }) => level === 'error').map(({ message }) => message)
   assert.deepEqual(errors, [
     'the spool of accounting records fills up',
