@@ -52,6 +52,23 @@ test('while the disk is full it is tried again later and later, each time with a
   assert.equal(clock.pending, 0)
 })
 
+test('what the disk took of a batch before it failed does not come back below what is written there later', async t => {
+  const { folder, disk, spool, clock } = await onDisk(t)
+  const puts = ['a', 'b', 'c', 'd'].map(session => spool.put(record('stop', session), false))
+  await puts[0]
+  // The first goes alone, the others together; all are of one length.
+  const octets = readFileSync(join(folder, '00000001.records')).length
+  disk.room = 2.5 * octets
+  await Promise.all(puts)
+  for (const seq of [2, 3]) spool.settle(entryOf(spool, seq))
+  disk.room = Number.POSITIVE_INFINITY
+  await clock.advance(1000)
+  await spool.close()
+  const { spool: again } = await openSpool(folder)
+  assert.deepEqual((await content(again)).pending, ['stop a 0', 'stop d 0'])
+  await again.close()
+})
+
 test('a Stop that was delivered from memory is not told again after a crash', async t => {
   const { folder, disk, spool, clock } = await onDisk(t)
   await spool.put(record('start', 'a'), false)
