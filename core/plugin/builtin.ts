@@ -3,6 +3,7 @@ import type { AnyPlugin } from './plugin.ts'
 /** The plugins that come with Burrow; each is the default export of `plugins/NAME/index.ts`. */
 export const BUILT_IN: readonly string[] = [
   'accounting-file',
+  'accounting-radius',
   'address-pool',
   'auth-local',
   'auth-radius',

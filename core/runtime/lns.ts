@@ -101,6 +101,7 @@ export class Lns {
       decisions: new Asks({ generations: this.#generations, clock, log, trails: this.#trails }),
       trails: this.#trails,
       clock,
+      random,
       log,
       bounded: this.#bounded,
       interimIntervalS: session => this.#generations.ofSession(session).generation.interimIntervalS,

@@ -1,4 +1,6 @@
 /** The plugin radius-client, started in real time, and the capability that it provides. */
+import { z } from 'zod'
+import type { AnyPlugin } from '../../core/plugin/plugin.ts'
 import { RADIUS, type RadiusClient } from '../../core/plugin/radius.ts'
 import type { SharedResources } from '../../core/plugin/shared.ts'
 import { nodeClock } from '../../core/runtime/node/clock.ts'
@@ -43,6 +45,16 @@ export async function startRadiusClient(
   })
   if (client === undefined) throw new Error(`${RADIUS.name} was not provided`)
   return { client, plugin }
+}
+
+/** The plugin with its options, for tests of what stands behind it. */
+export function radiusClientWith(options: Readonly<Record<string, unknown>>): AnyPlugin {
+  const parsed = radiusClient.config.parse(options)
+  return {
+    ...radiusClient,
+    config: z.strictObject({}),
+    setup: context => radiusClient.setup(context, parsed),
+  }
 }
 
 /** The options of a server that is a FreeRADIUS of the test. */
