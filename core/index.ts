@@ -36,9 +36,11 @@ export {
 } from './plugin/json-taps.ts'
 export {
   definePlugin,
+  type GrantChange,
   type Plugin,
   type PluginContext,
   type PluginInstance,
+  type Regranted,
   type ServerView,
 } from './plugin/plugin.ts'
 export {

@@ -63,6 +63,8 @@ interface DriverParts {
   readonly endpoint: DrivenEndpoint
   readonly dataPlane: DataPlane
   readonly decisions: Decisions
+  /** Absent: one of its own. */
+  readonly book?: SessionBook
   readonly clock: Clock
   readonly log: Logger
   /** Drops, refusals and faults that a peer can cause: it could fill the disk with them. */
@@ -93,7 +95,7 @@ interface LiveSession {
 }
 
 export class Driver {
-  readonly book = new SessionBook()
+  readonly book: SessionBook
   readonly #parts: DriverParts
   readonly #live = new Map<string, LiveSession>()
   readonly #flows: FlowInstaller
@@ -106,6 +108,7 @@ export class Driver {
 
   constructor(parts: DriverParts) {
     this.#parts = parts
+    this.book = parts.book ?? new SessionBook()
     const { dataPlane, log, endpoint } = parts
     this.#flows = new FlowInstaller({
       dataPlane,
