@@ -111,6 +111,7 @@ async function dial(
     dataPlane,
     decisions: decideForClient(options.password),
     clock,
+    random,
     log,
     bounded,
     interimIntervalS: () => 0,

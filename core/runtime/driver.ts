@@ -6,7 +6,7 @@ import type { DataPlane, DataPlaneEvent } from '../dataplane/data-plane.ts'
 import { BurrowError } from '../errors.ts'
 import { type FlowCounters, NO_COUNTERS } from '../flow.ts'
 import type { SessionDown, SessionUp, SessionUpdate, TunnelDown, TunnelUp } from '../hooks/views.ts'
-import type { Clock, LogFields, Logger, Milliseconds, Path, TimerHandle } from '../ports.ts'
+import type { Clock, LogFields, Logger, Milliseconds, Path, Random, TimerHandle } from '../ports.ts'
 import type {
   Answer,
   Ask,
@@ -66,10 +66,11 @@ interface DriverParts {
   /** Absent: one of its own. */
   readonly book?: SessionBook
   readonly clock: Clock
+  readonly random: Random
   readonly log: Logger
   /** Drops, refusals and faults that a peer can cause: it could fill the disk with them. */
   readonly bounded: BoundedLog
-  /** Between sessionUpdates where the grant does not say; 0: none. */
+  /** Between sessionUpdates, give or take a tenth, where the grant does not say; 0: none. */
   readonly interimIntervalS: (session: SessionInfo) => number
   /** Told of each datagram of the control plane. */
   readonly trace?: Trace
@@ -345,9 +346,10 @@ export class Driver {
 
   #watch(up: SessionUpEvent, upAt: Milliseconds): TimerHandle {
     const { session, grant } = up
-    const { clock, endpoint, interimIntervalS } = this.#parts
+    const { clock, random, endpoint, interimIntervalS } = this.#parts
     return watchSession({
       clock,
+      random,
       grant,
       upAt,
       interimIntervalS: interimIntervalS(session),

@@ -115,6 +115,7 @@ export class Lns {
       }),
       trails: this.#trails,
       clock,
+      random,
       log,
       bounded: this.#bounded,
       interimIntervalS: session => this.#generations.ofSession(session).generation.interimIntervalS,

@@ -133,7 +133,12 @@ export const ServerConfig = z.strictObject({
     .min(1)
     .default('dmz')
     .describe('Security zone of users who have none of their own.'),
-  interimIntervalS: count(300, 0, 86_400, 'Between accounting updates of a session; 0: none.'),
+  interimIntervalS: count(
+    300,
+    0,
+    86_400,
+    'Between accounting updates of a session, give or take a tenth; 0: none.',
+  ),
   tun: Tun.prefault({}).describe('The network interface behind the sessions.'),
   manageKernel: z
     .boolean()

@@ -1,9 +1,10 @@
 import type { FlowCounters } from '../flow.ts'
-import type { Clock, Milliseconds, TimerHandle } from '../ports.ts'
+import type { Clock, Milliseconds, Random, TimerHandle } from '../ports.ts'
 import type { EndCause, Grant } from '../protocol/outputs.ts'
 
 interface WatchedSession {
   readonly clock: Clock
+  readonly random: Random
   readonly grant: Grant
   /** Its longest duration counts from here. */
   readonly upAt: Milliseconds
@@ -18,13 +19,16 @@ interface WatchedSession {
 
 /** An idle session is noticed this part of its limit late at most. */
 const IDLE_CHECKS = 4
+/** Updates come this part of their interval early or late: sessions that came at once must not report at once. */
+const UPDATE_JITTER = 0.1
 
 /** Runs the clocks of a session that is up, until cancelled: updates, its longest duration, its longest silence. */
 export function watchSession(session: WatchedSession): TimerHandle {
-  const { clock, grant, upAt } = session
+  const { clock, random, grant, upAt } = session
   const { interimIntervalS = session.interimIntervalS, sessionTimeoutS, idleTimeoutS } = grant
+  const nextUpdateMs = () => interimIntervalS * 1000 * (1 + UPDATE_JITTER * (random.uint16() / 0x8000 - 1))
   const handles = [
-    ...(interimIntervalS > 0 ? [every(clock, interimIntervalS * 1000, () => session.update())] : []),
+    ...(interimIntervalS > 0 ? [every(clock, nextUpdateMs, () => session.update())] : []),
     ...(sessionTimeoutS === undefined
       ? []
       : [
@@ -48,7 +52,8 @@ function watchIdle({ clock, counters, end }: WatchedSession, limitMs: Millisecon
   }
   let seen = packets()
   let seenAt = clock.now()
-  return every(clock, limitMs / IDLE_CHECKS, () => {
+  const periodMs = () => limitMs / IDLE_CHECKS
+  return every(clock, periodMs, () => {
     const now = packets()
     if (now !== seen) seenAt = clock.now()
     else if (clock.now() - seenAt >= limitMs) end('idle-timeout')
@@ -56,10 +61,11 @@ function watchIdle({ clock, counters, end }: WatchedSession, limitMs: Millisecon
   })
 }
 
-function every(clock: Clock, periodMs: Milliseconds, run: () => void): TimerHandle {
+/** `periodMs` is asked anew each time. */
+function every(clock: Clock, periodMs: () => Milliseconds, run: () => void): TimerHandle {
   let handle: TimerHandle
   const arm = () => {
-    handle = clock.setTimer(periodMs, () => {
+    handle = clock.setTimer(periodMs(), () => {
       arm()
       run()
     })

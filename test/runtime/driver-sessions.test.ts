@@ -1,6 +1,7 @@
 /** What the driver makes of sessions: observers, leases, limits, the end. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { SeededRandom } from '../../core/testing/random.ts'
 import { settle } from '../../core/testing/virtual-clock.ts'
 import { DOWN, GRANT, LEASE, SESSION, scene, UP } from '../support/driver-scene.ts'
 import { gate } from '../support/gate.ts'
@@ -55,6 +56,29 @@ test('updates come at the interval, and none while an observer still works on th
   emit(DOWN)
   await settle()
   assert.equal(clock.pending, 0)
+})
+
+test('updates of sessions that came at once spread over a tenth of the interval on either side, each time anew', async () => {
+  const { clock, script, emit } = scene({ interimIntervalS: 100, random: new SeededRandom(1) })
+  const at = new Map<string, number[]>()
+  script.onTell = async event => {
+    if (event.kind === 'sessionUpdate')
+      at.set(event.session.id, [...(at.get(event.session.id) ?? []), clock.now()])
+  }
+  const ids = Array.from({ length: 500 }, (_, index) => `session ${index}`)
+  emit(...ids.map(id => ({ ...UP, session: { ...SESSION, id } })))
+  await clock.advance(450_000)
+  assert.equal(at.size, ids.length)
+  const firsts = [...at.values()].map(([first = 0]) => first)
+  for (const tenth of [90, 95, 100, 105]) {
+    const within = firsts.filter(ms => ms >= tenth * 1000 && ms < (tenth + 5) * 1000).length
+    assert.ok(within > 80 && within < 170, `${within} of 500 within 5 s from ${tenth} s`)
+  }
+  for (const updates of at.values()) {
+    const periods = updates.map((ms, index) => ms - (updates[index - 1] ?? 0))
+    assert.equal(new Set(periods).size, periods.length, 'each its own')
+    for (const ms of periods) assert.ok(ms >= 90_000 && ms <= 110_000, `${ms} ms`)
+  }
 })
 
 test("the grant's own interim interval goes before the configured one", async () => {

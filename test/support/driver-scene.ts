@@ -1,7 +1,7 @@
 /** A driver between an endpoint, a data plane and decisions that do what a test says, and write down what they are told. */
 import type { DataPlane, DataPlaneEvent } from '../../core/dataplane/data-plane.ts'
 import type { Flow, FlowCounters } from '../../core/flow.ts'
-import type { Path } from '../../core/ports.ts'
+import type { Path, Random } from '../../core/ports.ts'
 import type { Answer, Event, Lease, Output, SessionInfo, Verdict } from '../../core/protocol/outputs.ts'
 import { BoundedLog } from '../../core/runtime/bounded-log.ts'
 import type { Decisions, DrivenEndpoint, Observed, Trace } from '../../core/runtime/driver.ts'
@@ -65,12 +65,21 @@ export const DOWN: Extract<Event, { kind: 'sessionDown' }> = {
   durationMs: 5000,
 }
 
+/** Neither early nor late. */
+const MIDDLING: Random = {
+  bytes: count => new Uint8Array(count),
+  uint16: () => 0x8000,
+  uint32: () => 0x80000000,
+}
+
 /** An endpoint, a data plane and decisions that do what a test tells them, and write down what they are told. */
 export function scene({
   interimIntervalS = 0,
+  random = MIDDLING,
   trace = () => {},
 }: {
   interimIntervalS?: number
+  random?: Random
   trace?: Trace
 } = {}) {
   const told: string[] = []
@@ -155,6 +164,7 @@ export function scene({
     dataPlane,
     decisions,
     clock,
+    random,
     log,
     bounded,
     interimIntervalS: () => interimIntervalS,
