@@ -23,7 +23,7 @@ import type { BoundedLog } from './bounded-log.ts'
 import { describeDenial, describeDropped, describeEvent, describeIgnored } from './event-log.ts'
 import { FlowInstaller } from './flow-installer.ts'
 import { SessionBook } from './session-book.ts'
-import { watchSession } from './session-watch.ts'
+import { noProgress, type WatchProgress, watchSession } from './session-watch.ts'
 import type { Trails } from './trails.ts'
 
 /** What the driver needs of `Endpoint`. */
@@ -93,6 +93,7 @@ interface LiveSession {
   up: SessionUpEvent
   watch: TimerHandle
   readonly upAt: Milliseconds
+  readonly progress: WatchProgress
 }
 
 export class Driver {
@@ -333,7 +334,8 @@ export class Driver {
     const upAt = this.#parts.clock.now()
     this.book.note({ ...session, user: grant.user })
     void this.#tell(session.id, event)
-    this.#live.set(session.id, { up: event, upAt, watch: this.#watch(event, upAt) })
+    const live = { up: event, upAt, progress: noProgress(upAt) }
+    this.#live.set(session.id, { ...live, watch: this.#watch(live) })
   }
 
   #sessionChanged({ session, grant }: Extract<Event, { kind: 'sessionChanged' }>): void {
@@ -341,10 +343,10 @@ export class Driver {
     if (live === undefined) return
     live.up = { ...live.up, grant }
     live.watch.cancel()
-    live.watch = this.#watch(live.up, live.upAt)
+    live.watch = this.#watch(live)
   }
 
-  #watch(up: SessionUpEvent, upAt: Milliseconds): TimerHandle {
+  #watch({ up, upAt, progress }: Omit<LiveSession, 'watch'>): TimerHandle {
     const { session, grant } = up
     const { clock, random, endpoint, interimIntervalS } = this.#parts
     return watchSession({
@@ -352,6 +354,7 @@ export class Driver {
       random,
       grant,
       upAt,
+      progress,
       interimIntervalS: interimIntervalS(session),
       counters: () => this.#countersOf(up),
       update: () => {
