@@ -46,6 +46,10 @@ export const ERRORS = {
   HOOK_ANSWER: 'let the program or service answer as docs/hooks-json.md says',
   HOOK_FAILED: 'see the log of the program or service: it failed, or cannot be reached',
   HOOK_BREAKER_OPEN: 'mend the service: it failed too often in a row, and is tried again in a moment',
+  // RADIUS
+  RADIUS_DICTIONARY: 'mend the dictionary at the line named, or leave it out',
+  RADIUS_ATTRIBUTE:
+    'give attributes that the dictionaries have, each with a value of its type, and no more than a packet holds',
   // world
   NO_ROOT: 'run as root, or give the process CAP_NET_ADMIN',
   NO_TUN: 'load the tun module (modprobe tun) and make /dev/net/tun readable and writable',
