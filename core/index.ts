@@ -78,6 +78,7 @@ export type {
 export type {
   AddressKind,
   AuthMethod,
+  EapProof,
   EndCause,
   EndReason,
   Grant,

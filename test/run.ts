@@ -7,7 +7,16 @@ import { existsSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { declined, type Kind, kindsOf, type Lack, lackOf, mustHave, NEEDS } from './setup/peers.ts'
+import {
+  declined,
+  isDeclined,
+  type Kind,
+  kindsOf,
+  type Lack,
+  lackOf,
+  mustHave,
+  NEEDS,
+} from './setup/peers.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** The last resort against a hang; each wait within a test has its own, shorter deadline. */
@@ -22,7 +31,8 @@ const files = testFiles().filter(path => words.length === 0 || words.some(word =
 if (files.length === 0) end(`no test file matches ${words.join(' ')}`, 1)
 
 if (words.length === 0) await must('node_modules/.bin/biome', ['check', '--error-on-warnings', '.'])
-const kinds = kindsOf(files).filter(kind => !(kind === 'peers' && declined))
+const wanted = kindsOf(files)
+const kinds = wanted.filter(kind => !isDeclined(kind))
 const lack = await prepare(kinds)
 if (lack !== undefined && kinds.some(mustHave))
   end(`${lack.reason}; to mend it: ${lack.remedy} (CI=true: no test may be skipped for this)`, 1)
@@ -36,7 +46,7 @@ const status = await run(process.execPath, [
   ...options,
   ...files.map(path => join('dist', path.replace(/\.ts$/, '.js'))),
 ])
-if (declined) say('the tests with real peers were skipped: BURROW_TEST_PEERS=skip')
+if (kinds.length < wanted.length) say('the tests with real peers were skipped: BURROW_TEST_PEERS=skip')
 if (lack !== undefined) say(`tests were skipped: ${lack.reason}; to run them: ${lack.remedy}`)
 process.exit(status)
 

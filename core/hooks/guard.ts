@@ -2,7 +2,7 @@
 import type { Clock, Milliseconds } from '../ports.ts'
 import { attempt, type Outcome, SuccessiveTimer } from './attempt.ts'
 import { FIELDS, type HookName, type HookSpec } from './hooks.ts'
-import { isState } from './plain-data.ts'
+import { isContinuation } from './plain-data.ts'
 import { readOnly } from './read-only.ts'
 
 /** How a plugin's taps are told apart and treated. */
@@ -209,7 +209,7 @@ function verdictOf(tap: TapIdentity, outcome: Outcome, before: unknown, world: G
 function plainCopy(value: unknown): unknown {
   try {
     // Looked at before it is copied: the copy of a Map is as plain as it is empty.
-    if (kindOf(value) === 'continue' && !isState((value as { state?: unknown }).state)) return undefined
+    if (kindOf(value) === 'continue' && !isContinuation(value as object)) return undefined
     return readOnly(value)
   } catch {
     return undefined

@@ -48,12 +48,13 @@ const OBSERVE = { kind: 'observer', deadlineMs: 5_000, fault: 'log', verdicts: {
 export const HOOKS = {
   admitTunnel: ADMIT,
   admitSession: ADMIT,
+  // A RADIUS server or a directory may wait for a person who confirms a push message.
   authenticate: {
     kind: 'first-answer',
-    deadlineMs: 10_000,
+    deadlineMs: 45_000,
     fault: 'unavailable',
-    // `guard.ts` looks at the state of a `continue`.
-    verdicts: { accept: ['user'], reject: ['reason'], unavailable: ['reason'], continue: ['reply'] },
+    // `guard.ts` looks at what a `continue` carries.
+    verdicts: { accept: ['user'], reject: ['reason'], unavailable: ['reason'], continue: [] },
   },
   authorize: {
     kind: 'waterfall',
@@ -91,12 +92,17 @@ export const HOOKS = {
 
 const isText = (value: unknown) => typeof value === 'string'
 const isTexts = (value: unknown) => Array.isArray(value) && value.every(isText)
+const isLike = (form: RegExp) => (value: unknown) => typeof value === 'string' && form.test(value)
 const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0
 const isRate = (value: unknown) => isCount(value) && value !== 0
 
 /** What a field must be where an answer, or the grant in it, has it: the types of a plugin bind nobody at run time. */
 export const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   message: isText,
+  reply: isText,
+  eap: value => value instanceof Uint8Array,
+  mschapv2Success: isLike(/^S=[0-9A-F]{40}( |$)/i),
+  mschapv2Error: isLike(/^E=\d{1,10}( |$)/),
   errorCode: value => isCount(value) && Number(value) <= 0xffff,
   pool: isText,
   address: isText,
@@ -155,7 +161,7 @@ export interface Hooks {
   readonly admitTunnel: FirstAnswerHook<TunnelCall, AdmitVerdict>
   /** A peer asks for a call (ICRQ). Nobody objects: accepted. Deadline 2 s; a fault denies. */
   readonly admitSession: FirstAnswerHook<SessionCall, AdmitVerdict>
-  /** Is this user who it claims to be? Nobody knows it: rejected. Deadline 10 s; a fault is `unavailable`. */
+  /** Is this user who it claims to be? Nobody knows it: rejected. Deadline 45 s; a fault is `unavailable`. */
   readonly authenticate: FirstAnswerHook<AuthenticateCall, AuthenticateVerdict>
   /** What the user may: each tap narrows or completes the grant. Deadline 5 s; a fault denies. */
   readonly authorize: WaterfallHook<Grant, SessionCall, AuthorizeVerdict>

@@ -3,8 +3,21 @@ import type { Json } from '../protocol/snapshot.ts'
 /** It waits in the memory of each call that has not proved anything yet. */
 const MOST_STATE_BYTES = 4096
 
-/** Whether a plugin may have this kept for its next round: what JSON carries whole, and not much of it. Throws where it loops. */
-export function isState(value: unknown): value is Json {
+/** Whether an exchange can go on with it: something for the peer, and a state to keep. Throws where that loops. */
+export function isContinuation({
+  reply,
+  eap,
+  state,
+}: {
+  readonly reply?: unknown
+  readonly eap?: unknown
+  readonly state?: unknown
+}): boolean {
+  return (reply !== undefined || eap !== undefined) && isState(state)
+}
+
+/** What a plugin may have kept for its next round: what JSON carries whole, and not much of it. */
+function isState(value: unknown): value is Json {
   return isJson(value) && Buffer.byteLength(JSON.stringify(value)) <= MOST_STATE_BYTES
 }
 

@@ -1,7 +1,8 @@
 /** A frozen copy of plain data, for taps: what a plugin does to it reaches neither the core nor the next tap. */
 export function readOnly<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value
-  if (value instanceof Uint8Array) return value.slice() as T
+  // The slice of a Buffer is no copy.
+  if (value instanceof Uint8Array) return new Uint8Array(value) as T
   if (Array.isArray(value)) return Object.freeze(value.map(readOnly)) as T
   const fields = value as Readonly<Record<string, unknown>>
   const copy: Record<string, unknown> = {}

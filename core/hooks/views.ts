@@ -3,6 +3,7 @@ import type { FlowCounters } from '../flow.ts'
 import type {
   AddressKind,
   AuthMethod,
+  EapProof,
   EndReason,
   Grant,
   Lease,
@@ -42,7 +43,7 @@ export interface SessionCall extends Call {
 export interface Proof {
   /** How the peer proves itself; the accessors of another method give undefined. */
   readonly method: AuthMethod
-  /** True when `secret` (clear text) is the one that the peer knows. Constant time. */
+  /** True when `secret` (clear text) is the one that the peer knows. Constant time. Never with EAP. */
   verify(secret: string): boolean
   /** The password as typed; PAP only, for hashes and binds. */
   password(): string | undefined
@@ -57,10 +58,15 @@ export interface Proof {
         readonly response: Uint8Array
       }
     | undefined
-  /** True when `hash` is the NT hash (16 octets) of the peer's password, for directories that hold no other. Never with CHAP. */
+  /**
+   * True when `hash` is the NT hash (16 octets) of the peer's password, for directories that hold no other. Never with CHAP
+   * or EAP.
+   */
   verifyNtHash(hash: Uint8Array): boolean
-  /** Challenges, response and the name that was hashed; MS-CHAPv2 only, for RADIUS. */
+  /** Identifier, challenges, response and the name that was hashed; MS-CHAPv2 only, for RADIUS. */
   mschapv2(): Omit<Mschapv2Proof, 'method'> | undefined
+  /** The peer's packet; EAP only, for whoever speaks its method. */
+  eap(): Omit<EapProof, 'method'> | undefined
 }
 
 export interface AuthenticateCall extends SessionCall {
@@ -113,6 +119,15 @@ export type AuthenticateVerdict =
       readonly user: string
       /** What is known of the user's rights already; `authorize` may change it. */
       readonly grant?: Partial<Omit<Grant, 'user'>>
+      /** For the peer, in the PAP Ack or CHAP Success; EAP has no room for it. */
+      readonly message?: string
+      /**
+       * `S=` and 40 hexadecimal digits (RFC 2759 5), perhaps with ` M=...`: shows an MS-CHAPv2 peer that its verifier knows the
+       * password too. Needed where another than `proof.verify` or `verifyNtHash` found the proof right.
+       */
+      readonly mschapv2Success?: string
+      /** EAP: the Success packet, where the verifier gave one. */
+      readonly eap?: Uint8Array
     }
   | {
       /** The user is ours, and the proof is wrong or the account may not log in. Slows down who guesses. */
@@ -121,6 +136,13 @@ export type AuthenticateVerdict =
       readonly reason: string
       /** For the peer, in the PAP Nak or CHAP Failure. Say no more than a guesser may know. */
       readonly message?: string
+      /**
+       * `E=691 R=0 ...` (RFC 2759 6), for an MS-CHAPv2 peer: its code (648: the password has expired) and its `M=` are told
+       * on. No retry and no change of password is offered, whatever it says. Default: 691, with `message`.
+       */
+      readonly mschapv2Error?: string
+      /** EAP: the Failure packet, where the verifier gave one. */
+      readonly eap?: Uint8Array
     }
   | {
       /** The verifier could not be asked; whether the next tap may be is the plugin's `onUnavailable` option. */
@@ -131,12 +153,17 @@ export type AuthenticateVerdict =
   | {
       /**
        * The peer has to say more (a code, a new password): this plugin alone is asked about its next message. Rounds are
-       * bounded (16), and `ppp.authTimeoutMs` is for all of them. Answer a wrong password with `reject`: only that slows a
-       * guesser.
+       * bounded (16, with EAP 64), and `ppp.authTimeoutMs` is for all of them. Answer a wrong password with `reject`: only
+       * that slows a guesser.
        */
       readonly kind: 'continue'
-      /** For the peer. PAP shows it as the message of a Nak; CHAP has no room for it, and sends another challenge. */
-      readonly reply: string
+      /**
+       * For the peer. PAP shows it as the message of a Nak; CHAP has no room for it, and sends another challenge. With EAP
+       * there is `eap` in its place.
+       */
+      readonly reply?: string
+      /** EAP: the next Request, whole and at most `mtuBytes` of the proof long. It is repeated until the peer answers it. */
+      readonly eap?: Uint8Array
       /** Comes back with the next round: at most 4 KiB as JSON. It may wait in a snapshot, so keep no secret in it. */
       readonly state: Json
     }

@@ -45,7 +45,13 @@ export function hookRequest(hook: JsonHook, id: string, call: object, value?: un
 }
 
 function opened(proof: Proof): object {
-  return { method: proof.method, password: proof.password(), ...proof.chap(), ...proof.mschapv2() }
+  return {
+    method: proof.method,
+    password: proof.password(),
+    ...proof.chap(),
+    ...proof.mschapv2(),
+    ...proof.eap(),
+  }
 }
 
 function plain(value: unknown): unknown {
@@ -84,7 +90,8 @@ const Rules: z.ZodType<readonly AclRule[]> = z.array(
 
 /**
  * What a tap returns for an answer: undefined for null, '' and {} ("not mine", "unchanged") and for observers, else the answer
- * itself, whose kind and fields the guard checks as it checks those of any tap. Throws HOOK_ANSWER for rules that are none.
+ * itself with its byte strings read, whose kind and fields the guard checks as it checks those of any tap. Throws HOOK_ANSWER
+ * for rules and byte strings that are none.
  */
 export function hookVerdict(hook: HookName, answer: unknown): unknown {
   if (HOOKS[hook].kind === 'observer' || isNothing(answer)) return undefined
@@ -95,7 +102,12 @@ export function hookVerdict(hook: HookName, answer: unknown): unknown {
       throw new BurrowError('HOOK_ANSWER', `the answer has a rule that is none: ${where} (${issue.code})`)
     }
   }
-  return answer
+  return typeof answer === 'object' && 'eap' in answer ? { ...answer, eap: octets(answer.eap) } : answer
+}
+
+function octets(hex: unknown): Uint8Array {
+  if (typeof hex === 'string' && /^([0-9a-f]{2})*$/i.test(hex)) return new Uint8Array(Buffer.from(hex, 'hex'))
+  throw new BurrowError('HOOK_ANSWER', 'the answer has an `eap` that is no hex')
 }
 
 function isNothing(answer: unknown): answer is null | undefined | '' {

@@ -73,11 +73,14 @@ export type ProofData =
       readonly response: Uint8Array
     }
   | Mschapv2Proof
+  | EapProof
 
 /** MS-CHAPv2 (RFC 2759): what the response was made of, beside the password. */
 export interface Mschapv2Proof {
   /** Tells it from the other proofs. */
   readonly method: 'mschapv2'
+  /** Of the CHAP packet, 0..255. */
+  readonly identifier: number
   /** As the peer hashed it: without a domain in front. */
   readonly userName: string
   /** 16 octets. */
@@ -86,6 +89,18 @@ export interface Mschapv2Proof {
   readonly peerChallenge: Uint8Array
   /** 24 octets. */
   readonly ntResponse: Uint8Array
+}
+
+/** EAP (RFC 3748): one packet of the peer. What it proves, only the other end of its method can tell. */
+export interface EapProof {
+  /** Tells it from the other proofs. */
+  readonly method: 'eap'
+  /** What the peer called itself at first (5.1); the same in every round. */
+  readonly identity: string
+  /** The whole Response: code, identifier, length, type, data (4.1). That of the first round is the identity. */
+  readonly packet: Uint8Array
+  /** The largest Request that the link carries: the Framed-MTU of RFC 3579 2.4. */
+  readonly mtuBytes: number
 }
 
 /** What a proof may be. */
@@ -222,13 +237,27 @@ export interface Denial {
 /** The peer is sent `reply`, and its next message is asked about with `state`. */
 export interface Continuation extends Pick<AuthExchange, 'plugin' | 'state'> {
   readonly kind: 'continue'
-  readonly reply: string
+  /** Text; of EAP the next Request, whole. */
+  readonly reply: string | Uint8Array
+}
+
+/** What the peer is told at the end of an authentication beside yes or no; each method takes what it can carry. */
+export interface LastWord {
+  /** PAP and CHAP: their text; MS-CHAPv2: `M=`. */
+  readonly message?: string | undefined
+  /** MS-CHAPv2: `S=...` with yes, `E=...` with no (RFC 2759 5, 6). */
+  readonly mschapv2?: string | undefined
+  /** EAP: Success or Failure, whole. */
+  readonly eap?: Uint8Array | undefined
 }
 
 export interface Verdicts {
   admitTunnel: { readonly kind: 'accept' } | Denial
   admitSession: { readonly kind: 'accept' } | Denial
-  authenticate: { readonly kind: 'accept'; readonly grant: Grant } | Continuation | Denial
+  authenticate:
+    | ({ readonly kind: 'accept'; readonly grant: Grant } & LastWord)
+    | Continuation
+    | (Denial & LastWord)
   authorize: { readonly kind: 'accept'; readonly grant: Grant } | Denial
   assignAddress: { readonly kind: 'accept'; readonly lease: Lease } | Denial
   decidePolicy: { readonly kind: 'accept'; readonly policy: SessionPolicy } | Denial

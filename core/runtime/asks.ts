@@ -151,14 +151,11 @@ export class Asks implements Decisions {
       return deny('too many logins of this source wait for their turn')
     }
     if (waitedMs >= LEAST_DELAY_MS) inquiry.trail.push(throttled('delay', waitedMs))
-    const verdict = await hooksOf(binding).ask('authenticate', inquiry, {
-      session,
-      user,
-      proof: createProof(proof),
-      ...round,
-    })
+    const shown = createProof(proof)
+    const call = { session, user, proof: shown, ...round }
+    const verdict = await hooksOf(binding).ask('authenticate', inquiry, call)
     turn.done(provedRight(inquiry, verdict))
-    const told = authenticated(inquiry, verdict)
+    const told = authenticated(inquiry, verdict, shown)
     if (told.kind === 'accept')
       binding.login ??= { user, plugin: inquiry.answeredBy ?? '', grant: told.grant }
     return told.kind === 'deny' ? { ...told, reason: withoutPassword(told.reason, proof) } : told

@@ -19,7 +19,7 @@ import { checkedArguments } from './control-arguments.ts'
 import { whyRefused } from './explain.ts'
 import { type Generation, Generations } from './generations.ts'
 import { entriesWithoutPassword, withoutPassword } from './mask-password.ts'
-import { PROVE } from './prove.ts'
+import { PROVE, type SingleProof } from './prove.ts'
 import type { SessionLimit } from './session-limit.ts'
 import { Throttle } from './throttle.ts'
 import type { TrailRecord } from './trail-record.ts'
@@ -40,8 +40,8 @@ const Exchange = z.strictObject({
 const Credential = z.strictObject({
   user: z.string().max(255),
   password: z.string().max(255),
-  /** Default: the first that the server asks peers for. */
-  method: z.enum(['pap', 'chap', 'mschapv2']).exactOptional(),
+  /** Default: the first that the server asks peers for, and that a password is enough for. */
+  method: z.enum(['pap', 'chap', 'mschapv2', 'eap']).exactOptional(),
   peer: z.ipv4().default('127.0.0.1'),
   hostName: z.string().max(255).default(''),
   /** Name of the tunnel secret that the peer would have shown to know. */
@@ -119,7 +119,7 @@ class Rehearsal {
   readonly #parts: DryRunParts
   readonly #generation: Generation
   readonly #credential: z.output<typeof Credential>
-  readonly #method: AuthMethod
+  readonly #method: SingleProof
   readonly #asks: Asks
   readonly #tunnel: TunnelInfo
   readonly #session: SessionInfo
@@ -136,7 +136,7 @@ class Rehearsal {
     this.#parts = parts
     this.#generation = generation
     this.#credential = credential
-    this.#method = method === undefined ? (methods[0] ?? 'pap') : DRY_RUN_METHODS[method]
+    this.#method = methodOf(method, methods)
     // With books of their own: what the server counts, binds and remembers is not touched, and nobody is slowed down.
     this.#asks = new Asks({
       generations: new Generations(generation, () => {}),
@@ -216,7 +216,7 @@ class Rehearsal {
     const { user, peer } = this.#credential
     const trail = this.#trail()
     const outcome = OUTCOMES[verdict.kind]
-    const message = verdict.kind === 'continue' ? verdict.reply : messageOf(verdict)
+    const message = messageOf(verdict)
     return {
       outcome,
       answer: sentence(outcome, user, trail, comeTo),
@@ -256,10 +256,24 @@ class Rehearsal {
   }
 }
 
+/** Throws USAGE where it is EAP: what a peer would say there, only the software of its method knows. */
+function methodOf(asked: z.output<typeof Credential>['method'], offered: readonly AuthMethod[]): SingleProof {
+  const single = offered.find(method => method !== 'eap')
+  if (asked !== 'eap' && (asked !== undefined || single !== undefined || offered.length === 0))
+    return asked === undefined ? (single ?? 'pap') : DRY_RUN_METHODS[asked]
+  throw new BurrowError('USAGE', NO_EAP)
+}
+
+const NO_EAP =
+  'a password is not enough to try EAP, whose methods each talk in their own way: dial with a real client, or try another of pap, chap and mschapv2'
+
 const NOT_OFFERED = (method: AuthMethod) =>
   `ppp.auth of this config does not ask peers for ${method}: nobody could come in this way`
 
-const messageOf = (verdict: Verdict<Step>) => ('message' in verdict ? verdict.message : undefined)
+function messageOf(verdict: Verdict<Step>): string | undefined {
+  if (verdict.kind === 'continue') return typeof verdict.reply === 'string' ? verdict.reply : undefined
+  return 'message' in verdict ? verdict.message : undefined
+}
 
 function sentence(
   outcome: DryRun['outcome'],

@@ -1,7 +1,7 @@
 import { constantTimeEqual, md5, ntPasswordHash } from '../crypto.ts'
 import type { Proof } from '../hooks/views.ts'
 import type { ProofData } from '../protocol/outputs.ts'
-import { mschapv2Response } from '../protocol/ppp/mschapv2.ts'
+import { authenticatorResponse, mschapv2Response } from '../protocol/ppp/mschapv2.ts'
 
 const NT_HASH_BYTES = 16
 
@@ -13,8 +13,17 @@ export function createProof(data: ProofData): Proof {
   return new HiddenProof(data)
 }
 
+/** `S=...` for a peer whose MS-CHAPv2 proof was found right by `verify` or `verifyNtHash`. */
+export const mschapv2SuccessOf = (proof: Proof): string | undefined =>
+  proof instanceof HiddenProof ? HiddenProof.successOf(proof) : undefined
+
 class HiddenProof implements Proof {
   readonly #data: ProofData
+  #success: string | undefined
+
+  static successOf(proof: HiddenProof): string | undefined {
+    return proof.#success
+  }
 
   constructor(data: ProofData) {
     this.#data = data
@@ -26,6 +35,7 @@ class HiddenProof implements Proof {
 
   verify(secret: string): boolean {
     const data = this.#data
+    if (data.method === 'eap') return false
     if (data.method === 'mschapv2') return this.verifyNtHash(ntPasswordHash(secret))
     const clear = Buffer.from(secret)
     if (data.method === 'pap') return constantTimeEqual(Buffer.from(data.password), clear)
@@ -35,9 +45,13 @@ class HiddenProof implements Proof {
 
   verifyNtHash(hash: Uint8Array): boolean {
     const data = this.#data
-    if (hash.length !== NT_HASH_BYTES || data.method === 'chap-md5') return false
+    if (hash.length !== NT_HASH_BYTES) return false
     if (data.method === 'pap') return constantTimeEqual(ntPasswordHash(data.password), hash)
-    return constantTimeEqual(mschapv2Response(hash, data), data.ntResponse)
+    if (data.method !== 'mschapv2') return false
+    const right = constantTimeEqual(mschapv2Response(hash, data), data.ntResponse)
+    // The hash itself, which is as good as the password, is not kept.
+    if (right) this.#success = authenticatorResponse(hash, data)
+    return right
   }
 
   password(): string | undefined {
@@ -52,13 +66,20 @@ class HiddenProof implements Proof {
 
   mschapv2(): ReturnType<Proof['mschapv2']> {
     if (this.#data.method !== 'mschapv2') return undefined
-    const { userName, authenticatorChallenge, peerChallenge, ntResponse } = this.#data
+    const { identifier, userName, authenticatorChallenge, peerChallenge, ntResponse } = this.#data
     return {
+      identifier,
       userName,
       authenticatorChallenge: authenticatorChallenge.slice(),
       peerChallenge: peerChallenge.slice(),
       ntResponse: ntResponse.slice(),
     }
+  }
+
+  eap(): ReturnType<Proof['eap']> {
+    if (this.#data.method !== 'eap') return undefined
+    const { identity, packet, mtuBytes } = this.#data
+    return { identity, packet: packet.slice(), mtuBytes }
   }
 
   toJSON(): { readonly method: string } {

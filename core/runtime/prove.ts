@@ -8,8 +8,11 @@ const CHALLENGE_BYTES = 16
 
 type Prove = (user: string, password: string, random: Random) => ProofData
 
+/** The methods that take one message. */
+export type SingleProof = Exclude<AuthMethod, 'eap'>
+
 /** What a peer that knows the password proves itself with, where a challenge is needed to a random one. */
-export const PROVE: Readonly<Record<AuthMethod, Prove>> = {
+export const PROVE: Readonly<Record<SingleProof, Prove>> = {
   pap: (_user, password) => ({ method: 'pap', password }),
   'chap-md5': (_user, password, random) => {
     const identifier = random.uint16() & 0xff
@@ -20,6 +23,7 @@ export const PROVE: Readonly<Record<AuthMethod, Prove>> = {
   },
   mschapv2: (user, password, random) =>
     proveByMschapv2(user, password, {
+      identifier: random.uint16() & 0xff,
       authenticatorChallenge: random.bytes(CHALLENGE_BYTES),
       peerChallenge: random.bytes(CHALLENGE_BYTES),
     }),

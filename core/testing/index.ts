@@ -43,7 +43,7 @@ export {
   setUpPlugin,
   startPlugin,
 } from './plugin-harness.ts'
-export { chapProof, mschapv2Proof, papProof } from './proofs.ts'
+export { chapProof, eapProof, mschapv2Proof, papProof } from './proofs.ts'
 export { SeededRandom } from './random.ts'
 export { aFolder, anEnd, aSession, aTunnel, NO_TRAFFIC } from './samples.ts'
 export { inScope, type TestScope } from './scope.ts'

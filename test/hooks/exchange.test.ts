@@ -27,7 +27,7 @@ test('a continue goes to the core with the plugin that gave it, its state as tex
   by('otp').authenticate.tap('otp', () => CONTINUE)
   by('behind').authenticate.tap('behind', () => assert.fail('asked after a verdict'))
   const verdict = await hooks.ask('authenticate', inquiry, LOGIN)
-  assert.deepEqual(authenticated(inquiry, verdict), {
+  assert.deepEqual(authenticated(inquiry, verdict, LOGIN.proof), {
     kind: 'continue',
     plugin: 'otp',
     reply: 'code?',
@@ -57,7 +57,11 @@ test('a plugin that does not go on, and one that is not there any more, are deni
   for (const plugin of ['otp', 'other']) {
     const { hooks, by, inquiry } = scene()
     by(plugin).authenticate.tap(plugin, () => undefined)
-    const told = authenticated(inquiry, await hooks.ask('authenticate', inquiry, secondRound(inquiry)))
+    const told = authenticated(
+      inquiry,
+      await hooks.ask('authenticate', inquiry, secondRound(inquiry)),
+      LOGIN.proof,
+    )
     assert.equal(told.kind, 'deny')
     reasons.push(told.reason)
   }
@@ -79,7 +83,7 @@ for (const [what, tap] of [
     await clock.advance(HOOKS.authenticate.deadlineMs)
     assert.equal((await verdict)?.kind, 'unavailable')
     assert.deepEqual(verdictsOf(inquiry), ['otp unavailable'])
-    assert.equal(authenticated(inquiry, await verdict).kind, 'deny')
+    assert.equal(authenticated(inquiry, await verdict, LOGIN.proof).kind, 'deny')
     assert.equal(clock.pending, 0)
   })
 }
@@ -152,7 +156,7 @@ for (const state of [null, 0, -1.5, '', true, [], {}, [1, [2, { a: null }]], { $
   test(`a state comes back as it was: ${JSON.stringify(state).slice(0, 20)}`, async () => {
     const { faults, hooks, by, inquiry } = scene()
     by('otp').authenticate.tap('otp', () => ({ kind: 'continue', reply: '', state }))
-    const told = authenticated(inquiry, await hooks.ask('authenticate', inquiry, LOGIN))
+    const told = authenticated(inquiry, await hooks.ask('authenticate', inquiry, LOGIN), LOGIN.proof)
     assert.ok(told.kind === 'continue', told.kind)
     assert.deepEqual(beginRound(new Inquiry(), { ...ROUND_2, ...told }).state, state)
     assert.deepEqual(faults, [])
@@ -199,7 +203,7 @@ test('when all are unavailable and each passes on, the user is refused and has n
       .authenticate.tap(plugin, () => ({ kind: 'unavailable', reason: plugin }))
   assert.equal(await hooks.ask('authenticate', inquiry, LOGIN), undefined)
   assert.deepEqual(verdictsOf(inquiry), ['one unavailable', 'two unavailable'])
-  const told = authenticated(inquiry, undefined)
+  const told = authenticated(inquiry, undefined, LOGIN.proof)
   assert.ok(told.kind === 'deny' && /one, two/.test(told.reason))
   assert.equal(provedRight(inquiry, undefined), undefined)
 })

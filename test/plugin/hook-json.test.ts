@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { BurrowError } from '../../core/errors.ts'
 import { HOOKS, type HookName } from '../../core/hooks/hooks.ts'
 import { HOOK_NAMES, hookRequest, hookVerdict, parseHookAnswer } from '../../core/plugin/hook-json.ts'
-import { chapProof, papProof } from '../../core/testing/proofs.ts'
+import { chapProof, eapProof, mschapv2Proof, papProof } from '../../core/testing/proofs.ts'
 import { anEnd, aSession } from '../../core/testing/samples.ts'
 
 const ofKind = (kind: string) => HOOK_NAMES.filter(hook => HOOKS[hook].kind === kind)
@@ -51,6 +51,22 @@ test('a proof is opened for authenticate, and for no other hook', () => {
   >
   assert.equal(method, 'chap-md5')
   assert.deepEqual(Object.keys(rest), ['identifier', 'challenge', 'response'])
+  assert.deepEqual(hookRequest('authenticate', 'id', { proof: eapProof('hb@hb') }).proof, {
+    method: 'eap',
+    identity: 'hb@hb',
+    packet: '0201000a016862406862',
+    mtuBytes: 1500,
+  })
+  const mschapv2 = hookRequest('authenticate', 'id', { proof: mschapv2Proof('pw', 'DOM\\hb') })
+    .proof as object
+  assert.deepEqual(Object.keys(mschapv2), [
+    'method',
+    'identifier',
+    'userName',
+    'authenticatorChallenge',
+    'peerChallenge',
+    'ntResponse',
+  ])
   for (const hook of HOOK_NAMES.filter(name => name !== 'authenticate')) {
     assert.ok(!JSON.stringify(hookRequest(hook, 'id', { proof: papProof('pw') })).includes('proof'))
   }
@@ -89,6 +105,16 @@ test('an answer that is no JSON is told without a word of it', () => {
 })
 
 const PERMIT = { action: 'permit', direction: 'from-session', name: 'all' }
+
+test('an EAP packet is read from hex, and what is none is told by its name alone', () => {
+  const verdict = hookVerdict('authenticate', { kind: 'continue', eap: '0102FF', state: 1 })
+  assert.deepEqual(verdict, { kind: 'continue', eap: Uint8Array.of(1, 2, 255), state: 1 })
+  for (const eap of ['0', 'xy', '01 02', 5, null, [1]])
+    assert.equal(
+      codeOf(() => hookVerdict('authenticate', { kind: 'continue', eap, state: 1 })),
+      'HOOK_ANSWER',
+    )
+})
 
 test('rules are taken as they are, with every condition', () => {
   const rules = [

@@ -204,7 +204,7 @@ test('a plugin that hangs costs its deadline, and one that tells the password is
   const slow = await serve(t, hooks => hooks.authenticate.tapPromise('a', () => new Promise(() => {})))
   const late = await slow.dryRun(HB)
   assert.equal(late.outcome, 'refuse')
-  assert.equal(late.entries.at(-1)?.ms, 10_000)
+  assert.equal(late.entries.at(-1)?.ms, 45_000)
 })
 
 test('the deployment that would take the call is asked, and named', async t => {
@@ -232,6 +232,11 @@ plugins:
     [other.outcome, other.deployment, other.refusal?.by],
     ['refuse', undefined, 'assignAddress'],
   )
+})
+
+test('EAP takes more than a password: it is refused by name', async t => {
+  const lns = await serve(t)
+  await assert.rejects(lns.dryRun({ ...HB, method: 'eap' }), { code: 'USAGE', message: /EAP.*real client/ })
 })
 
 test('arguments that are none are USAGE, and none of their values is told', async t => {

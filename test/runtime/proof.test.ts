@@ -17,6 +17,7 @@ const CHAP: ProofData = {
   response: md5(Uint8Array.of(7), new TextEncoder().encode(PASSWORD), CHALLENGE),
 }
 const CHALLENGES = {
+  identifier: 7,
   authenticatorChallenge: new Uint8Array(16).fill(1),
   peerChallenge: new Uint8Array(16).fill(2),
 }

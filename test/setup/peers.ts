@@ -2,8 +2,11 @@
 import { accessSync, constants, existsSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** `network`: namespaces and TUN devices. `peers`: real L2TP clients and servers in them. `programs`: what runs the examples of pages. */
-export type Kind = 'network' | 'peers' | 'programs'
+/**
+ * `network`: namespaces and TUN devices. `peers`: real L2TP clients and servers in them. `radius`: a real RADIUS server, on
+ * loopback. `programs`: what runs the examples of pages.
+ */
+export type Kind = 'network' | 'peers' | 'radius' | 'programs'
 
 export interface Need {
   readonly package: string
@@ -27,12 +30,23 @@ export const NEEDS: readonly Need[] = [
   { kind: 'peers', package: 'socat', program: 'socat', why: 'carries commands to that kernel' },
   { kind: 'peers', package: 'xl2tpd', program: 'xl2tpd', why: 'a real L2TP client, and a real LNS' },
   { kind: 'peers', package: 'ppp', program: 'pppd', why: 'the PPP of that client and LNS' },
+  { kind: 'radius', package: 'freeradius', program: 'freeradius', why: 'a real RADIUS server' },
+  { kind: 'radius', package: 'freeradius-utils', program: 'radclient', why: 'sends CoA and Disconnect' },
+]
+
+/** Kinds that neither namespaces nor root are needed for. */
+const ANYWHERE: readonly Kind[] = ['radius', 'programs']
+
+const RADIUS_USERS = [
+  'test/support/freeradius',
+  ...['radius-', 'auth-radius', 'accounting-radius'].map(name => `test/plugins/${name}`),
 ]
 
 /** Where the tests are that need it; a path that starts so. */
 const USERS: Readonly<Record<Kind, readonly string[]>> = {
   network: ['test/dataplane/', 'test/runtime/', 'test/interop/', 'test/packaging', 'test/guide'],
   peers: ['test/interop/'],
+  radius: RADIUS_USERS,
   programs: ['test/plugins/hook-pages'],
 }
 
@@ -61,7 +75,7 @@ export function lackOf(kinds: readonly Kind[]): Lack | undefined {
     const remedy = `apt-get install --no-install-recommends ${list}`
     return { reason: `not installed: ${list}`, remedy, packages }
   }
-  if (kinds.every(kind => kind === 'programs')) return undefined
+  if (kinds.every(kind => ANYWHERE.includes(kind))) return undefined
   if (process.geteuid?.() !== 0) return { reason: 'not root', remedy: 'run the tests as root', packages }
   if (!existsSync('/dev/net/tun')) return { reason: 'no /dev/net/tun', remedy: 'modprobe tun', packages }
   return undefined
@@ -69,14 +83,16 @@ export function lackOf(kinds: readonly Kind[]): Lack | undefined {
 
 /** `BURROW_TEST_PEERS=skip` installs nothing and leaves the real peers out, in CI as well: somebody asked for it. */
 export const declined = process.env.BURROW_TEST_PEERS === 'skip'
+const REAL_PEERS: readonly Kind[] = ['peers', 'radius']
+export const isDeclined = (kind: Kind): boolean => declined && REAL_PEERS.includes(kind)
 
 /** In CI what is missing is a failure, never a skipped test. */
-export const mustHave = (kind: Kind): boolean => process.env.CI === 'true' && !(kind === 'peers' && declined)
+export const mustHave = (kind: Kind): boolean => process.env.CI === 'true' && !isDeclined(kind)
 
 /** The `skip` option of a test. In CI the test runs, and fails for what is missing. */
 export function skipWithout(kind: Kind): string | false {
-  if (kind === 'peers' && declined) return 'BURROW_TEST_PEERS=skip'
-  const lack = lackOf(kind === 'programs' ? [kind] : ['network', kind])
+  if (isDeclined(kind)) return 'BURROW_TEST_PEERS=skip'
+  const lack = lackOf(ANYWHERE.includes(kind) ? [kind] : ['network', kind])
   return lack === undefined || mustHave(kind) ? false : `${lack.reason} (${lack.remedy})`
 }
 

@@ -13,7 +13,7 @@ import { startMemoryLns } from 'burrow/testing'
 
 const HB = { user: 'hb@hb', password: 'admin@123' }
 /** Of the hook `authenticate`. */
-const DEADLINE_MS = 10_000
+const DEADLINE_MS = 45_000
 
 type Answer = AuthenticateVerdict | undefined
 type Decide = (call: AuthenticateCall, clock: Clock) => Answer | Promise<Answer>

@@ -276,7 +276,7 @@ plugins:
     patienceMs: 60_000,
   })
   assert.equal((await hung.dial(HB)).kind, 'refused')
-  assert.ok(hung.clock.now() >= 10_000, 'the deadline of the plugin passed')
+  assert.ok(hung.clock.now() >= 45_000, 'the deadline of the plugin passed')
   assert.ok(performance.now() - startedAt < 10_000, 'in no time')
 })
 
@@ -294,7 +294,7 @@ test('a plugin that waits for a connection without end is waited for, and then g
   })
   const lns = await startMemoryLns(t, { plugins: [waiting], patienceMs: 50 })
   assert.equal((await lns.dial(HB)).kind, 'refused')
-  assert.ok(lns.clock.now() >= 10_000, 'the deadline of the plugin passed')
+  assert.ok(lns.clock.now() >= 45_000, 'the deadline of the plugin passed')
 })
 
 test('a plugin may ask the server about the sessions that are in', async t => {

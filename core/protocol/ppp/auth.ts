@@ -1,6 +1,6 @@
 /** What PAP, CHAP and later methods share: the state of either side, and what the link is told. */
 import { encodeText } from '../../wire/ppp-auth.ts'
-import type { EndReason, LinkAuthMethod, ProofData } from '../outputs.ts'
+import type { EndReason, LastWord, LinkAuthMethod, ProofData } from '../outputs.ts'
 import type { LinkEnv } from './link-env.ts'
 
 /** What one octet can count. */
@@ -24,8 +24,8 @@ export interface ProofState {
   /** PAP: tells a repetition of the last request from the next one. */
   fingerprint?: Fingerprint | undefined
   /** What the last round was answered with: another round is awaited, or being decided on. */
-  reply?: string | undefined
-  verdict?: { readonly accepted: boolean; readonly message: string } | undefined
+  reply?: string | Uint8Array | undefined
+  verdict?: ({ readonly accepted: boolean } & LastWord) | undefined
 }
 
 /** We prove ourselves to the peer. The secret is asked for when it is needed and never kept. */
@@ -84,7 +84,7 @@ export function createLogin(method: LinkAuthMethod, due: boolean): LoginState {
 }
 
 /** The text of a verdict, as long as any method can carry. */
-export function verdictMessage(text: string): Uint8Array {
+export function verdictMessage(text = ''): Uint8Array {
   return encodeText(text).subarray(0, MAX_FIELD_BYTES)
 }
 

@@ -13,6 +13,8 @@ const COMMON = {
   maxConfigure: 10,
   maxTerminate: 2,
   maxFailure: 5,
+  // 48 s: whoever verifies us may have to ask a person.
+  maxLogins: 16,
   authTimeoutMs: 60_000,
   setupTimeoutMs: 120_000,
   localAddress: '0.0.0.0',

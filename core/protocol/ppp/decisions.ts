@@ -3,9 +3,11 @@ import { parseIpv4 } from '../../wire/ip.ts'
 import type {
   AskKind,
   AuthExchange,
+  AuthMethod,
   Denial,
   EndReason,
   Grant,
+  LastWord,
   Lease,
   ProofData,
   SessionPolicy,
@@ -18,8 +20,9 @@ export type DecisionStep = Extract<AskKind, 'authenticate' | 'authorize' | 'assi
 interface PendingDecision {
   readonly step: DecisionStep
   readonly askId: number
-  /** `authenticate`: who wants in. */
+  /** `authenticate`: who wants in, and how. */
   readonly user?: string
+  readonly method?: AuthMethod
 }
 
 /** What was decided; it outlives a renegotiation, where only the proof is asked for anew. */
@@ -27,6 +30,8 @@ export interface DecisionState {
   pending?: PendingDecision | undefined
   /** The peer was replied to, and has to go on. */
   continued?: AuthExchange | undefined
+  /** For the peer, once it is let in. */
+  word?: LastWord | undefined
   /** The name that the peer proved first; a renegotiation must prove the same. */
   user?: string | undefined
   grant?: Grant | undefined
@@ -36,27 +41,26 @@ export interface DecisionState {
 }
 
 export type DecisionOutcome =
-  | { readonly kind: 'granted' }
+  | { readonly kind: 'granted'; readonly word: LastWord }
   /** The peer is sent `reply`; its next message goes on. */
-  | { readonly kind: 'continued'; readonly reply: string }
+  | { readonly kind: 'continued'; readonly reply: string | Uint8Array }
   /** `proven`: the peer is who it says, and is told so before it is turned away. */
   | {
       readonly kind: 'denied'
       readonly proven: boolean
-      readonly message: string
+      readonly word: LastWord
       readonly reason: EndReason
     }
 
 /** The same whatever the cause: the peer must not learn which of name and password was wrong. */
 export const AUTH_FAILED_MESSAGE = 'Authentication failed'
 
-/**
- * How often one authentication may be asked about: a password, a code and three new ones are five. EAP, where a method
- * may carry a TLS handshake in pieces, will need some 50.
- */
+/** How often one authentication may be asked about: a password, a code and three new ones are five. */
 export const MOST_ROUNDS = 16
+/** The same of EAP, where a method may carry a TLS handshake with long chains of certificates in pieces. */
+export const MOST_EAP_ROUNDS = 64
 
-const TOO_MANY_ROUNDS: Denial = { kind: 'deny', reason: `no verdict after ${MOST_ROUNDS} rounds` }
+const tooManyRounds = (most: number): Denial => ({ kind: 'deny', reason: `no verdict after ${most} rounds` })
 const OTHER_NAME: Denial = { kind: 'deny', reason: 'another name than the exchange began with' }
 const EMPTY_PROOF: Denial = { kind: 'deny', reason: 'empty name or password' }
 const OTHER_USER: Denial = { kind: 'deny', reason: 'renegotiated as another user' }
@@ -93,27 +97,35 @@ export function decideUnproven(d: DecisionState, env: LinkEnv): DecisionOutcome 
 /** The verdict on `d.pending`. */
 export function decided(d: DecisionState, env: LinkEnv, verdict: Verdict): DecisionOutcome | undefined {
   const step = d.pending?.step ?? 'authenticate'
-  const user = d.pending?.user ?? ''
+  const { user = '', method } = d.pending ?? {}
   const round = 1 + (d.continued?.round ?? 0)
   d.pending = undefined
   d.continued = undefined
-  if (verdict.kind === 'deny') return denied(step, verdict)
+  if (verdict.kind === 'deny') return denied(step, verdict, d.word)
   if (verdict.kind === 'continue') {
-    if (round >= MOST_ROUNDS) return denied(step, TOO_MANY_ROUNDS)
+    const most = method === 'eap' ? MOST_EAP_ROUNDS : MOST_ROUNDS
+    if (round >= most) return denied(step, tooManyRounds(most))
     const { plugin, state, reply } = verdict
     d.continued = { plugin, state, user, round }
     return { kind: 'continued', reply }
   }
   if ('grant' in verdict && step === 'authenticate') {
     if (d.user !== undefined && d.user !== verdict.grant.user) return denied(step, OTHER_USER)
-    d.user = verdict.grant.user
-    if (!d.authorized) d.grant = verdict.grant
+    const { grant, message, mschapv2, eap } = {
+      message: undefined,
+      mschapv2: undefined,
+      eap: undefined,
+      ...verdict,
+    }
+    d.user = grant.user
+    d.word = { message, mschapv2, eap }
+    if (!d.authorized) d.grant = grant
   } else if ('grant' in verdict) {
     d.grant = verdict.grant
     d.authorized = true
   } else if ('lease' in verdict) {
     d.leases = [verdict.lease]
-    if (parseIpv4(verdict.lease.value) === undefined) return denied(step, BAD_LEASE)
+    if (parseIpv4(verdict.lease.value) === undefined) return denied(step, BAD_LEASE, d.word)
   } else if ('policy' in verdict) {
     d.policy = verdict.policy
   }
@@ -122,12 +134,12 @@ export function decided(d: DecisionState, env: LinkEnv, verdict: Verdict): Decis
 
 /** The first decision that is missing. A client decides nothing of its peer but who it is. */
 function askNext(d: DecisionState, env: LinkEnv, grant: Grant): DecisionOutcome | undefined {
-  if (env.config.role === 'lac') return { kind: 'granted' }
-  const { leases } = d
+  const { leases, word = {} } = d
+  if (env.config.role === 'lac') return { kind: 'granted', word }
   if (!d.authorized) ask(d, env, { kind: 'authorize', grant })
   else if (leases.length === 0) ask(d, env, { kind: 'assignAddress', grant, address: 'ipv4' })
   else if (d.policy === undefined) ask(d, env, { kind: 'decidePolicy', grant, leases })
-  else return { kind: 'granted' }
+  else return { kind: 'granted', word }
   return undefined
 }
 
@@ -136,17 +148,20 @@ function ask(
   env: LinkEnv,
   question: Parameters<LinkEnv['ask']>[0] & { kind: DecisionStep },
 ): void {
-  const { user } = { user: undefined, ...question }
-  d.pending = { step: question.kind, askId: env.ask(question), ...(user !== undefined && { user }) }
+  const asker = question.kind === 'authenticate' ? { user: question.user, method: question.proof.method } : {}
+  d.pending = { step: question.kind, askId: env.ask(question), ...asker }
 }
 
-function denied(step: DecisionStep, denial: Denial): DecisionOutcome {
+/** `welcome`: what a peer that proved itself would have been told. */
+function denied(step: DecisionStep, denial: Denial & LastWord, welcome: LastWord = {}): DecisionOutcome {
   const { proven, reason } = DENIED[step]
-  const { errorCode } = denial
+  const { errorCode, message, mschapv2, eap } = denial
   return {
     kind: 'denied',
     proven,
-    message: denial.message ?? (proven ? '' : AUTH_FAILED_MESSAGE),
+    word: proven
+      ? { ...welcome, message: message ?? welcome.message }
+      : { message: message ?? AUTH_FAILED_MESSAGE, mschapv2, eap },
     reason: { ...reason, text: denial.reason, ...(errorCode !== undefined && { errorCode }) },
   }
 }

@@ -25,6 +25,8 @@ export interface PppConfig {
   readonly maxConfigure: number
   readonly maxTerminate: number
   readonly maxFailure: number
+  /** Times that our own login is sent before the peer is given up. */
+  readonly maxLogins: number
   /** From LCP Opened to the verdict. */
   readonly authTimeoutMs: Milliseconds
   /** From ICCN to the network phase, whatever the peer does. */

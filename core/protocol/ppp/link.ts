@@ -152,7 +152,7 @@ const TIMEOUTS: Readonly<Record<LinkTimer, (link: LinkState, env: LinkEnv) => vo
   'login-retransmit': (link, env) => {
     const { login } = link
     if (login === undefined) return
-    if (login.transmissions >= env.config.maxConfigure) {
+    if (login.transmissions >= env.config.maxLogins) {
       closeLink(link, env, ENDED.loginUnanswered)
       return
     }
@@ -224,7 +224,7 @@ function onAuthNews(link: LinkState, env: LinkEnv, news: AuthNews | undefined): 
 }
 
 /** The peer is replied to, and has to answer: it is where it was before its proof, with less time left. */
-function goOn(proof: ProofState, env: LinkEnv, reply: string): void {
+function goOn(proof: ProofState, env: LinkEnv, reply: string | Uint8Array): void {
   proof.heard = false
   proof.reply = reply
   AUTH[proof.method].goOn(proof, env)
@@ -240,7 +240,7 @@ function onDecision(link: LinkState, env: LinkEnv, outcome: DecisionOutcome | un
   }
   const accepted = outcome.kind === 'granted' || outcome.proven
   if (proof !== undefined) {
-    proof.verdict = { accepted, message: outcome.kind === 'granted' ? '' : outcome.message }
+    proof.verdict = { accepted, ...outcome.word }
     proof.fingerprint = undefined
     AUTH[proof.method].tell(proof, env)
   }

@@ -29,14 +29,14 @@ export function authenticatorResponse(ntHash: Uint8Array, proof: Omit<Mschapv2Pr
 export function proveByMschapv2(
   user: string,
   password: string,
-  challenges: Omit<Mschapv2Challenges, 'userName'>,
+  challenges: Pick<Mschapv2Proof, 'identifier' | 'authenticatorChallenge' | 'peerChallenge'>,
 ): Mschapv2Proof {
   const hashed = { ...challenges, userName: withoutDomain(user) }
   return { method: 'mschapv2', ...hashed, ntResponse: mschapv2Response(ntPasswordHash(password), hashed) }
 }
 
 /** `DOMAIN\user` is hashed as `user` (4). */
-function withoutDomain(user: string): string {
+export function withoutDomain(user: string): string {
   return user.slice(user.lastIndexOf('\\') + 1)
 }
 

@@ -57,7 +57,7 @@ export const PAP: AuthProtocol = {
   challenge: () => false,
 
   goOn({ identifier, reply }, env) {
-    const message = verdictMessage(reply ?? '')
+    const message = verdictMessage(typeof reply === 'string' ? reply : '')
     env.send(PPP.PAP, encodePap({ kind: 'nak', identifier, message }))
   },
 

@@ -6,7 +6,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { HOOKS } from '../../hooks/hooks.ts'
 import type { Proof } from '../../hooks/views.ts'
+import { mschapv2SuccessOf } from '../../runtime/proof.ts'
 import type { Harness } from '../plugin-harness.ts'
+import { eapProof } from '../proofs.ts'
 import { settle } from '../virtual-clock.ts'
 
 /** An authenticator to hold to the contract. */
@@ -19,7 +21,7 @@ export interface AuthenticatorSubject {
   readonly user: string
   /** With a letter and no capital at its end, so that it can be written in other ways. */
   readonly secret: string
-  /** The proof that a peer who knows `secret` gives: `papProof` or `chapProof`. */
+  /** The proof that a peer who knows `secret` gives: `papProof`, `chapProof` or `mschapv2Proof`. */
   readonly prove: (secret: string) => Proof
   /** Whether an unknown user is passed on to the next plugin or refused. */
   readonly unknown: 'pass' | 'reject'
@@ -49,6 +51,8 @@ const WRONG = 'not the secret, and never in a log 7f3a'
  * Registers what every plugin that answers `authenticate` must do, as tests of `node:test`:
  *
  * - it accepts who knows the secret, under the user's own name, and rejects every other secret, however near;
+ * - with `mschapv2Proof`: its acceptance proves us to the peer too;
+ * - a name alone, which is all that EAP begins with, lets nobody in: it passes EAP on, refuses it or goes on with a Request;
  * - it knows no user whom it does not know: other letters, a blank, a name out of JavaScript;
  * - an unknown user costs the same work as a wrong password (`workOf`), so that time does not tell who exists;
  * - it lets go when the call ends, and leaves no timer;
@@ -72,9 +76,20 @@ export function authenticatorContract(subject: AuthenticatorSubject): void {
   const { name, make, user, secret, prove, unknown, makeUnavailable, makeHung } = subject
 
   test(`${name} accepts a user who knows the secret, under the user's name`, async t => {
-    const { verdict } = await (await make(t)).authenticate(user, prove(secret))
+    const proof = prove(secret)
+    const { verdict } = await (await make(t)).authenticate(user, proof)
     assert.equal(verdict?.kind, 'accept')
     assert.equal(verdict.user, user)
+    if (proof.method === 'mschapv2')
+      assert.match(verdict.mschapv2Success ?? mschapv2SuccessOf(proof) ?? '', /^S=/)
+  })
+
+  test(`${name} lets nobody in for the name that EAP begins with`, async t => {
+    const plugin = await make(t)
+    const { verdict } = await plugin.authenticate(user, eapProof(user))
+    if (verdict?.kind === 'continue') assert.ok(verdict.eap !== undefined, 'it goes on with a Request')
+    else assert.notEqual(verdict?.kind, 'accept')
+    assert.deepEqual(plugin.faults, [])
   })
 
   test(`${name} rejects whatever is not the secret`, async t => {
@@ -227,6 +242,10 @@ export async function workOf(plugin: Harness, user: string, proof: Proof): Promi
     mschapv2: () => {
       work.push('mschapv2')
       return proof.mschapv2()
+    },
+    eap: () => {
+      work.push('eap')
+      return proof.eap()
     },
   }
   hook.enable()

@@ -353,9 +353,9 @@ test('each new challenge is answered with patience of its own', () => {
 test('a client that nobody answers gives up its login', () => {
   const { wire, client } = pair({ config: PAP_ONLY, answer: nothing })
   wire.start()
-  wire.run(40_000)
+  wire.run(55_000)
   assert.equal(client.closed?.text, 'the peer does not answer our login')
-  assert.equal(client.said.filter(line => line.startsWith('PAP')).length, CLIENT_CONFIG.maxConfigure)
+  assert.equal(client.said.filter(line => line.startsWith('PAP')).length, CLIENT_CONFIG.maxLogins)
 })
 
 test('secrets are nowhere in the state of a link', () => {

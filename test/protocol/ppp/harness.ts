@@ -68,7 +68,7 @@ export const deny = (kind: LinkAsk['kind'], message?: string): Answerer =>
 
 function proves(proof: Extract<LinkAsk, { kind: 'authenticate' }>['proof'], secret: string): boolean {
   if (proof.method === 'pap') return proof.password === secret
-  if (proof.method === 'mschapv2') return false
+  if (proof.method !== 'chap-md5') return false
   const expected = md5(Uint8Array.of(proof.identifier), new TextEncoder().encode(secret), proof.challenge)
   return Buffer.from(expected).equals(Buffer.from(proof.response))
 }

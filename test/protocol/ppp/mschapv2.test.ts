@@ -15,6 +15,7 @@ const PASSWORD = 'clientPass'
 const NT_HASH = hex('44EBBA8D5312B8D611474411F56989AE')
 const RFC_2759: Mschapv2Proof = {
   method: 'mschapv2',
+  identifier: 0,
   userName: 'User',
   authenticatorChallenge: hex('5B5D7C7D7B3F2F3E3C2C602132262628'),
   peerChallenge: hex('21402324255E262A28295F2B3A337C7E'),
