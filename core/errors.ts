@@ -50,6 +50,7 @@ export const ERRORS = {
   RADIUS_DICTIONARY: 'mend the dictionary at the line named, or leave it out',
   RADIUS_ATTRIBUTE:
     'give attributes that the dictionaries have, each with a value of its type, and no more than a packet holds',
+  RADIUS_COA: 'give radius-coa an address of this host and a port that no other program has',
   // world
   NO_ROOT: 'run as root, or give the process CAP_NET_ADMIN',
   NO_TUN: 'load the tun module (modprobe tun) and make /dev/net/tun readable and writable',

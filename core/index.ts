@@ -51,6 +51,7 @@ export {
   type RadiusDecoded,
   type RadiusMessage,
   type RadiusOutcome,
+  type RadiusRates,
   type RadiusRequest,
   type RadiusValue,
 } from './plugin/radius.ts'

@@ -8,6 +8,7 @@ export const BUILT_IN: readonly string[] = [
   'hook-exec',
   'hook-http',
   'policy-zones',
+  'radius-coa',
 ]
 
 /** Imports a plugin of our own. The path is computed because nothing in the core may depend on a plugin. */

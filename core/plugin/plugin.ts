@@ -2,7 +2,7 @@
 import type { ZodType } from 'zod'
 import type { Prefix } from '../flow.ts'
 import type { Hooks } from '../hooks/hooks.ts'
-import type { SessionUpdate } from '../hooks/views.ts'
+import type { SessionUp, SessionUpdate } from '../hooks/views.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
 import type { Grant, Lease, SessionInfo } from '../protocol/outputs.ts'
 import type { Capability, CapabilityValues } from './capability.ts'
@@ -44,8 +44,11 @@ export interface ServerView {
   readonly exposed: boolean
   /** Live sessions, by user name. */
   sessionsOf(user: string): readonly SessionInfo[]
-  /** Every session that is up, as an interim update tells of it; those of its own deployment where the plugin is in one. */
-  sessions(): readonly SessionUpdate[]
+  /**
+   * Every session that is up, as an interim update tells of it; those of its own deployment where the plugin is in one. `wanted`
+   * is asked before counters are read: a look for one session among many costs little.
+   */
+  sessions(wanted?: (session: SessionUp) => boolean): readonly SessionUpdate[]
   /** The live session that holds a lease. */
   sessionHolding(lease: { owner: string; value: string }): SessionInfo | undefined
   /** Ends a session; resolves when it is gone and its leases are released, or rejects at the deadline. */

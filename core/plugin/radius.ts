@@ -94,6 +94,14 @@ export type RadiusDecoded =
       readonly reason: string
     }
 
+/** Limits of a session, in bits per second of inner packets; 0: as much as can be, absent: nothing is said of that direction. */
+export interface RadiusRates {
+  /** What the peer may send. */
+  readonly up?: number
+  /** What is sent to the peer. */
+  readonly down?: number
+}
+
 /** What a plugin can do with RADIUS servers and packets. */
 export interface RadiusClient {
   /** Asks one server of a pool after the other. Never rejects. */
@@ -104,17 +112,29 @@ export interface RadiusClient {
   sessionAttributes(session: SessionInfo): readonly RadiusAttribute[]
   /** What says who we are, where no session is spoken of (NAS-Identifier, NAS-IP-Address). */
   readonly nasAttributes: readonly RadiusAttribute[]
-  /** Reads a request that somebody sent to us (RFC 5176 2.3). `secret` is what is shared with its sender. */
-  decodeRequest(bytes: Uint8Array, secret: string): RadiusDecoded
+  /**
+   * Reads a request that somebody sent to us (RFC 5176 2.3). `secret` is what is shared with its sender. What has a
+   * Message-Authenticator must have the right one; `requireMessageAuthenticator`: what has none is dropped.
+   */
+  decodeRequest(
+    bytes: Uint8Array,
+    secret: string,
+    options: { readonly requireMessageAuthenticator: boolean },
+  ): RadiusDecoded
   /** Writes the answer to a request that `decodeRequest` gave; Proxy-State is the caller's to copy. */
   encodeReply(
     reply: RadiusMessage,
     request: { readonly identifier: number; readonly authenticator: Uint8Array },
     secret: string,
   ): Uint8Array
+  /**
+   * The limits that an attribute sets: Mikrotik-Rate-Limit, WISPr-Bandwidth-Max-Up and -Down, `rate-limit` in a Cisco-AVPair.
+   * undefined: it is none of these; `unfit`: its value makes no sense.
+   */
+  ratesOf(attribute: RadiusAttribute): RadiusRates | 'unfit' | undefined
   /** Whether the dictionaries know an attribute of that name. */
   knows(attribute: string): boolean
 }
 
 /** The servers of this deployment, and the dictionaries that go with them. */
-export const RADIUS: Capability<RadiusClient> = capability('radius')
+export const RADIUS: Capability<RadiusClient, 'one'> = capability('radius')

@@ -132,8 +132,9 @@ export class Driver {
   }
 
   /** What has happened so far in each session that is up, as an interim update tells it. */
-  updates(): readonly SessionUpdate[] {
-    return [...this.#live.values()].map(({ up, upAt }) => this.#updateOf(up, upAt))
+  updates(wanted: (session: SessionUp) => boolean = () => true): readonly SessionUpdate[] {
+    const those = [...this.#live.values()].filter(({ up }) => wanted(up))
+    return those.map(({ up, upAt }) => this.#updateOf(up, upAt))
   }
 
   /** The same of one session; undefined when it is not up. */

@@ -409,7 +409,7 @@ export class Lns {
       exposed: isExposed(server.listen),
       ownAddresses: () => [...new Set([server.gatewayAddress, ...this.#own.map(({ address }) => address)])],
       sessionsOf: user => this.#driver.book.ofUser(user),
-      sessions: () => this.#driver.updates(),
+      sessions: wanted => this.#driver.updates(wanted),
       regrant: (key, change) => regrant(this.#live, key, change),
       sessionHolding: lease => this.#driver.book.holding(lease),
       endSession: (key, cause, text) => this.#driver.endSession(key, cause, text),

@@ -1,5 +1,5 @@
 import type { Prefix } from '../flow.ts'
-import type { SessionUpdate } from '../hooks/views.ts'
+import type { SessionUp, SessionUpdate } from '../hooks/views.ts'
 import type { GrantChange, Regranted, ServerView } from '../plugin/plugin.ts'
 import type { Lease, SessionInfo } from '../protocol/outputs.ts'
 import { changedGrant } from '../runtime/regrant.ts'
@@ -56,8 +56,8 @@ export class FakeServer implements ServerView {
     return this.book.ofUser(user)
   }
 
-  sessions(): readonly SessionUpdate[] {
-    return this.up
+  sessions(wanted: (session: SessionUp) => boolean = () => true): readonly SessionUpdate[] {
+    return this.up.filter(wanted)
   }
 
   async regrant(key: string, change: GrantChange): Promise<Regranted> {

@@ -29,6 +29,10 @@ test('a deployment sees who is up of its own, and grants them what it likes', as
     view.sessions().map(({ session }) => session.id),
     [hq.id],
   )
+  assert.deepEqual(
+    view.sessions(({ session }) => session.id === branch.id),
+    [],
+  )
   assert.equal(scopedServer(server, undefined, () => undefined).sessions().length, 2)
   assert.equal(await view.regrant(hq.key, { zone: 'trust' }), 'changed')
   assert.deepEqual(view.sessions()[0]?.grant, { user: 'bob', zone: 'trust' })
