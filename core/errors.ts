@@ -35,6 +35,7 @@ export const ERRORS = {
   POOL_INVALID:
     'give ranges and prefixes as address-address or address/length, without host bits or zone ids',
   ACCOUNTING_FILE: 'make the folder of the accounting file exist and be writable',
+  AUTH_RADIUS: 'name a pool and attributes that radius-client has; see its options and dictionaries',
   POLICY_INVALID: 'name zones and addresses that exist',
   // programs and services that answer hooks
   HOOK_EXEC:

@@ -5,6 +5,7 @@ export const BUILT_IN: readonly string[] = [
   'accounting-file',
   'address-pool',
   'auth-local',
+  'auth-radius',
   'hook-exec',
   'hook-http',
   'policy-zones',
