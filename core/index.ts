@@ -51,10 +51,10 @@ export {
   type RadiusDecoded,
   type RadiusMessage,
   type RadiusOutcome,
-  type RadiusRates,
   type RadiusRequest,
   type RadiusValue,
 } from './plugin/radius.ts'
+export { type RadiusRates, radiusRates } from './plugin/radius-rates.ts'
 export {
   EVERY_ADDRESS,
   isInRanges,

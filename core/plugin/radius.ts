@@ -94,14 +94,6 @@ export type RadiusDecoded =
       readonly reason: string
     }
 
-/** Limits of a session, in bits per second of inner packets; 0: as much as can be, absent: nothing is said of that direction. */
-export interface RadiusRates {
-  /** What the peer may send. */
-  readonly up?: number
-  /** What is sent to the peer. */
-  readonly down?: number
-}
-
 /** What a plugin can do with RADIUS servers and packets. */
 export interface RadiusClient {
   /** Asks one server of a pool after the other. Never rejects. */
@@ -127,11 +119,6 @@ export interface RadiusClient {
     request: { readonly identifier: number; readonly authenticator: Uint8Array },
     secret: string,
   ): Uint8Array
-  /**
-   * The limits that an attribute sets: Mikrotik-Rate-Limit, WISPr-Bandwidth-Max-Up and -Down, `rate-limit` in a Cisco-AVPair.
-   * undefined: it is none of these; `unfit`: its value makes no sense.
-   */
-  ratesOf(attribute: RadiusAttribute): RadiusRates | 'unfit' | undefined
   /** Whether the dictionaries know an attribute of that name. */
   knows(attribute: string): boolean
 }

@@ -1,5 +1,5 @@
 /** What a CoA-Request may change of a live session, as the change of its grant. */
-import type { Grant, GrantChange, RadiusAttribute, RadiusClient, RadiusValue } from 'burrow'
+import { type Grant, type GrantChange, type RadiusAttribute, type RadiusValue, radiusRates } from 'burrow'
 import type { Options } from './config.ts'
 import { type Nak, nak } from './nak.ts'
 
@@ -13,15 +13,6 @@ interface Row {
 
 /** RFC 2869 5.16. */
 const LEAST_INTERIM_S = 60
-
-/** 0 takes the limit away. */
-const seconds =
-  (field: 'sessionTimeoutS' | 'idleTimeoutS'): Row['take'] =>
-  (draft, value) => {
-    if (typeof value !== 'number') return 'a number of seconds'
-    draft[field] = value === 0 ? undefined : value
-    return undefined
-  }
 
 export const CHANGE_ATTRIBUTES: Readonly<Record<string, Row>> = {
   'Filter-Id': {
@@ -41,13 +32,27 @@ export const CHANGE_ATTRIBUTES: Readonly<Record<string, Row>> = {
       return undefined
     },
   },
-  'Session-Timeout': { number: 27, take: seconds('sessionTimeoutS') },
-  'Idle-Timeout': { number: 28, take: seconds('idleTimeoutS') },
+  'Session-Timeout': {
+    number: 27,
+    take(draft, value) {
+      // 0 is the end to some and no limit to others: whoever means either can say so.
+      if (typeof value !== 'number' || value === 0) return 'at least 1 second'
+      draft.sessionTimeoutS = value
+      return undefined
+    },
+  },
+  'Idle-Timeout': {
+    number: 28,
+    take(draft, value) {
+      if (typeof value !== 'number') return 'a number of seconds'
+      draft.idleTimeoutS = value === 0 ? undefined : value
+      return undefined
+    },
+  },
   'Acct-Interim-Interval': {
     number: 85,
     take(draft, value) {
-      if (typeof value !== 'number' || (value !== 0 && value < LEAST_INTERIM_S))
-        return `0 or at least ${LEAST_INTERIM_S} seconds`
+      if (typeof value !== 'number' || value < LEAST_INTERIM_S) return `at least ${LEAST_INTERIM_S} seconds`
       draft.interimIntervalS = value
       return undefined
     },
@@ -60,7 +65,6 @@ export type Change = (grant: Grant) => GrantChange
 /** Reads everything that is to be changed. */
 export function readChange(
   attributes: readonly RadiusAttribute[],
-  radius: RadiusClient,
   options: Pick<Options, 'zones' | 'filterIsZone'>,
 ): Change | Nak {
   const draft: Draft = {}
@@ -73,7 +77,7 @@ export function readChange(
       if (expected !== undefined) return nak('invalidAttributeValue', `${name}: expected ${expected}`)
       continue
     }
-    const limits = radius.ratesOf(attribute)
+    const limits = radiusRates(attribute)
     if (limits === 'unfit') return nak('invalidAttributeValue', `${name}: expected a rate`)
     if (limits === undefined) return nak('unsupportedAttribute', `${name} cannot be changed`)
     for (const direction of ['up', 'down'] as const)

@@ -98,7 +98,7 @@ export class Requests {
     attributes: readonly RadiusAttribute[],
     source: Source,
   ): Promise<Nak | readonly SessionUpdate[]> {
-    const { radius, options } = this.#parts
+    const { options } = this.#parts
     if (!source.accepts.includes('coa')) return nak('administrativelyProhibited', 'not of this source')
     const service = attributes.find(({ name }) => name === 'Service-Type')
     // "Authorize Only" (RFC 5176 3.2) would have us ask a server; there is one way to change a session, and this is it.
@@ -113,7 +113,7 @@ export class Requests {
     )
     const malformed = changes.find(({ name }) => MALFORMED.has(name))
     if (malformed !== undefined) return misfit(malformed)
-    const change = readChange(changes, radius, options)
+    const change = readChange(changes, options)
     if (typeof change === 'object') return change
     const found = this.#find(attributes, SESSION_ATTRIBUTES)
     return isNak(found) ? found : this.#changeAll(found, change)

@@ -20,7 +20,6 @@ import type { TestScope } from '../../core/testing/scope.ts'
 import { VirtualClock } from '../../core/testing/virtual-clock.ts'
 import { RadiusCodec } from '../../plugins/radius-client/codec.ts'
 import { readDictionaries } from '../../plugins/radius-client/dictionaries/index.ts'
-import { ratesOf } from '../../plugins/radius-client/rates.ts'
 import { nasAttributes, sessionAttributes } from '../../plugins/radius-client/session-attributes.ts'
 import radiusCoa from '../../plugins/radius-coa/index.ts'
 import { until } from './until.ts'
@@ -45,7 +44,6 @@ export const radius = definePlugin({
       nasAttributes: nasAttributes(IDENTITY),
       decodeRequest: (bytes, secret, options) => codec.decodeRequest(bytes, secret, options),
       encodeReply: (reply, request, secret) => codec.encodeReply(reply, request, secret),
-      ratesOf,
       knows: name => DICTIONARY.has(name),
     })
   },

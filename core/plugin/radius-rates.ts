@@ -1,5 +1,13 @@
-/** Rates as vendors write them, in bits per second. */
-import type { RadiusAttribute, RadiusRates, RadiusValue } from 'burrow'
+/** Rates as vendors write them in RADIUS attributes: the same in an accept and in a change of authorization. */
+import type { RadiusAttribute, RadiusValue } from './radius.ts'
+
+/** Limits of a session, in bits per second of inner packets; 0: as much as can be, absent: nothing is said of that direction. */
+export interface RadiusRates {
+  /** What the peer may send. */
+  readonly up?: number
+  /** What is sent to the peer. */
+  readonly down?: number
+}
 
 type Read = (value: RadiusValue) => RadiusRates | 'unfit' | undefined
 
@@ -10,8 +18,11 @@ const READERS: Readonly<Record<string, Read>> = {
   'Cisco-AVPair': value => (typeof value === 'string' ? ciscoRates(value) : undefined),
 }
 
-/** See `RadiusClient.ratesOf`. */
-export function ratesOf({ name, value }: RadiusAttribute): RadiusRates | 'unfit' | undefined {
+/**
+ * The limits that an attribute sets: Mikrotik-Rate-Limit, WISPr-Bandwidth-Max-Up and -Down, `rate-limit` in a Cisco-AVPair.
+ * undefined: it is none of these; `unfit`: its value makes no sense.
+ */
+export function radiusRates({ name, value }: RadiusAttribute): RadiusRates | 'unfit' | undefined {
   return Object.hasOwn(READERS, name) ? READERS[name]?.(value) : undefined
 }
 
@@ -28,9 +39,9 @@ function mikrotikRates(text: string): RadiusRates | 'unfit' {
   return up === undefined || down === undefined || more.length > 0 ? 'unfit' : { up, down }
 }
 
-/** `[lcp:interface-config=]rate-limit input|output BPS BURST BURST ...` of Cisco; input is what the peer sends. */
+/** `lcp:interface-config=rate-limit input|output BPS BURST BURST ...` of Cisco; input is what the peer sends. */
 function ciscoRates(text: string): RadiusRates | 'unfit' | undefined {
-  const [, limit] = /^(?:lcp:interface-config(?:#\d+)?\s*[=*]\s*)?rate-limit\s+(.*)$/.exec(text) ?? []
+  const [, limit] = /^lcp:interface-config(?:#\d+)?[=*]rate-limit\s+(.*)$/s.exec(text) ?? []
   if (limit === undefined) return undefined
   const [, direction, rate] = /^(input|output)\s+(?:access-group \S+\s+)?(\d{1,15})(?:\s|$)/.exec(limit) ?? []
   if (rate === undefined) return 'unfit'
