@@ -17,14 +17,13 @@ import {
   packetOf,
   radius,
   SECRET,
+  TIMEOUT,
+  USER,
   unsigned,
   upSession,
 } from '../support/coa.ts'
 import { gate } from '../support/gate.ts'
 import { until } from '../support/until.ts'
-
-const USER: RadiusAttribute = { name: 'User-Name', value: 'ann' }
-const TIMEOUT: RadiusAttribute = { name: 'Session-Timeout', value: 600 }
 
 const at = ({ now }: CoaScene, seconds: number): RadiusAttribute => ({
   name: 'Event-Timestamp',

@@ -10,6 +10,7 @@ import {
   type RadiusAttribute,
   type RadiusCode,
   type RadiusMessage,
+  type RadiusValue,
   z,
 } from '../../core/index.ts'
 import { FakeServer } from '../../core/testing/fake-server.ts'
@@ -171,4 +172,27 @@ async function aClient(t: TestScope, port: number, address = '127.0.0.1') {
 /** The number of the Error-Cause, or the code where there is none. */
 export function causeOf({ code, attributes }: RadiusMessage): unknown {
   return attributes.find(({ name }) => name === 'Error-Cause')?.value ?? code
+}
+
+export const attribute = (name: string, value: RadiusValue): RadiusAttribute => ({ name, value })
+export const USER = attribute('User-Name', 'ann')
+export const TIMEOUT = attribute('Session-Timeout', 600)
+
+/** Two sessions that have nothing in common but the LNS, and a third of the second user. */
+export async function twoUsers(t: TestScope, options: object = {}) {
+  const scene = await coaScene(t, { options })
+  const ann = upSession('ann', 51)
+  const path = {
+    ...ann.session.tunnel.path,
+    remote: { address: '1.1.1.9', port: 9 },
+    local: { address: '2.2.2.9', port: 1701 },
+  }
+  const tunnel = { ...ann.session.tunnel, path, localTunnelId: 9, peerHostName: 'other' }
+  const others = [52, 53].map(last => {
+    const up = upSession('bob', last)
+    return { ...up, session: { ...up.session, tunnel } }
+  })
+  const withClass = { ...ann, grant: { ...ann.grant, classes: ['aa01', 'bb02'] } }
+  scene.server.up = [withClass, ...others]
+  return { ...scene, ann: withClass, others }
 }
