@@ -1,7 +1,7 @@
 /** What radius-coa does for a client that is in order: whom a request is about, and what it changes. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { GrantChange, RadiusAttribute, RadiusValue } from '../../core/index.ts'
+import type { GrantChange, RadiusValue } from '../../core/index.ts'
 import { nasPort } from '../../plugins/radius-client/session-attributes.ts'
 import { CHANGE_ATTRIBUTES } from '../../plugins/radius-coa/changes.ts'
 import { DISCONNECT_ATTRIBUTES, SESSION_ATTRIBUTES } from '../../plugins/radius-coa/identify.ts'
