@@ -48,6 +48,14 @@ export const ERRORS = {
   HOOK_FAILED: 'see the log of the program or service: it failed, or cannot be reached',
   HOOK_BREAKER_OPEN: 'mend the service: it failed too often in a row, and is tried again in a moment',
   // RADIUS
+  RADIUS_SERVER: 'mend the server, or the file of a certificate or key, at the line named',
+  RADIUS_DEAD:
+    'see why the server is silent: its address and port, firewalls, the secret, and whether it knows this client',
+  RADIUS_CONNECTION: 'see the reason, and the log of the server: it may not trust our certificate',
+  RADIUS_REPLY:
+    'compare the secret here and on the server; where they are the same, somebody else sends replies in its name',
+  RADIUS_NO_MESSAGE_AUTHENTICATOR:
+    'update the server, or let it add Message-Authenticator to its replies; until then `requireMessageAuthenticator: false`',
   RADIUS_DICTIONARY: 'mend the dictionary at the line named, or leave it out',
   RADIUS_ATTRIBUTE:
     'give attributes that the dictionaries have, each with a value of its type, and no more than a packet holds',

@@ -9,6 +9,7 @@ export const BUILT_IN: readonly string[] = [
   'hook-exec',
   'hook-http',
   'policy-zones',
+  'radius-client',
   'radius-coa',
 ]
 

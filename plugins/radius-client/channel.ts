@@ -7,7 +7,7 @@ export interface ChannelEvents {
   /** A whole packet, of the server as far as addresses tell. */
   onPacket(bytes: Uint8Array): void
   /** Something came in that is none; of a closed set. */
-  onBad(reason: 'wrong source', fields: { readonly from: string }): void
+  onBad(reason: 'wrong-source', fields: { readonly from: string }): void
   /** It is of no use any more, or never was; not told after `close`. */
   onClosed(reason: string): void
 }

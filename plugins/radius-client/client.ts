@@ -1,5 +1,6 @@
 /** Asks the servers of a pool one after the other: who lives before who may not, then by priority, then by weight. */
-import type { Clock, Milliseconds, Random, RadiusOutcome, RadiusRequest } from 'burrow'
+import type { Clock, Milliseconds, RadiusOutcome, RadiusRequest, Random } from 'burrow'
+import type { RadiusCodec } from './codec.ts'
 import type { HealthState } from './health.ts'
 import type { Link, LinkOutcome } from './link.ts'
 
@@ -18,7 +19,10 @@ export interface Pool {
 
 /** What a link says instead of an answer, for log and trail; `next`: another server may do better. */
 const FAILURES: Readonly<
-  Record<Exclude<LinkOutcome['kind'], 'reply' | 'impossible'>, { readonly text: string; readonly next: boolean }>
+  Record<
+    Exclude<LinkOutcome['kind'], 'reply' | 'impossible'>,
+    { readonly text: string; readonly next: boolean }
+  >
 > = {
   silent: { text: 'no answer in time', next: true },
   dead: { text: 'dead', next: true },
@@ -32,11 +36,13 @@ const RANK: Readonly<Record<HealthState, number>> = { alive: 0, zombie: 2, dead:
 
 export class Asking {
   readonly #pools: readonly Pool[]
+  readonly #codec: RadiusCodec
   readonly #clock: Clock
   readonly #random: Random
 
-  constructor(pools: readonly Pool[], clock: Clock, random: Random) {
+  constructor(pools: readonly Pool[], codec: RadiusCodec, clock: Clock, random: Random) {
     this.#pools = pools
+    this.#codec = codec
     this.#clock = clock
     this.#random = random
   }
@@ -50,7 +56,7 @@ export class Asking {
     const allMs = request.timeoutMs ?? candidates.reduce((sum, { timeoutMs }) => sum + timeoutMs, 0)
     const endsAt = this.#clock.now() + allMs
     const failures = new Map<Server, string>()
-    const question = { code, attributes }
+    const question = { codec: this.#codec, code, attributes }
     for (;;) {
       const leftMs = endsAt - this.#clock.now()
       const server = leftMs > 0 ? this.#next(candidates, failures, code) : undefined
@@ -59,7 +65,12 @@ export class Asking {
       const outcome = await server.links[code].ask(question, { timeoutMs, patient, signal })
       if (outcome.kind === 'reply') {
         const { message } = outcome
-        return { kind: 'reply', code: message.code as ReplyCode, attributes: message.attributes, server: server.name }
+        return {
+          kind: 'reply',
+          code: message.code as ReplyCode,
+          attributes: message.attributes,
+          server: server.name,
+        }
       }
       if (outcome.kind === 'impossible') return unavailable(outcome.reason)
       const { text, next } = FAILURES[outcome.kind]

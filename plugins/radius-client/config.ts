@@ -39,7 +39,9 @@ const Server = z
     requireMessageAuthenticator: z
       .boolean()
       .default(true)
-      .describe('false: an old server that sends none in its answers; they can be forged then (BlastRADIUS).'),
+      .describe(
+        'false: an old server that sends none in its answers; they can be forged then (BlastRADIUS).',
+      ),
     statusServer: z
       .boolean()
       .default(true)
@@ -56,7 +58,9 @@ const Server = z
     probes: count(1, 100).default(3).describe('Probes without an answer after which the server is dead.'),
     longestProbeIntervalMs: milliseconds(50, 3_600_000)
       .default(30_000)
-      .describe('Between two probes of a dead server at most; the first comes after probeMs, then twice as long.'),
+      .describe(
+        'Between two probes of a dead server at most; the first comes after probeMs, then twice as long.',
+      ),
     deadMs: milliseconds(50, 3_600_000)
       .default(60_000)
       .describe('A dead server that knows no Status-Server is tried again after this.'),
@@ -66,17 +70,23 @@ const Server = z
     maxInFlight: count(1, 65_025)
       .default(1020)
       .describe('Requests that wait for an answer at most; 255 take a socket or a connection.'),
-    maxQueued: count(0, 100_000).default(1024).describe('Requests that wait to be sent; beyond, the next server is asked.'),
+    maxQueued: count(0, 100_000)
+      .default(1024)
+      .describe('Requests that wait to be sent; beyond, the next server is asked.'),
   })
   .superRefine((server, context) => {
     const { transport, address } = server
     const wrong = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message, params: CODE })
-    for (const option of transport === 'udp' ? (['tls', 'port'] as const) : (['authPort', 'acctPort'] as const))
-      if (server[option] !== undefined) wrong(option, `expected no ${option} with \`transport: ${transport}\``)
+    for (const option of transport === 'udp'
+      ? (['tls', 'port'] as const)
+      : (['authPort', 'acctPort'] as const))
+      if (server[option] !== undefined)
+        wrong(option, `expected no ${option} with \`transport: ${transport}\``)
     if (transport === 'udp') {
       if (isIP(address) === 0) wrong('address', 'expected an IPv4 or IPv6 address')
-      if (server.secret === undefined) wrong('secret', 'expected the secret that the server has for this client')
+      if (server.secret === undefined)
+        wrong('secret', 'expected the secret that the server has for this client')
     } else if (server.tls === undefined) wrong('tls', 'expected `tls: { caFile, certFile, keyFile }`')
     if (server.longestRetransmitMs < server.retransmitMs)
       wrong('longestRetransmitMs', 'expected no less than retransmitMs')
@@ -105,8 +115,17 @@ const Pool = z.strictObject({
 
 export const Options = z
   .strictObject({
-    servers: Servers.exactOptional().describe('The servers, where one pool is enough; it is called `default`.'),
+    servers: Servers.exactOptional().describe(
+      'The servers, where one pool is enough; it is called `default`.',
+    ),
     pools: z.array(Pool).min(1).exactOptional().describe('Several pools, instead; the first is the default.'),
+    nasIdentifier: name.exactOptional().describe('NAS-Identifier. Default: the name of the host.'),
+    nasIpAddress: z.ipv4().exactOptional().describe('NAS-IP-Address. Default: not sent.'),
+    nasIpv6Address: z.ipv6().exactOptional().describe('NAS-IPv6-Address. Default: not sent.'),
+    callingStationId: z
+      .enum(['address', 'number'])
+      .default('address')
+      .describe('Calling-Station-Id: the outer address of the peer, or its Calling Number AVP.'),
     dictionaries: z
       .array(name)
       .default([])
@@ -115,10 +134,12 @@ export const Options = z
   .superRefine(({ servers, pools = [] }, context) => {
     const wrong = (path: PropertyKey[], message: string) =>
       context.addIssue({ code: 'custom', path, message, params: CODE })
-    if ((servers === undefined) === (pools.length === 0)) wrong(['servers'], 'expected exactly one of servers and pools')
+    if ((servers === undefined) === (pools.length === 0))
+      wrong(['servers'], 'expected exactly one of servers and pools')
     const names = pools.map(pool => pool.name)
     for (const [index, one] of names.entries())
-      if (names.indexOf(one) !== index) wrong(['pools', index, 'name'], 'expected each pool by a name of its own')
+      if (names.indexOf(one) !== index)
+        wrong(['pools', index, 'name'], 'expected each pool by a name of its own')
   })
 export type Options = z.output<typeof Options>
 

@@ -89,7 +89,8 @@ export class Health {
       if (last === 'pointless') break
     }
     this.#verifying = false
-    if (open() && (last === 'unreachable' || (last === 'silent' && this.#believesProbes()))) this.#become('dead')
+    if (open() && (last === 'unreachable' || (last === 'silent' && this.#believesProbes())))
+      this.#become('dead')
   }
 
   close(): void {

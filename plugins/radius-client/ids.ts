@@ -48,8 +48,4 @@ export class IdSpace<Entry> {
   get hasFree(): boolean {
     return this.#count > 0
   }
-
-  entries(): readonly Entry[] {
-    return this.#entries.filter(entry => entry !== undefined)
-  }
 }

@@ -1,11 +1,13 @@
 /** A channel with its identifiers: what was asked on it, what comes back, and whether that is an answer. */
-import type { RadiusAttribute, RadiusMessage, Random } from 'burrow'
+import type { RadiusAttribute, RadiusDecoded, RadiusMessage, Random } from 'burrow'
 import type { Channel, OpenChannel } from './channel.ts'
 import type { RadiusCodec } from './codec.ts'
 import { IdSpace, PROBE_ID } from './ids.ts'
 
 /** Whoever waits for an answer. */
 export interface Asker {
+  /** Of the config that asks: its dictionaries. */
+  readonly codec: RadiusCodec
   readonly code: 'Access-Request' | 'Accounting-Request' | 'Status-Server'
   readonly attributes: readonly RadiusAttribute[]
   /** As it went out: the same octets each time (RFC 5080 2.2.1). */
@@ -15,7 +17,6 @@ export interface Asker {
 
 export interface LaneParts {
   readonly open: OpenChannel
-  readonly codec: RadiusCodec
   readonly random: Random
   readonly secret: string
   readonly requireMessageAuthenticator: boolean
@@ -26,11 +27,14 @@ export interface LaneParts {
   readonly onDrop: (reason: string, fields?: Readonly<Record<string, unknown>>) => void
 }
 
+const KEPT_PROBES = 3
+
 export class Lane {
   readonly #parts: LaneParts
   readonly #channel: Channel
   readonly #ids = new IdSpace<Asker>()
-  #probe: Asker | undefined
+  /** The last few: an answer that comes while the next one is out shows life, too. */
+  #probes: readonly Asker[] = []
   #isOpen = false
   #wasUsed = false
 
@@ -55,11 +59,6 @@ export class Lane {
     return this.#isOpen && this.#ids.hasFree
   }
 
-  /** Who waits for an answer, probes apart. */
-  askers(): readonly Asker[] {
-    return this.#ids.entries()
-  }
-
   /** Whether nothing was asked since the last look, and nothing waits. */
   wasIdle(): boolean {
     const idle = !this.#wasUsed && this.#ids.inUse === 0
@@ -69,8 +68,8 @@ export class Lane {
 
   /** Sends it for the first time; gives its identifier, or undefined when none is free. Throws what the codec throws. */
   ask(asker: Asker): number | undefined {
-    const { codec, secret, random } = this.#parts
-    const { code, attributes } = asker
+    const { secret, random } = this.#parts
+    const { codec, code, attributes } = asker
     const identifier = code === 'Status-Server' ? PROBE_ID : this.#ids.take(asker)
     if (identifier === undefined) return undefined
     try {
@@ -79,7 +78,7 @@ export class Lane {
       if (identifier !== PROBE_ID) this.#ids.release(identifier)
       throw error
     }
-    if (identifier === PROBE_ID) this.#probe = asker
+    if (identifier === PROBE_ID) this.#probes = [asker, ...this.#probes].slice(0, KEPT_PROBES)
     else this.#wasUsed = true
     this.#channel.send(asker.sent.bytes)
     return identifier
@@ -99,22 +98,28 @@ export class Lane {
   }
 
   #receive(bytes: Uint8Array): void {
-    const { onDrop, codec, secret, requireMessageAuthenticator } = this.#parts
     const identifier = bytes[1] ?? 0
-    const asker = identifier === PROBE_ID ? this.#probe : this.#ids.get(identifier)
-    if (asker?.sent === undefined)
-      return onDrop(this.#ids.wasTaken(identifier) ? 'late' : 'wrong identifier')
-    const { code } = asker
-    const decoded = codec.decodeReply(bytes, {
+    const asker = this.#ids.get(identifier)
+    const askers = identifier === PROBE_ID ? this.#probes : asker === undefined ? [] : [asker]
+    let reason = this.#ids.wasTaken(identifier) ? 'late' : 'wrong-identifier'
+    for (const one of askers) {
+      const decoded = this.#decode(bytes, identifier, one)
+      if (decoded.kind === 'message') return one.answered(decoded.message)
+      reason = decoded.reason
+    }
+    this.#parts.onDrop(reason)
+  }
+
+  #decode(bytes: Uint8Array, identifier: number, { codec, code, sent }: Asker): RadiusDecoded {
+    const { secret, requireMessageAuthenticator } = this.#parts
+    if (sent === undefined) return { kind: 'drop', reason: 'wrong-identifier' }
+    return codec.decodeReply(bytes, {
       identifier,
       code,
-      authenticator: asker.sent.authenticator,
+      authenticator: sent.authenticator,
       secret,
       // What answers a probe or a record decides nothing, and their own authenticators cannot be chosen by others.
       requireMessageAuthenticator: requireMessageAuthenticator && code === 'Access-Request',
     })
-    if (decoded.kind === 'drop') return onDrop(decoded.reason)
-    if (identifier === PROBE_ID) this.#probe = undefined
-    asker.answered(decoded.message)
   }
 }

@@ -1,6 +1,6 @@
 /** The sockets or connections to one port of a server: another where identifiers run out, closed when it is idle. */
 import type { Clock, Milliseconds, TimerHandle } from 'burrow'
-import { type Asker, Lane, type LaneParts } from './lane.ts'
+import { Lane, type LaneParts } from './lane.ts'
 
 export interface LanesParts extends Omit<LaneParts, 'onOpen' | 'onClosed'> {
   readonly clock: Clock
@@ -8,8 +8,8 @@ export interface LanesParts extends Omit<LaneParts, 'onOpen' | 'onClosed'> {
   /** After one could not be opened, no other is for so long. */
   readonly pauseMs: Milliseconds
   readonly onOpen: () => void
-  /** One broke, or could not be opened: who waited for answers on it. */
-  readonly onClosed: (askers: readonly Asker[], reason: string, wasOpen: boolean) => void
+  /** One broke, or could not be opened. */
+  readonly onClosed: (lane: Lane, reason: string, wasOpen: boolean) => void
 }
 
 /** One beyond the first that nothing was asked on for so long is closed. */
@@ -31,16 +31,18 @@ export class Lanes {
     return this.#lanes.some(({ isOpen }) => isOpen)
   }
 
-  get all(): readonly Lane[] {
-    return this.#lanes
-  }
-
   /** One with a free identifier; where there is none another is opened, and `onOpen` tells. */
   free(mayOpen: boolean): Lane | undefined {
     const { most, clock } = this.#parts
     const found = this.#lanes.find(({ hasFree }) => hasFree)
     const opening = this.#lanes.some(({ isOpen }) => !isOpen)
-    if (found === undefined && mayOpen && !opening && this.#lanes.length < most && clock.now() >= this.#opensAt)
+    if (
+      found === undefined &&
+      mayOpen &&
+      !opening &&
+      this.#lanes.length < most &&
+      clock.now() >= this.#opensAt
+    )
       this.#open()
     return found
   }
@@ -81,7 +83,7 @@ export class Lanes {
       onClosed: (reason, wasOpen) => {
         this.#lanes.splice(this.#lanes.indexOf(lane), 1)
         if (!wasOpen) this.#opensAt = clock.now() + pauseMs
-        onClosed(lane.askers(), reason, wasOpen)
+        onClosed(lane, reason, wasOpen)
       },
     })
     this.#lanes.push(lane)

@@ -1,5 +1,13 @@
 /** One port of a server: what it is asked, in what order and how often, and whether it lives. */
-import type { BoundedLog, Clock, Milliseconds, RadiusAttribute, RadiusMessage, Random, TimerHandle } from 'burrow'
+import type {
+  BoundedLog,
+  Clock,
+  Milliseconds,
+  RadiusAttribute,
+  RadiusMessage,
+  Random,
+  TimerHandle,
+} from 'burrow'
 import type { OpenChannel } from './channel.ts'
 import type { RadiusCodec } from './codec.ts'
 import { Health, type HealthSettings, type HealthState, type ProbeResult } from './health.ts'
@@ -25,15 +33,15 @@ export interface LinkParts {
   readonly open: OpenChannel
   /** A connection: nothing is lost on the way, so nothing is sent twice (RFC 6613 2.6.1); it is kept open. */
   readonly stream: boolean
-  /** Of every Status-Server. */
-  readonly probeAttributes: readonly RadiusAttribute[]
-  readonly codec: RadiusCodec
+  /** What every Status-Server carries, and how it is encoded. */
+  readonly probe: { readonly attributes: readonly RadiusAttribute[]; readonly codec: RadiusCodec }
   readonly clock: Clock
   readonly random: Random
   readonly log: BoundedLog
 }
 
 export interface Question {
+  readonly codec: RadiusCodec
   readonly code: 'Access-Request' | 'Accounting-Request'
   readonly attributes: readonly RadiusAttribute[]
 }
@@ -70,7 +78,7 @@ export class Link {
   readonly #health: Health
   readonly #lanes: Lanes
   readonly #queue = new Set<Exchange>()
-  #inFlight = 0
+  readonly #flying = new Set<Exchange>()
   #keepAlive: TimerHandle | undefined
   #isClosed = false
 
@@ -94,7 +102,7 @@ export class Link {
         if (stream && !settings.statusServer) this.#health.heard()
         this.#fill()
       },
-      onClosed: (askers, reason, wasOpen) => this.#broke(askers as readonly Exchange[], reason, wasOpen),
+      onClosed: (lane, reason, wasOpen) => this.#broke(lane, reason, wasOpen),
       onDrop: (reason, fields) => this.#dropped(reason, fields),
     })
   }
@@ -105,7 +113,7 @@ export class Link {
 
   /** Whether a request would go out at once. */
   get hasRoom(): boolean {
-    return this.#queue.size === 0 && this.#inFlight < this.#parts.settings.maxInFlight
+    return this.#queue.size === 0 && this.#flying.size < this.#parts.settings.maxInFlight
   }
 
   /** Asks whether the server lives, before anybody needs it. */
@@ -161,7 +169,7 @@ export class Link {
     // A connection that broke is opened again by a probe, at its pace.
     const mayOpen = !stream || this.#health.state === 'alive'
     for (const exchange of this.#queue) {
-      if (this.#inFlight >= settings.maxInFlight) return
+      if (this.#flying.size >= settings.maxInFlight) return
       const lane = this.#lanes.free(mayOpen)
       if (lane === undefined) return
       this.#queue.delete(exchange)
@@ -177,7 +185,7 @@ export class Link {
     } catch (error) {
       return this.#end(exchange, { kind: 'impossible', reason: (error as Error).message })
     }
-    this.#inFlight++
+    this.#flying.add(exchange)
     exchange.transmissions = 1
     this.#wait(exchange)
   }
@@ -202,7 +210,8 @@ export class Link {
     // The server may be taken for dead now, and this be over.
     if (exchange.timer === undefined) return
     const isSpent = transmissions >= settings.transmissions
-    if (clock.now() >= endsAt || (isSpent && !stream && !patient)) return this.#end(exchange, { kind: 'silent' })
+    if (clock.now() >= endsAt || (isSpent && !stream && !patient))
+      return this.#end(exchange, { kind: 'silent' })
     if (!isSpent && !stream) {
       place?.lane.again(exchange)
       exchange.transmissions++
@@ -218,8 +227,7 @@ export class Link {
   }
 
   #endAll(outcome: LinkOutcome): void {
-    const flying = this.#lanes.all.flatMap(lane => lane.askers()) as readonly Exchange[]
-    this.#endThese([...flying, ...this.#queue], outcome)
+    this.#endThese([...this.#flying, ...this.#queue], outcome)
   }
 
   #endThese(exchanges: readonly Exchange[], outcome: LinkOutcome): void {
@@ -232,15 +240,16 @@ export class Link {
     delete exchange.timer
     this.#queue.delete(exchange)
     if (exchange.place === undefined) return
-    this.#inFlight--
+    this.#flying.delete(exchange)
     exchange.place.lane.release(exchange.place.identifier)
   }
 
-  #broke(askers: readonly Exchange[], reason: string, wasOpen: boolean): void {
+  #broke(lane: Lane, reason: string, wasOpen: boolean): void {
     const { log, stream } = this.#parts
     const what = wasOpen ? 'the way to a RADIUS server broke' : 'there is no way to a RADIUS server'
     log.warn(what, { code: 'RADIUS_CONNECTION', server: this.name, reason })
-    this.#endThese(askers, { kind: 'lost' })
+    const lost = [...this.#flying].filter(({ place }) => place?.lane === lane)
+    this.#endThese(lost, { kind: 'lost' })
     if (stream && !this.#lanes.areOpen) this.#health.doubt()
     this.#fill()
   }
@@ -262,16 +271,18 @@ export class Link {
   }
 
   async #askStatus(): Promise<ProbeResult> {
-    const { settings, clock, stream, probeAttributes } = this.#parts
+    const { settings, clock, stream, probe } = this.#parts
     if (!settings.statusServer && (!stream || this.#lanes.areOpen)) return 'pointless'
     const lane = await this.#lanes.ready(settings.probeMs)
     if (lane === undefined) return 'unreachable'
     if (!settings.statusServer) return 'answered'
     return new Promise(resolve => {
-      const timer = clock.setTimer(settings.probeMs, () => resolve(this.#lanes.areOpen ? 'silent' : 'unreachable'))
+      const timer = clock.setTimer(settings.probeMs, () =>
+        resolve(this.#lanes.areOpen ? 'silent' : 'unreachable'),
+      )
       lane.ask({
+        ...probe,
         code: 'Status-Server',
-        attributes: probeAttributes,
         answered: () => {
           timer.cancel()
           this.#health.heard()
@@ -297,10 +308,13 @@ export class Link {
     const { log } = this.#parts
     const said = { server: this.name, ...fields }
     if (reason === 'missing-message-authenticator')
-      log.error('a reply without Message-Authenticator was dropped; an old server needs `requireMessageAuthenticator: false`', {
-        code: 'RADIUS_NO_MESSAGE_AUTHENTICATOR',
-        ...said,
-      })
+      log.error(
+        'a reply without Message-Authenticator was dropped; an old server needs `requireMessageAuthenticator: false`',
+        {
+          code: 'RADIUS_NO_MESSAGE_AUTHENTICATOR',
+          ...said,
+        },
+      )
     // The answer to a request that was sent twice, most often.
     else if (reason === 'late') log.debug('a late reply was dropped', said)
     else log.warn(`a reply was dropped: ${reason}`, { code: 'RADIUS_REPLY', ...said })

@@ -30,11 +30,12 @@ export function udpChannel({ address, port, localAddress }: UdpTarget): OpenChan
       open = false
       socket.close()
     }
-    socket.on('listening', () => open && events.onOpen())
+    // Without a resolver this comes within `bind`.
+    socket.on('listening', () => queueMicrotask(() => open && events.onOpen()))
     socket.on('message', (bytes, from) => {
       if (!open) return
       if (from.port === port && from.address === address) events.onPacket(bytes)
-      else events.onBad('wrong source', { from: `${from.address} port ${from.port}` })
+      else events.onBad('wrong-source', { from: `${from.address} port ${from.port}` })
     })
     socket.on('error', error => {
       if (!open) return

@@ -1,4 +1,7 @@
-/** Certificates and keys of tests, valid from 2020 to 2120: a CA, a server (hooks.example, 127.0.0.1) and a client of it. */
+/**
+ * Certificates and keys of tests, valid for a hundred years or nearly: a CA, a server (hooks.example, 127.0.0.1) and a client of it, and
+ * a stranger that signed for itself.
+ */
 
 export const CA_PEM = `-----BEGIN CERTIFICATE-----
 MIIBVDCB+6ADAgECAgEBMAoGCCqGSM49BAMCMBkxFzAVBgNVBAMMDkJ1cnJvdyB0
@@ -48,5 +51,25 @@ export const CLIENT_KEY = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgJ4i+Bh+gDsESWPnq
 LxjcE6TPTFz9uTGdKfM1k8dwCauhRANCAAR71F5aGM0+Opz1LJvh72/3XQ1X3gR/
 WdV3nQkpta51Ljowoc9wEPNtzcgEZUhzGAznqtl0fPLzGZilZg2A5l1f
+-----END PRIVATE KEY-----
+`
+
+export const STRANGER_PEM = `-----BEGIN CERTIFICATE-----
+MIIBfTCCASOgAwIBAgIUY/Qb/phKGMbLv/xIKwKw2HCIpnEwCgYIKoZIzj0EAwIw
+EzERMA8GA1UEAwwIc3RyYW5nZXIwIBcNMjYxMTI2MDYxMTMxWhgPMjExOTEyMjkw
+NjExMzFaMBMxETAPBgNVBAMMCHN0cmFuZ2VyMFkwEwYHKoZIzj0CAQYIKoZIzj0D
+AQcDQgAEg1hq5cOaZYLHH8/HnOQNAQuKOHOQ9W6Ei9eiGqPofLnjXW2+xxKN0LND
+C5+hhny/8eN8XVyTEvb9JRv2qmoqI6NTMFEwHQYDVR0OBBYEFNG7cLWsi/1O5VtV
+f1OhBfiCUfhRMB8GA1UdIwQYMBaAFNG7cLWsi/1O5VtVf1OhBfiCUfhRMA8GA1Ud
+EwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDSAAwRQIhAKRHkDaJk8bWMwA9aCghq3a/
+GoBBvNCQLtG2O3Ho1E8dAiBgxjaMAIY5oH35X4dGTGiJkTSLnoe9Kw++G7jQJB46
+0A==
+-----END CERTIFICATE-----
+`
+
+export const STRANGER_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgQz3ZIx0+D4JgXAFe
+T5/X2WfPrzaRH6bC2O95jEoWfe6hRANCAASDWGrlw5plgscfz8ec5A0BC4o4c5D1
+boSL16Iao+h8ueNdbb7HEo3Qs0MLn6GGfL/x43xdXJMS9v0lG/aqaioj
 -----END PRIVATE KEY-----
 `

@@ -1,5 +1,5 @@
 /** The config of a FreeRADIUS of a test: one virtual server with every method, none of Debian's files. */
-import { CA_PEM, SERVER_KEY, SERVER_PEM } from './certificates.ts'
+import { CA_PEM, CLIENT_KEY, CLIENT_PEM, SERVER_KEY, SERVER_PEM } from './certificates.ts'
 
 export interface RadiusUser {
   /** In the clear; none for who shows a certificate. */
@@ -51,11 +51,22 @@ export function filesOf(config: FreeradiusConfig, place: FreeradiusPlace): Reado
     'ca.pem': CA_PEM,
     'server.pem': SERVER_PEM,
     'server.key': SERVER_KEY,
+    // For who connects by RadSec or logs in by EAP-TLS.
+    'client.pem': CLIENT_PEM,
+    'client.key': CLIENT_KEY,
     dictionary: ['$INCLUDE /usr/share/freeradius/dictionary', ...(config.dictionary ?? []), ''].join('\n'),
     users: [...(config.userLines ?? []), ...Object.entries(config.users ?? {}).map(userText), ''].join('\n'),
+    'slow.pl': SLOW,
     'radiusd.conf': radiusdConf(config, place),
   }
 }
+
+/** A process for each slow answer would cost more than the answers. */
+const SLOW = `our %RAD_CHECK;
+sub wait_a_while { select(undef, undef, undef, $RAD_CHECK{'Tmp-String-0'}); return 7; }
+sub authorize { return wait_a_while(); }
+sub preacct { return wait_a_while(); }
+`
 
 const quoted = (text: string): string => `"${text.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`
 
@@ -79,7 +90,7 @@ function radiusdConf(config: FreeradiusConfig, place: FreeradiusPlace): string {
   const mark = messageAuthenticator === 'always' ? 'update reply { Message-Authenticator := 0x00 }' : 'noop'
   const recorded = (config.recordsRequests ?? true) ? 'requests' : 'ok'
   const slow = `if (&control:Tmp-String-0) {
-      update request { Tmp-String-9 := "%{slow:/bin/sleep %{control:Tmp-String-0}}" }
+      slow
     }`
   const tls = `ca_file = ${folder}/ca.pem
       certificate_file = ${folder}/server.pem
@@ -106,7 +117,7 @@ security {
   status_server = ${statusServer ? 'yes' : 'no'}
 }
 thread pool {
-  start_servers = ${Math.min(threads, 32)}
+  start_servers = ${threads}
   max_servers = ${threads}
   min_spare_servers = 3
   max_spare_servers = ${threads}
@@ -152,9 +163,8 @@ modules {
   files {
     filename = ${folder}/users
   }
-  exec slow {
-    wait = yes
-    timeout = 30
+  perl slow {
+    filename = ${folder}/slow.pl
   }
   detail accounting {
     filename = ${folder}/accounting

@@ -22,7 +22,7 @@ export interface Freeradius {
   /** Listens where `radsec: true` asked for it. */
   readonly radsecPort: number
   readonly secret: string
-  /** Of its raddb, with `ca.pem`, `server.pem` and `server.key`. */
+  /** Of its raddb, with `ca.pem`, and `.pem` and `.key` of `server` and `client`. */
   readonly folder: string
   /** Accounting-Requests that it has taken, from its detail file. */
   detail(): readonly DetailRecord[]
