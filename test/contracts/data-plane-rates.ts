@@ -74,6 +74,30 @@ export function rates(behaviour: Behaviour): void {
     await packetsOut(passed())
   })
 
+  behaviour('what has used up its rate passes again as time does', async open => {
+    const { plane, path, peer, lns, inject } = await open()
+    const fast = SLOW_BPS * 10
+    await plane.upsert([flowOf(1, path, { upRateBps: fast, downRateBps: fast })])
+    const row = () => counters(plane, 1)
+    const over = () => row().drops['over-rate'] ?? 0n
+    const looks = [
+      [() => peer.send(lns, fromSession(1, toInside(1, PAYLOAD))), () => row().packetsIn],
+      [() => inject(fromInside(1, PAYLOAD)), () => row().packetsOut],
+    ] as const
+    for (const [send, passed] of looks) {
+      const before = over()
+      await until('it is used up', () => {
+        send()
+        return over() > before
+      })
+      const usedUp = passed()
+      await until('packets pass again', () => {
+        send()
+        return passed() >= usedUp + 3n
+      })
+    }
+  })
+
   behaviour('what rules refuse costs a flow nothing of its rate', async open => {
     const { plane, path, peer, lns, packetsOut } = await open()
     await plane.upsert([flowOf(1, path, { upRateBps: SLOW_BPS })])

@@ -87,13 +87,14 @@ test('a plugin sees who is up, with grant, leases, addresses and counters', asyn
 })
 
 test('a change is decided on, takes effect at once, is told to observers and drops nothing', async t => {
-  const { lns, regrant, told } = await started(t, { grant: { idleTimeoutS: 3600 } })
+  const { lns, regrant, server, told } = await started(t, { grant: { idleTimeoutS: 3600 } })
   const ann = await lns.dialUp(ANN)
   assert.ok(await ann.reaches(SERVER_BEHIND))
   assert.equal(await regrant({ zone: 'guests', interimIntervalS: 60, idleTimeoutS: undefined }), 'changed')
   assert.ok(!(await ann.reaches(SERVER_BEHIND)), 'guests reach nothing')
   await lns.clock.advance(70_000)
   assert.deepEqual(told, ['update guests'])
+  assert.deepEqual(server.sessions()[0]?.grant, { user: 'ann', zone: 'guests', interimIntervalS: 60 })
   assert.equal(await regrant({ zone: 'dmz' }), 'changed')
   assert.ok(await ann.reaches(SERVER_BEHIND))
   const [trail] = lns.explain('ann')
