@@ -109,7 +109,7 @@ export class AttributeCodec {
   }
 
   #raw({ name, vendorId, path: [type = 0], value }: Leaf): RawAttribute {
-    const format = vendorId === 0 ? PLAIN_TLV : this.#dictionary.formatOf(vendorId)
+    const format = this.#dictionary.formatOf(vendorId)
     if (format === undefined || type >= 256 ** format.typeOctets) throw refused(name, `no number ${type}`)
     if (vendorId === 0) return { type, value }
     return {

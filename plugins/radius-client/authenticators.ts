@@ -3,10 +3,12 @@
  * 3, 5176 2.3) and Message-Authenticator (RFC 2869 5.14, 5176 3.4).
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { CODES } from './codes.ts'
 import { md5 } from './digest.ts'
 import {
   AUTHENTICATOR_AT,
   AUTHENTICATOR_BYTES,
+  EAP_MESSAGE,
   HEADER_BYTES,
   MESSAGE_AUTHENTICATOR,
   type RawAttribute,
@@ -69,13 +71,19 @@ function checkSignature(
   required: boolean,
 ): ProofFault | undefined {
   const [signature, another] = packet.attributes.filter(({ type }) => type === MESSAGE_AUTHENTICATOR)
-  if (signature === undefined) return required ? 'missing-message-authenticator' : undefined
+  if (signature === undefined)
+    return required || mustBeSigned(packet) ? 'missing-message-authenticator' : undefined
   const { value } = signature
   if (another !== undefined || value.length !== AUTHENTICATOR_BYTES) return 'malformed'
   const at = value.byteOffset - packet.bytes.byteOffset
   return timingSafeEqual(messageAuthenticator(bytes, at, secret), value)
     ? undefined
     : 'wrong-message-authenticator'
+}
+
+/** RFC 3579 3.2: what carries EAP; RFC 5997 3: Status-Server. */
+function mustBeSigned({ code, attributes }: RawPacket): boolean {
+  return code === CODES['Status-Server'].number || attributes.some(({ type }) => type === EAP_MESSAGE)
 }
 
 function messageAuthenticator(bytes: Uint8Array, at: number, secret: Uint8Array): Uint8Array {

@@ -26,31 +26,34 @@ interface Scope {
   skipping: boolean
 }
 
-/** Other names of a type; those that we cannot take apart are octets. */
-const TYPE_ALIASES: Readonly<Record<string, ValueTypeName>> = {
-  text: 'string',
-  uint8: 'byte',
-  uint16: 'short',
-  uint32: 'integer',
-  uint64: 'integer64',
-  int32: 'signed',
-  time: 'date',
-  ipv4addr: 'ipaddr',
-  abinary: 'octets',
-  'combo-ip': 'octets',
-  extended: 'octets',
-  'extended-flags': 'octets',
-  'long-extended': 'octets',
-  evs: 'octets',
-  vsa: 'octets',
-  struct: 'octets',
-  bool: 'byte',
-}
+/** By all the names that dictionaries use; what we cannot take apart is octets. */
+const TYPES: ReadonlyMap<string, ValueTypeName> = new Map<string, ValueTypeName>([
+  ...(Object.keys(VALUE_TYPES) as ValueTypeName[]).map(name => [name, name] as const),
+  ['text', 'string'],
+  ['bool', 'byte'],
+  ['uint8', 'byte'],
+  ['uint16', 'short'],
+  ['uint32', 'integer'],
+  ['uint64', 'integer64'],
+  ['int32', 'signed'],
+  ['time', 'date'],
+  ['ipv4addr', 'ipaddr'],
+  ['abinary', 'octets'],
+  ['combo-ip', 'octets'],
+  ['extended', 'octets'],
+  ['extended-flags', 'octets'],
+  ['long-extended', 'octets'],
+  ['evs', 'octets'],
+  ['vsa', 'octets'],
+  ['struct', 'octets'],
+])
 
 export class DictionaryReader {
   readonly #drafts = new Map<string, Draft>()
   readonly #vendors = new Map<string, VendorDefinition>()
   readonly #values: { attribute: string; name: string; value: number; place: ErrorPlace }[] = []
+  /** Names that may become those of other numbers. */
+  readonly #replaceable = new Set<string>()
   /** Names of attributes that are never on the wire. */
   readonly #skipped = new Set<string>()
   readonly #seen = new Set<string>()
@@ -75,6 +78,12 @@ export class DictionaryReader {
     return this.#read(file, { file })
   }
 
+  /** What was read so far gives way to what is read from now on. */
+  asDefaults(): this {
+    for (const name of this.#drafts.keys()) this.#replaceable.add(name)
+    return this
+  }
+
   addText(text: string, file: string): this {
     const scope: Scope = { file, line: 0, vendor: undefined, tlvs: [], skipping: false }
     for (const line of text.split('\n')) {
@@ -94,16 +103,14 @@ export class DictionaryReader {
     const values = new Map<string, Map<string, number>>()
     for (const { attribute, name, value, place } of this.#values) {
       const draft = this.#drafts.get(attribute)
-      if (draft !== undefined && NUMBER_TYPES.has(draft.type)) {
+      if (draft === undefined) {
+        if (!this.#skipped.has(attribute)) this.#tell(`there is no attribute ${attribute}`, place)
+      } else if (NUMBER_TYPES.has(draft.type)) {
         const names = values.get(attribute) ?? new Map<string, number>()
         values.set(attribute, names.set(name, value))
-      } else if (!this.#skipped.has(attribute)) {
-        this.#tell(
-          draft === undefined
-            ? `there is no attribute ${attribute}`
-            : `${attribute} is ${draft.type}, whose values have no names`,
-          place,
-        )
+      } else if (draft.type !== 'octets') {
+        // FreeRADIUS has names for some octets; they are of no use here.
+        this.#tell(`${attribute} is ${draft.type}, whose values have no names`, place)
       }
     }
     throwProblems(this.#problems)
@@ -121,25 +128,26 @@ export class DictionaryReader {
     const own = numbers.filter(one => one !== undefined)
     if (own.length < numbers.length) return `"${number}" is no number of an attribute`
     const [, typeName = '', exact] = /^([\w-]+)(?:\[(\d+)\])?$/.exec(typeText.toLowerCase()) ?? []
-    const type = Object.hasOwn(VALUE_TYPES, typeName) ? (typeName as ValueTypeName) : TYPE_ALIASES[typeName]
+    const type = TYPES.get(typeName)
     if (type === undefined) return `"${typeText}" is no type of an attribute`
     const flags = flagWords.join(',').split(',')
     // Older dictionaries name the vendor at the end of the line.
     const vendor = scope.vendor ?? this.#vendors.get(flags.find(flag => this.#vendors.has(flag)) ?? '')
     const path = [...(scope.tlvs.at(-1)?.path ?? []), ...own]
-    const fault = this.#faultOf(name, vendor, path)
-    if (fault !== undefined) return fault
-    const kept = !scope.skipping && this.#isOnWire(vendor, path)
-    if (!kept) {
+    const vendorId = vendor?.id ?? 0
+    if (scope.skipping || !this.#isOnWire(vendorId, path)) {
       this.#skipped.add(name)
       return undefined
     }
+    const fault = this.#faultOf(name, vendor, path)
+    if (fault !== undefined) return fault
     const encrypt = numberOf(flags.find(flag => flag.startsWith('encrypt='))?.slice('encrypt='.length) ?? '0')
     if (encrypt !== 0 && encrypt !== 1 && encrypt !== 2 && encrypt !== 3)
       return 'there are encrypt=1, encrypt=2 and encrypt=3'
+    this.#replaceable.delete(name)
     this.#drafts.set(name, {
       name,
-      vendorId: vendor?.id ?? 0,
+      vendorId,
       path,
       type,
       ...(type === 'octets' && exact !== undefined && { exactOctets: Number(exact) }),
@@ -152,23 +160,28 @@ export class DictionaryReader {
 
   #faultOf(name: string, vendor: VendorDefinition | undefined, path: readonly number[]): string | undefined {
     const [first = 0, ...members] = path
-    const largest = 256 ** (vendor?.format?.typeOctets ?? (vendor === undefined ? 4 : 1)) - 1
+    const largest = 256 ** (vendor?.format?.typeOctets ?? 1) - 1
     if (first > largest || members.some(member => member === 0 || member > LARGEST_MEMBER))
       return `${path.join('.')} is out of range`
-    const before = this.#drafts.get(name)
-    const moved =
-      before !== undefined && !(before.vendorId === (vendor?.id ?? 0) && sameNumbers(before.path, path))
+    const vendorId = vendor?.id ?? 0
+    if (members.length > 0 && this.#typeAt(vendorId, path.slice(0, -1)) !== 'tlv')
+      return `there is no TLV ${path.slice(0, -1).join('.')}`
+    const before = this.#replaceable.has(name) ? undefined : this.#drafts.get(name)
+    const moved = before !== undefined && !(before.vendorId === vendorId && sameNumbers(before.path, path))
     return moved ? `${name} is already the name of number ${before.path.join('.')}` : undefined
   }
 
-  /** FreeRADIUS keeps names of its own above 255, and we take no members of types apart but those of TLVs. */
-  #isOnWire(vendor: VendorDefinition | undefined, path: readonly number[]): boolean {
-    if (vendor === undefined && (path[0] ?? 0) > LARGEST_MEMBER) return false
-    if (path.length === 1) return true
-    const above = path.slice(0, -1)
-    return [...this.#drafts.values()].some(
-      draft => draft.type === 'tlv' && draft.vendorId === (vendor?.id ?? 0) && sameNumbers(draft.path, above),
-    )
+  /** FreeRADIUS keeps names of its own above 255; what has parts, but is no TLV (RFC 6929), we take as octets. */
+  #isOnWire(vendorId: number, path: readonly number[]): boolean {
+    if (vendorId === 0 && (path[0] ?? 0) > LARGEST_MEMBER) return false
+    const above = path.slice(0, -1).map((_, at) => this.#typeAt(vendorId, path.slice(0, at + 1)))
+    return above.every(type => type === undefined || type === 'tlv')
+  }
+
+  #typeAt(vendorId: number, path: readonly number[]): ValueTypeName | undefined {
+    return [...this.#drafts.values()].find(
+      draft => draft.vendorId === vendorId && sameNumbers(draft.path, path),
+    )?.type
   }
 
   #value([attribute, name, number]: readonly string[], scope: Scope): string | undefined {

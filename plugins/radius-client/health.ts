@@ -12,6 +12,8 @@ export interface HealthSettings {
   /** So many without an answer: the server is dead. */
   readonly probes: number
   readonly longestProbeIntervalMs: Milliseconds
+  /** Silent for so long to who waits, it is asked whether it lives. */
+  readonly retransmitMs: Milliseconds
   /** Without Status-Server: silent for so long, the server is dead... */
   readonly timeoutMs: Milliseconds
   /** ... and tried again after this. */
@@ -63,9 +65,12 @@ export class Health {
     if (this.#state !== 'alive') this.#become('alive', silentMs)
   }
 
-  /** A request has had no answer since then. Who answers others meanwhile is only slow. */
+  /** A request has had no answer since then. Who answers others meanwhile, or probes, is only slow. */
   unanswered(sentAt: Milliseconds): void {
-    if (this.#heardAt >= sentAt) return
+    const { clock, settings } = this.#parts
+    const silentMs = clock.now() - Math.max(sentAt, this.#heardAt)
+    // As early as the first retransmission can be.
+    if (silentMs < 0.9 * settings.retransmitMs) return
     if (this.#state === 'alive') this.doubt()
     else if (this.#state === 'zombie' && this.#isOverdue()) this.#become('dead')
   }

@@ -66,8 +66,8 @@ interface Exchange extends Asker, Patience {
   place?: { readonly lane: Lane; readonly identifier: number; readonly at: Milliseconds }
   transmissions: number
   retransmitMs?: Milliseconds
-  /** Armed until it is settled. */
   timer?: TimerHandle
+  isSettled: boolean
 }
 
 const IDS_OF_A_LANE = 255
@@ -111,9 +111,13 @@ export class Link {
     return this.#health.state
   }
 
-  /** Whether a request would go out at once. */
+  get #asked(): number {
+    return this.#queue.size + this.#flying.size
+  }
+
+  /** Whether a request would go out as soon as there is a way. */
   get hasRoom(): boolean {
-    return this.#queue.size === 0 && this.#flying.size < this.#parts.settings.maxInFlight
+    return this.#asked < this.#parts.settings.maxInFlight
   }
 
   /** Asks whether the server lives, before anybody needs it. */
@@ -129,7 +133,7 @@ export class Link {
     if (this.#isClosed) return Promise.resolve({ kind: 'stopped' })
     if (patience.signal?.aborted === true) return Promise.resolve({ kind: 'aborted' })
     if (this.#health.state === 'dead') return Promise.resolve({ kind: 'dead' })
-    if (!this.hasRoom && this.#queue.size >= settings.maxQueued) return Promise.resolve({ kind: 'busy' })
+    if (this.#asked >= settings.maxInFlight + settings.maxQueued) return Promise.resolve({ kind: 'busy' })
     return new Promise(resolve => {
       const aborted = () => this.#end(exchange, { kind: 'aborted' })
       const exchange: Exchange = {
@@ -137,6 +141,7 @@ export class Link {
         ...patience,
         endsAt: clock.now() + patience.timeoutMs,
         transmissions: 0,
+        isSettled: false,
         answered: message => {
           this.#health.heard()
           this.#end(exchange, { kind: 'reply', message })
@@ -148,8 +153,8 @@ export class Link {
       }
       patience.signal?.addEventListener('abort', aborted, { once: true })
       this.#queue.add(exchange)
-      this.#arm(exchange, exchange.endsAt)
       this.#fill()
+      if (this.#queue.has(exchange)) this.#arm(exchange, exchange.endsAt)
     })
   }
 
@@ -208,7 +213,7 @@ export class Link {
     const { place, endsAt, patient, transmissions } = exchange
     if (place !== undefined) this.#health.unanswered(place.at)
     // The server may be taken for dead now, and this be over.
-    if (exchange.timer === undefined) return
+    if (exchange.isSettled) return
     const isSpent = transmissions >= settings.transmissions
     if (clock.now() >= endsAt || (isSpent && !stream && !patient))
       return this.#end(exchange, { kind: 'silent' })
@@ -220,7 +225,7 @@ export class Link {
   }
 
   #end(exchange: Exchange, outcome: LinkOutcome): void {
-    if (exchange.timer === undefined) return
+    if (exchange.isSettled) return
     this.#release(exchange)
     exchange.settle(outcome)
     this.#fill()
@@ -236,8 +241,8 @@ export class Link {
   }
 
   #release(exchange: Exchange): void {
+    exchange.isSettled = true
     exchange.timer?.cancel()
-    delete exchange.timer
     this.#queue.delete(exchange)
     if (exchange.place === undefined) return
     this.#flying.delete(exchange)

@@ -8,6 +8,7 @@ export const LONGEST_PACKET_BYTES = 4096
 /** Of an attribute: its length octet counts type and length. */
 export const LONGEST_VALUE_BYTES = 253
 export const VENDOR_SPECIFIC = 26
+export const EAP_MESSAGE = 79
 export const MESSAGE_AUTHENTICATOR = 80
 
 export interface RawAttribute {
@@ -29,7 +30,7 @@ export interface RawPacket {
   readonly authenticator: Uint8Array
   /** Views into `bytes`. */
   readonly attributes: readonly RawAttribute[]
-  /** A copy, without the padding. */
+  /** A copy without the padding, and no Buffer, whose `slice` would be a view. */
   readonly bytes: Uint8Array
 }
 

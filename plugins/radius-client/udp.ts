@@ -45,7 +45,7 @@ export function udpChannel({ address, port, localAddress }: UdpTarget): OpenChan
     socket.bind(0, localAddress)
     return {
       // What the kernel will not send now is sent again later, or is missed like anything that is lost on the way.
-      send: bytes => open && socket.send(bytes, port, address, () => {}),
+      send: bytes => open && socket.send(bytes, port, address),
       close,
     }
   }

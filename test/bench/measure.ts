@@ -1,9 +1,10 @@
 /** CPU time of several pieces of work, side by side: many short rounds in turn, so that noise hits all of them alike. */
 
-/** A figure of a bench, per piece of work. */
+/** A figure of a bench. */
 export interface Figure {
   readonly name: string
-  readonly unit: 'us'
+  /** `us`: CPU time per piece of work; `ms`: time that passes; `/s`: pieces of work in a second; `x`: one by the other. */
+  readonly unit: 'us' | 'ms' | '/s' | 'x'
   readonly median: number
   readonly p10: number
   readonly p90: number
@@ -36,12 +37,22 @@ export async function compare(works: readonly Work[]): Promise<readonly Figure[]
       samples[index]?.push((await cpuUs(work, times)) / times / work.pieces)
     }
   }
-  return works.map(({ name, limitUs }, index) => {
-    const sorted = (samples[index] ?? []).sort((a, b) => a - b)
-    const at = (share: number) => sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN
-    const spread = { median: at(0.5), p10: at(0.1), p90: at(0.9) }
-    return { name, unit: 'us', ...spread, ...(limitUs === undefined ? {} : { limit: limitUs }) }
-  })
+  return works.map(({ name, limitUs }, index) => figure(name, 'us', samples[index] ?? [], limitUs))
+}
+
+export function figure(
+  name: string,
+  unit: Figure['unit'],
+  samples: readonly number[],
+  limit?: number,
+): Figure {
+  const spread = { median: quantile(samples, 0.5), p10: quantile(samples, 0.1), p90: quantile(samples, 0.9) }
+  return { name, unit, ...spread, ...(limit === undefined ? {} : { limit }) }
+}
+
+export function quantile(samples: readonly number[], share: number): number {
+  const sorted = [...samples].sort((a, b) => a - b)
+  return sorted[Math.floor(share * (sorted.length - 1))] ?? Number.NaN
 }
 
 /** How often the work fits a round, once it is warm. */

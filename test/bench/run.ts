@@ -15,6 +15,7 @@ interface Bench {
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   hooks: () => import('./hooks.ts'),
+  radius: () => import('./radius.ts'),
   'data-plane-rough': async () => ({
     about: 'throughput of the worker between two namespaces, with iperf3 (root)',
     run: async () => void (await import('./data-plane.ts')),
@@ -55,5 +56,5 @@ function asText(): string {
     limit === undefined ? '-' : ok ? 'yes' : 'NO',
   ])
   const { node, cpu, cores } = machine
-  return `${table(['FIGURE', 'MEDIAN', 'P10 - P90', 'LIMIT', 'OK'], rows)}\nCPU time; Node ${node}, ${cores} x ${cpu}\n`
+  return `${table(['FIGURE', 'MEDIAN', 'P10 - P90', 'LIMIT', 'OK'], rows)}\nNode ${node}, ${cores} x ${cpu}\n`
 }

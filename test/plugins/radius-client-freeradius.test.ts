@@ -8,12 +8,13 @@ import { skipWithout } from '../setup/peers.ts'
 import { STRANGER_KEY, STRANGER_PEM } from '../support/certificates.ts'
 import { type Freeradius, startFreeradius } from '../support/freeradius.ts'
 import { pap, serverOptions, startRadiusClient } from '../support/radius-client.ts'
+import { startRadsecproxy } from '../support/radsecproxy.ts'
 import { until } from '../support/until.ts'
 
 const skip = skipWithout('radius')
 const USERS = { alice: { password: 'wonderland', reply: ['Reply-Message = "welcome"'] } }
 /** A dead server is found out sooner than an operator would want it. */
-const QUICK = { retransmitMs: 200, longestRetransmitMs: 1000, probeMs: 200, longestProbeIntervalMs: 200 }
+const QUICK = { retransmitMs: 300, longestRetransmitMs: 1000, probeMs: 400, longestProbeIntervalMs: 400 }
 
 const codeOf = (outcome: RadiusOutcome) => (outcome.kind === 'reply' ? outcome.code : outcome.reason)
 const serverOf = (outcome: RadiusOutcome) => (outcome.kind === 'reply' ? outcome.server : outcome.reason)
@@ -84,7 +85,7 @@ test('one of two servers is killed while 200 calls are in flight: each has its a
   const { client, plugin } = await startRadiusClient(t, {
     servers: [
       serverOptions(first, { ...QUICK, name: 'first' }),
-      serverOptions(second, { ...QUICK, name: 'second', priority: 2 }),
+      serverOptions(second, { name: 'second', priority: 2 }),
     ],
   })
   const asked = Array.from({ length: 200 }, () => client.ask(pap('slow', 'pw')))
@@ -117,11 +118,9 @@ test('a dead server alone fails at once, and is found again by Status-Server', {
   const start = performance.now()
   assert.equal(codeOf(await client.ask(pap('alice', 'wonderland'))), '127.0.0.1: dead')
   assert.ok(performance.now() - start < 100)
-  const asked = server.requests().length
   server.resume()
+  // Without a call that has to try.
   await until('it to be alive', () => plugin.log.some(({ message }) => /answers again/.test(message)))
-  // Found without a call that had to try.
-  assert.ok(server.requests().every(request => request['User-Name'] !== undefined || asked > 0))
   assert.equal(codeOf(await client.ask(pap('alice', 'wonderland'))), 'Access-Accept')
 })
 
@@ -139,15 +138,10 @@ const radsec = (server: Freeradius, options: Readonly<Record<string, unknown>> =
   ...options,
 })
 
-test('RadSec: with our certificate, over more than one connection, and again after the server came back', {
-  skip,
-}, async t => {
-  const users = { ...USERS, slow: { password: 'pw', delayS: 1 } }
-  const server = await startFreeradius(t, { users, radsec: true, threads: 320 })
+test('RadSec: with our certificate, and again after the server came back', { skip }, async t => {
+  const server = await startFreeradius(t, { users: USERS, radsec: true })
   const { client, plugin } = await startRadiusClient(t, { servers: [radsec(server)] })
   assert.equal(codeOf(await client.ask(pap('alice', 'wonderland'))), 'Access-Accept')
-  const asked = Array.from({ length: 300 }, () => client.ask(pap('slow', 'pw')))
-  assert.deepEqual(count((await Promise.all(asked)).map(codeOf)), new Map([['Access-Accept', 300]]))
   const record = [
     { name: 'Acct-Status-Type', value: 'Start' },
     { name: 'Acct-Session-Id', value: '0123' },
@@ -165,17 +159,21 @@ test('RadSec: with our certificate, over more than one connection, and again aft
   assert.ok(plugin.log.some(({ fields }) => fields.code === 'RADIUS_CONNECTION'))
 })
 
-test('RadSec: a call that is in flight when the server goes is asked again where it can be', {
+test('RadSec: calls in flight when the connection breaks are asked again over the next one', {
   skip,
 }, async t => {
-  const users = { slow: { password: 'pw', delayS: 2 } }
-  const server = await startFreeradius(t, { users, radsec: true, threads: 32 })
-  const { client } = await startRadiusClient(t, { servers: [radsec(server, { probes: 50 })] })
-  const asked = Array.from({ length: 10 }, () => client.ask(pap('slow', 'pw')))
-  await until('all of them there', () => server.requests().length === 10)
-  await server.kill()
-  await server.restart()
-  assert.deepEqual(count((await Promise.all(asked)).map(codeOf)), new Map([['Access-Accept', 10]]))
+  const users = { slow: { password: 'pw', delayS: 1 } }
+  const server = await startFreeradius(t, { users, threads: 220 })
+  const proxy = await startRadsecproxy(t, server)
+  const { client } = await startRadiusClient(t, {
+    servers: [radsec(server, { port: proxy.port, probes: 50 })],
+  })
+  const asked = Array.from({ length: 100 }, () => client.ask(pap('slow', 'pw')))
+  await until('all of them there', () => server.requests().length === 100)
+  await proxy.kill()
+  await proxy.restart()
+  assert.deepEqual(count((await Promise.all(asked)).map(codeOf)), new Map([['Access-Accept', 100]]))
+  assert.equal(server.requests().length, 200)
 })
 
 test('RadSec: a server of another name, and one that does not trust us, are not spoken with', {

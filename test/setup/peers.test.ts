@@ -26,7 +26,7 @@ test('what is missing skips a test and says what to install', async () => {
   assert.match(String(network), /iproute2/)
   assert.doesNotMatch(String(network), /xl2tpd/)
   assert.match(String(programs), /^not installed: python3 \(/)
-  assert.match(String(radius), /^not installed: freeradius freeradius-utils \(/)
+  assert.match(String(radius), /^not installed: freeradius freeradius-utils radsecproxy \(/)
   for (const need of NEEDS.filter(({ kind }) => kind === 'network' || kind === 'peers'))
     assert.match(String(peers), new RegExp(`apt-get install .*${need.package}`))
 })

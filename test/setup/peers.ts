@@ -32,6 +32,7 @@ export const NEEDS: readonly Need[] = [
   { kind: 'peers', package: 'ppp', program: 'pppd', why: 'the PPP of that client and LNS' },
   { kind: 'radius', package: 'freeradius', program: 'freeradius', why: 'a real RADIUS server' },
   { kind: 'radius', package: 'freeradius-utils', program: 'radclient', why: 'sends CoA and Disconnect' },
+  { kind: 'radius', package: 'radsecproxy', program: 'radsecproxy', why: 'RadSec for that server' },
 ]
 
 /** Kinds that neither namespaces nor root are needed for. */

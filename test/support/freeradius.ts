@@ -181,7 +181,7 @@ const unquoted = (text: string): string =>
     )
 
 /** For UDP and TCP alike, all different. */
-async function freePorts(): Promise<Pick<Place, 'authPort' | 'acctPort' | 'radsecPort'>> {
+export async function freePorts(): Promise<Pick<Place, 'authPort' | 'acctPort' | 'radsecPort'>> {
   const udp = await Promise.all([freeUdp(), freeUdp()])
   const tcp = await freeTcp()
   await Promise.all([...udp, tcp].map(({ close }) => close()))

@@ -21,6 +21,7 @@ export function readDictionaries(files: readonly string[] = []): Dictionary {
   const folder = packageFolder()
   for (const name of readdirSync(folder).sort()) reader.addFile(join(folder, name))
   for (const [name, text] of Object.entries(OURS)) reader.addText(text, `radius-client/dictionaries/${name}`)
+  reader.asDefaults()
   for (const file of files) reader.addFile(file)
   return reader.finish()
 }
