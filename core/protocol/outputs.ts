@@ -103,11 +103,8 @@ export interface EapProof {
   readonly mtuBytes: number
 }
 
-/** What a proof may be. */
+/** What a proof may be, and what a link negotiates by LCP. */
 export type AuthMethod = ProofData['method']
-
-/** What a link negotiates by LCP. */
-export type LinkAuthMethod = 'pap' | 'chap-md5'
 
 /** An authentication of several rounds, between two of them. */
 export interface AuthExchange {
@@ -217,7 +214,7 @@ export type Ask =
   | {
       readonly kind: 'ownSecret'
       readonly session: SessionInfo
-      readonly method: LinkAuthMethod
+      readonly method: AuthMethod
       readonly user: string
       readonly peerName?: string
     }

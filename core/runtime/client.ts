@@ -4,7 +4,7 @@ import { BurrowError } from '../errors.ts'
 import type { Clock, Logger, Milliseconds, Path, Random, SocketAddress } from '../ports.ts'
 import { DEFAULT_L2TP, type DialRequest, type EndpointConfig } from '../protocol/config.ts'
 import { Endpoint } from '../protocol/endpoint.ts'
-import type { EndReason, Event, LinkAuthMethod, SessionNetwork } from '../protocol/outputs.ts'
+import type { AuthMethod, EndReason, Event, SessionNetwork } from '../protocol/outputs.ts'
 import { DEFAULT_PPP } from '../protocol/ppp/config.ts'
 import { BoundedLog } from './bounded-log.ts'
 import { type CallEnd, callEnd, dialError } from './dial-error.ts'
@@ -18,7 +18,7 @@ export interface ClientOptions {
   /** A promise: of one who is still asked for it. */
   readonly password: string | Promise<string>
   /** In which ways we are willing to prove ourselves. */
-  readonly auth: readonly LinkAuthMethod[]
+  readonly auth: readonly AuthMethod[]
   readonly mruBytes: number
   /** Prefixes to reach through the tunnel; 0.0.0.0/0 is everything. */
   readonly routes: readonly string[]

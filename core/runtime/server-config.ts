@@ -86,10 +86,12 @@ const Tunnel = z.strictObject({
 const Ppp = z.strictObject({
   mruBytes: count(PPP.mruBytes, 576, 1500, 'Largest packet inside a session that we ask for (RFC 1661 6.1).'),
   auth: z
-    .array(z.enum(['chap-md5', 'pap']))
+    .array(z.enum(['eap', 'mschapv2', 'chap-md5', 'pap']))
     .min(1)
-    .default([...PPP.demandAuth] as ('chap-md5' | 'pap')[])
-    .describe('How users may prove themselves, first choice first.'),
+    .default([...PPP.demandAuth])
+    .describe(
+      'How users may prove themselves, first choice first; a peer that declines one is asked for the next.',
+    ),
   dns: z.array(ipv4).max(2).default([]).describe('DNS servers for users who have none of their own.'),
   nbns: z.array(ipv4).max(2).default([]).describe('NetBIOS name servers, likewise.'),
   echoIntervalMs: span(PPP.echo.intervalMs, 0, 3_600_000, 'Between LCP keepalives; 0: none.'),

@@ -1,8 +1,8 @@
 /**
  * Slows down who guesses passwords, by user and by source address, and locks nobody out: every attempt is verified in
- * the end, unless its source has more waiting than the queue holds.
+ * the end, unless its source has more waiting than the queue holds. Who takes long to be verified holds up nobody.
  */
-import type { Clock, TimerHandle } from '../ports.ts'
+import type { Clock, Milliseconds, TimerHandle } from '../ports.ts'
 import { FailureLedger, type LedgerOptions } from './failure-ledger.ts'
 
 export interface ThrottleOptions {
@@ -11,6 +11,8 @@ export interface ThrottleOptions {
   readonly source: LedgerOptions
   /** Verifications of one source at a time, while it has not failed often; then one after the other. */
   readonly atOnce: number
+  /** Who verifies for longer gives up its place: a server that waits for a person must not hold all calls of a concentrator. */
+  readonly placeMs: Milliseconds
   /** Attempts of one source that may wait for their turn. */
   readonly mostWaiting: number
 }
@@ -20,6 +22,7 @@ export const DEFAULT_THROTTLE: ThrottleOptions = {
   // An access concentrator dials for many users from one address.
   source: { free: 5, firstDelayMs: 250, longestDelayMs: 2000, forgetMs: 15_000, mostKeys: 16_384 },
   atOnce: 16,
+  placeMs: 1000,
   // As many calls as a tunnel has by default; each waits no longer than its authentication may take.
   mostWaiting: 1024,
 }
@@ -81,7 +84,13 @@ export class Throttle {
           const delayMs = Math.max(this.#users.delayMs(user), this.#sources.delayMs(source))
           const go = () => {
             running(undefined)
-            resolve({ done: correct => this.#done(attempt, gate, correct) })
+            const leave = this.#placeIn(gate, source)
+            resolve({
+              done: correct => {
+                this.#learn(attempt, correct)
+                leave()
+              },
+            })
           }
           if (delayMs === 0) go()
           else timer = this.#clock.setTimer(delayMs, go)
@@ -100,7 +109,21 @@ export class Throttle {
     })
   }
 
-  #done({ source, user }: Attempt, gate: Gate, correct: boolean | undefined): void {
+  /** A place that is taken until the time of places is over, or what this gives is called. */
+  #placeIn(gate: Gate, source: string): () => void {
+    let taken = true
+    const leave = () => {
+      timer.cancel()
+      if (!taken) return
+      taken = false
+      gate.running--
+      this.#next(source, gate)
+    }
+    const timer = this.#clock.setTimer(this.#options.placeMs, leave)
+    return leave
+  }
+
+  #learn({ source, user }: Attempt, correct: boolean | undefined): void {
     if (correct === true) {
       this.#users.forgive(user)
       // One account that a guesser owns must not pay for all of its guesses.
@@ -109,8 +132,6 @@ export class Throttle {
       this.#users.fail(user)
       this.#sources.fail(source)
     }
-    gate.running--
-    this.#next(source, gate)
   }
 
   #next(source: string, gate: Gate): void {

@@ -3,6 +3,7 @@ import type { Path } from '../ports.ts'
 import { decodeAvpList } from '../wire/avp.ts'
 import { AVPS } from '../wire/avp-dictionary.ts'
 import { describeDatagram } from '../wire/describe.ts'
+import { decodeEap, EAP_TYPE } from '../wire/eap.ts'
 import { decodeHeader } from '../wire/l2tp-header.ts'
 import { decodePap } from '../wire/ppp-auth.ts'
 import { decodePppFrame, PPP } from '../wire/ppp-frame.ts'
@@ -22,7 +23,7 @@ export interface TraceRecord {
 }
 
 const MASK = 0x2a
-/** Code, identifier and length of a PAP packet (RFC 1334 2.2). */
+/** Code, identifier and length of a PAP or EAP packet (RFC 1334 2.2, RFC 3748 4). */
 const PAP_HEADER_BYTES = 4
 /** Code, identifier, length and the protocol that was rejected. */
 const REJECT_HEADER_BYTES = 6
@@ -79,6 +80,7 @@ function maskFrame(bytes: Uint8Array): boolean {
   const frame = decodePppFrame(bytes)
   if (frame === undefined) bytes.fill(MASK)
   else if (frame.protocol === PPP.PAP) maskPap(frame.payload)
+  else if (frame.protocol === PPP.EAP) maskEap(frame.payload)
   else if (frame.protocol === PPP.LCP) maskRejected(frame.payload)
   return frame === undefined || frame.protocol >= FIRST_CONTROL_PROTOCOL
 }
@@ -87,6 +89,13 @@ function maskPap(payload: Uint8Array): void {
   const packet = decodePap(payload)
   if (packet === undefined) payload.subarray(PAP_HEADER_BYTES).fill(MASK)
   else if (packet.kind === 'request') packet.password.fill(MASK)
+}
+
+/** Some methods send the password as it is (RFC 3748 5.6): what a method is answered with is shown of none but the first. */
+function maskEap(payload: Uint8Array): void {
+  const packet = decodeEap(payload)
+  if (packet === undefined) payload.subarray(PAP_HEADER_BYTES).fill(MASK)
+  else if (packet.kind === 'response' && packet.type > EAP_TYPE.MD5_CHALLENGE) packet.data.fill(MASK)
 }
 
 /** A Protocol-Reject brings back what was rejected (RFC 1661 5.7): a login, or a user's packet. */

@@ -15,8 +15,8 @@ export interface DialOptions {
   readonly user: string
   /** Not empty: the client itself refuses to send none. */
   readonly password: string
-  /** The one way in which the client is willing to prove itself. Default: whichever the server asks for. */
-  readonly method?: 'pap' | 'chap'
+  /** The one way in which the client is willing to prove itself (`eap`: by MD5-Challenge). Default: whichever the server asks for. */
+  readonly method?: 'pap' | 'chap' | 'mschapv2' | 'eap'
   /** The client's IPv4 address; several clients may share one, as behind a NAT. Default: 198.51.100.7. */
   readonly from?: string
   /** What the client calls itself (Host Name AVP). Default: client. */
@@ -41,7 +41,13 @@ export interface RefusedCall {
   readonly reason: EndReason
 }
 
-const METHODS = { pap: ['pap'], chap: ['chap-md5'], any: ['chap-md5', 'pap'] } as const
+const METHODS = {
+  pap: ['pap'],
+  chap: ['chap-md5'],
+  mschapv2: ['mschapv2'],
+  eap: ['eap'],
+  any: ['mschapv2', 'chap-md5', 'pap', 'eap'],
+} as const
 /** A server that does not answer is given up. */
 const DIAL_TIMEOUT_MS = 60_000
 const MRU_BYTES = 1400

@@ -1,4 +1,5 @@
 /** What a PPP frame says, in a few words and as data. Passwords, challenges and responses are never shown. */
+import { decodeEap, EAP_TYPE, eapTypeName } from './eap.ts'
 import { escapeText } from './escape.ts'
 import { decodeChap, decodePap, decodeText } from './ppp-auth.ts'
 import { decodePppFrame, PPP, pppProtocolName } from './ppp-frame.ts'
@@ -34,7 +35,9 @@ export interface PppFields {
   readonly omitted?: number
   /** PAP: who asks to be let in. */
   readonly user?: string
-  /** CHAP: who challenges or responds. */
+  /** EAP: what is spoken of. */
+  readonly method?: string
+  /** CHAP: who challenges or responds; EAP: what the peer calls itself. */
   readonly name?: string
   readonly message?: string
   readonly rejected?: string
@@ -53,6 +56,8 @@ const CHAP_CODES = {
   failure: 'Failure',
 }
 
+const EAP_CODES = { request: 'Request', response: 'Response', success: 'Success', failure: 'Failure' }
+
 type Details = Omit<PppFields, 'protocol' | 'octets'>
 const MALFORMED: Details = { malformed: true }
 
@@ -67,6 +72,7 @@ export function describePpp(bytes: Uint8Array): PppFields {
 function details(protocol: number, payload: Uint8Array): Details {
   if (protocol === PPP.PAP) return describePap(payload)
   if (protocol === PPP.CHAP) return describeChap(payload)
+  if (protocol === PPP.EAP) return describeEap(payload)
   return protocol === PPP.LCP || isNetworkControl(protocol) ? describeControl(protocol, payload) : {}
 }
 
@@ -87,6 +93,17 @@ function describeChap(payload: Uint8Array): Details {
   if (packet === undefined) return MALFORMED
   const head = { code: CHAP_CODES[packet.kind], id: packet.identifier }
   return 'name' in packet ? { ...head, name: shown(packet.name) } : said(head, packet.message)
+}
+
+function describeEap(payload: Uint8Array): Details {
+  const packet = decodeEap(payload)
+  if (packet === undefined) return MALFORMED
+  const head = { code: EAP_CODES[packet.kind], id: packet.identifier }
+  if (!('type' in packet)) return head
+  const method = eapTypeName(packet.type)
+  const names = packet.kind === 'response' && packet.type === EAP_TYPE.IDENTITY
+  if (names) return { ...head, method, name: shown(packet.data) }
+  return packet.type === EAP_TYPE.NOTIFICATION ? said({ ...head, method }, packet.data) : { ...head, method }
 }
 
 function describeControl(protocol: number, payload: Uint8Array): Details {

@@ -91,9 +91,23 @@ function describeFault(header: ControlHeader, fault: ControlFault): Description 
 
 function describeData({ tunnelId, sessionId, sequence }: DataHeader, payload: Uint8Array): Description {
   const ppp = describePpp(payload)
-  const { protocol, code, id, options = [], user, name, message, rejected, omitted, malformed, octets } = ppp
+  const {
+    protocol,
+    code,
+    id,
+    options = [],
+    method,
+    user,
+    name,
+    message,
+    rejected,
+    omitted,
+    malformed,
+    octets,
+  } = ppp
   const head = [protocol, code, id === undefined ? undefined : `id ${id}`].filter(word => word !== undefined)
   const details = [
+    ...(method === undefined ? [] : [method]),
     ...options.map(option => (option.value === true ? option.name : `${option.name} ${option.value}`)),
     ...Object.entries({ user, name, message, rejected }).flatMap(([label, value]) =>
       value === undefined ? [] : [`${label} ${value}`],

@@ -34,3 +34,26 @@ export function encodeEap(packet: EapPacket): Uint8Array {
     data: 'type' in packet ? Uint8Array.of(packet.type, ...packet.data) : new Uint8Array(),
   })
 }
+
+/** IANA "Method Types", those that clients have. */
+const NAMES: ReadonlyMap<number, string> = new Map([
+  [EAP_TYPE.IDENTITY, 'Identity'],
+  [EAP_TYPE.NOTIFICATION, 'Notification'],
+  [EAP_TYPE.NAK, 'Nak'],
+  [EAP_TYPE.MD5_CHALLENGE, 'MD5-Challenge'],
+  [5, 'OTP'],
+  [6, 'GTC'],
+  [13, 'TLS'],
+  [21, 'TTLS'],
+  [25, 'PEAP'],
+  [26, 'MSCHAPv2'],
+  [43, 'FAST'],
+  [52, 'PWD'],
+  [55, 'TEAP'],
+  [254, 'Expanded'],
+])
+
+/** For logs and ladders. */
+export function eapTypeName(type: number): string {
+  return NAMES.get(type) ?? `type ${type}`
+}

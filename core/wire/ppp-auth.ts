@@ -11,7 +11,7 @@ export type PapPacket =
     }
   | { readonly kind: 'ack' | 'nak'; readonly identifier: number; readonly message: Uint8Array }
 
-/** `value` is 16 octets for MD5. */
+/** `value` is 16 octets for MD5; for MS-CHAPv2 its challenge is 16 and its response 49 (RFC 2759 3, 4). */
 export type ChapPacket =
   | {
       readonly kind: 'challenge' | 'response'
@@ -24,8 +24,9 @@ export type ChapPacket =
 const PAP_KINDS = ['request', 'ack', 'nak'] as const
 const CHAP_KINDS = ['challenge', 'response', 'success', 'failure'] as const
 
-/** Algorithm octet of the LCP Authentication-Protocol option for CHAP (RFC 1994 3). */
+/** Algorithm octet of the LCP Authentication-Protocol option for CHAP (RFC 1994 3, RFC 2759 1). */
 export const CHAP_MD5 = 5
+export const CHAP_MSCHAPV2 = 0x81
 
 /** Undefined when a length reaches beyond the packet or the code is unknown. Fields are views. */
 export function decodePap(bytes: Uint8Array): PapPacket | undefined {

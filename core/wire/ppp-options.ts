@@ -200,7 +200,7 @@ export function addressOption(type: number, address: string): CpOption {
 const CHAP_ALGORITHMS: ReadonlyMap<number, string> = new Map([
   [5, 'CHAP-MD5'],
   [6, 'CHAP-SHA1'],
-  [0x80, 'MS-CHAP'],
+  [0x80, 'MS-CHAPv1'],
   [0x81, 'MS-CHAPv2'],
 ])
 

@@ -5,6 +5,8 @@ import type { AuthenticateCall, AuthMethod, Proof, RadiusAttribute } from 'burro
 const MOST_PASSWORD_BYTES = 128
 const MOST_NAME_BYTES = 253
 const FLAGS = 0
+/** Code, identifier, length, type, flags and TLS length (RFC 5216 3.1): FreeRADIUS takes Framed-MTU for what stands behind them. */
+const TLS_HEAD_BYTES = 10
 const RESERVED = new Uint8Array(8)
 
 type Attributes = Readonly<Record<string, RadiusAttribute['value']>>
@@ -37,7 +39,7 @@ const PROOFS: Readonly<Record<AuthMethod, (proof: Proof, isAnswer: boolean) => A
   eap(proof) {
     const said = proof.eap()
     if (said === undefined) return 'no EAP packet'
-    return { 'EAP-Message': said.packet, 'Framed-MTU': said.mtuBytes }
+    return { 'EAP-Message': said.packet, 'Framed-MTU': said.mtuBytes - TLS_HEAD_BYTES }
   },
 }
 

@@ -337,7 +337,7 @@ test('EAP goes through as it is, with the MTU of the link, round by round at one
   const state = { server: 'one', state: '09' }
   assert.deepEqual(first.verdict, { kind: 'continue', eap: request, state })
   assert.deepEqual(attributeValue(asked[0] as RadiusRequest, 'EAP-Message'), proof.eap()?.packet)
-  assert.equal(attributeValue(asked[0] as RadiusRequest, 'Framed-MTU'), 1500)
+  assert.equal(attributeValue(asked[0] as RadiusRequest, 'Framed-MTU'), 1490)
   const answer = eapProof(USER, eap(2, 4, 1, 8))
   const second = await plugin.authenticate(USER, answer, { round: 1, state })
   assert.deepEqual(second.verdict, { kind: 'accept', user: USER, grant: { pool: 'staff' }, eap: eap(3) })

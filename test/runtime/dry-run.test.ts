@@ -234,9 +234,18 @@ plugins:
   )
 })
 
-test('EAP takes more than a password: it is refused by name', async t => {
-  const lns = await serve(t)
-  await assert.rejects(lns.dryRun({ ...HB, method: 'eap' }), { code: 'USAGE', message: /EAP.*real client/ })
+test('EAP takes more than a password: it is refused by name, and passed over where the config asks for it first', async t => {
+  const config = (auth: string) => `
+gatewayAddress: 172.16.1.1
+ppp: { auth: [${auth}] }
+plugins:
+  - auth-local: { users: [{ user: hb@hb, password: admin@123 }] }
+`
+  const refused = { code: 'USAGE', message: /EAP.*real client/ }
+  const both = await startMemoryLns(t, { yaml: config('eap, mschapv2') })
+  await assert.rejects(both.dryRun({ ...HB, method: 'eap' }), refused)
+  assert.equal((await both.dryRun(HB)).method, 'mschapv2')
+  await assert.rejects((await startMemoryLns(t, { yaml: config('eap') })).dryRun(HB), refused)
 })
 
 test('arguments that are none are USAGE, and none of their values is told', async t => {

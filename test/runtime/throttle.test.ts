@@ -185,7 +185,7 @@ test('a verifier that was unavailable is no failure of the user', async () => {
 })
 
 test('an attempt that is withdrawn while it waits leaves its place, its slot and its timer', async () => {
-  const { clock, throttle, enter, attempt } = scene({ ...DEFAULT_THROTTLE, atOnce: 1 })
+  const { clock, throttle, enter, attempt } = scene({ ...DEFAULT_THROTTLE, atOnce: 1, placeMs: 120_000 })
   for (let n = 0; n < 8; n++) await attempt('198.51.100.7', 'hb@hb', false)
   const withdrawals: (() => void)[] = []
   const doomed = ['delayed', 'queued'].map(() =>
@@ -207,7 +207,9 @@ test('an attempt that is withdrawn while it waits leaves its place, its slot and
   await clock.advance(60_000)
   assert.equal(next, false)
   turn.done(true)
-  assert.ok(typeof (await after) === 'object')
+  const given = await after
+  assert.ok(typeof given === 'object')
+  given.done(true)
   assert.equal(clock.pending, 0)
 })
 
@@ -221,4 +223,36 @@ test('what is remembered is bounded: the key that failed least recently goes fir
   assert.equal(ledger.size, 100)
   assert.ok(ledger.delayMs('user-0') > 0)
   assert.equal(ledger.delayMs('user-1'), 0)
+})
+
+test('attempts that a slow server verifies hold up no other of their source', async () => {
+  const { clock, enter } = scene()
+  const turns: Turn[] = []
+  for (let n = 0; n < 40; n++) {
+    void enter('198.51.100.7', `user-${n}`).then(turn => typeof turn === 'object' && turns.push(turn))
+  }
+  await clock.advance(DEFAULT_THROTTLE.placeMs - 1)
+  assert.equal(turns.length, DEFAULT_THROTTLE.atOnce)
+  await clock.advance(1)
+  assert.equal(turns.length, 2 * DEFAULT_THROTTLE.atOnce)
+  // Places that were given up are not given up again: two are free, of those that still hold one.
+  for (const turn of turns.slice(0, DEFAULT_THROTTLE.atOnce)) turn.done(true)
+  await settle()
+  assert.equal(turns.length, 2 * DEFAULT_THROTTLE.atOnce)
+  for (const turn of turns.slice(-2)) turn.done(true)
+  await settle()
+  assert.equal(turns.length, 2 * DEFAULT_THROTTLE.atOnce + 2)
+  await clock.advance(DEFAULT_THROTTLE.placeMs)
+  assert.equal(turns.length, 40)
+  for (const turn of turns.slice(DEFAULT_THROTTLE.atOnce)) turn.done(true)
+  assert.equal(clock.pending, 0)
+})
+
+test('a guesser whose guesses a slow server verifies holds up no other of its source for longer than a place', async () => {
+  const { clock, enter, attempt } = scene()
+  for (let n = 0; n < SOURCE.free; n++) await attempt('198.51.100.7', `user-${n}`, false)
+  void enter('198.51.100.7', 'guessed')
+  const started = clock.now()
+  await attempt('198.51.100.7', 'owner', true)
+  assert.ok(clock.now() - started <= 2 * SOURCE.longestDelayMs + DEFAULT_THROTTLE.placeMs)
 })

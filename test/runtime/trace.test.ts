@@ -23,6 +23,22 @@ test('a PAP request that does not decode shows nothing behind its header', () =>
   )
 })
 
+test('what an EAP method is answered with is overwritten, as some send the password: all but MD5, and our own part', () => {
+  const response = (type: string, data: string) => `${HEADER}ff03c2270201000a${type}${data}`
+  assert.equal(hexOf(response('06', ascii('secre'))), response('06', ascii('*****')))
+  const shown = [
+    response('01', ascii('hb@hb')),
+    response('04', '0401020304'),
+    `${HEADER}ff03c2270101000a06${ascii('hello')}`,
+    `${HEADER}ff03c22703010004`,
+  ]
+  for (const hex of shown) assert.equal(hexOf(hex), hex)
+  assert.equal(
+    hexOf(`${HEADER}ff03c22702010fff06${ascii('secret')}`),
+    `${HEADER}ff03c22702010fff2a${ascii('******')}`,
+  )
+})
+
 test('what a user sends is not shown at all', () => {
   assert.equal(hexOf(`${HEADER}ff0300214500`), undefined)
 })

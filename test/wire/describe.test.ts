@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { encodeControl } from '../../core/wire/control-message.ts'
 import { describeDatagram } from '../../core/wire/describe.ts'
+import { EAP_TYPE, encodeEap } from '../../core/wire/eap.ts'
 import { encodeDataDatagram } from '../../core/wire/l2tp-header.ts'
 import { encodeChap, encodePap, encodeText } from '../../core/wire/ppp-auth.ts'
 import { encodePppFrame, PPP } from '../../core/wire/ppp-frame.ts'
@@ -116,7 +117,14 @@ const PPP_FRAMES: readonly (readonly [string, string])[] = [
   ['ff03 c223 04 09 0006 6e6f', `CHAP Failure id 9 ${IDS}, message no`],
   ['ff03 c023 03 09 0007 02 6e6f', `PAP Authenticate-Nak id 9 ${IDS}, message no`],
   ['ff03 c023 01 09 0006 ff 6e', `PAP ${IDS}, malformed, 6 octets`],
-  ['ff03 c227 01 00 0005 01', `EAP ${IDS}, 5 octets`],
+  ['ff03 c227 01 00 0005 01', `EAP Request id 0 ${IDS}, Identity`],
+  ['ff03 c227 02 00 000a 01 6862406862', `EAP Response id 0 ${IDS}, Identity, name hb@hb`],
+  ['ff03 c227 01 01 0016 04 10 000102030405060708090a0b0c0d0e0f', `EAP Request id 1 ${IDS}, MD5-Challenge`],
+  ['ff03 c227 02 01 0006 03 0d', `EAP Response id 1 ${IDS}, Nak`],
+  ['ff03 c227 01 02 0007 02 6e6f', `EAP Request id 2 ${IDS}, Notification, message no`],
+  ['ff03 c227 01 02 0006 63 00', `EAP Request id 2 ${IDS}, type 99`],
+  ['ff03 c227 03 02 0004', `EAP Success id 2 ${IDS}`],
+  ['ff03 c227 04 02 0005 00', `EAP ${IDS}, malformed, 5 octets`],
   ['21 4500', `IPV4 ${IDS}, 2 octets`],
   ['ff03', `PPP ${IDS}, malformed, 2 octets`],
 ]
@@ -150,6 +158,7 @@ test('passwords, challenges and proofs are never shown', () => {
   const packets = [
     data(PPP.PAP, encodePap({ kind: 'request', identifier: 1, user, password: value })),
     data(PPP.CHAP, encodeChap({ kind: 'response', identifier: 1, value, name: user })),
+    data(PPP.EAP, encodeEap({ kind: 'response', identifier: 1, type: EAP_TYPE.IDENTITY, data: user })),
     encodeControl({ tunnelId: 1, sessionId: 1, ns: 1, nr: 1 }, { type: 'ICCN', avps: proxy }),
   ]
   const hex = Buffer.from(secret).toString('hex')

@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { type Command, InvalidArgumentError } from 'commander'
 import { BurrowError } from '../../errors.ts'
 import type { SocketAddress } from '../../ports.ts'
-import type { EndReason, LinkAuthMethod } from '../../protocol/outputs.ts'
+import type { AuthMethod, EndReason } from '../../protocol/outputs.ts'
 import { DEFAULT_PPP } from '../../protocol/ppp/config.ts'
 import { type ClientOptions, type Connection, connectClient } from '../../runtime/client.ts'
 import { escapeValue } from '../../runtime/escape.ts'
@@ -22,7 +22,7 @@ interface Options {
   readonly passwordEnv?: string
   readonly tunnelSecretFile?: string
   readonly tunnelSecretEnv?: string
-  readonly auth: readonly LinkAuthMethod[]
+  readonly auth: readonly AuthMethod[]
   readonly route: readonly string[]
   readonly mtu: number
   readonly tun: string
@@ -33,10 +33,12 @@ interface Options {
 }
 
 const L2TP_PORT = 1701
-const METHODS: Readonly<Record<string, LinkAuthMethod>> = {
+const METHODS: Readonly<Record<string, AuthMethod>> = {
+  mschapv2: 'mschapv2',
   chap: 'chap-md5',
   'chap-md5': 'chap-md5',
   pap: 'pap',
+  eap: 'eap',
 }
 
 export function addConnect(program: Command): void {
@@ -50,7 +52,12 @@ export function addConnect(program: Command): void {
       '--password-env <variable>',
       'a variable of the environment that holds it; else the terminal is asked',
     )
-    .option('--auth <methods>', 'how we prove it, of pap and chap', parseAuth, ['chap-md5', 'pap'])
+    .option(
+      '--auth <methods>',
+      'how we prove it, first choice first, of mschapv2, chap, pap and eap',
+      parseAuth,
+      ['mschapv2', 'chap-md5', 'pap'],
+    )
     .option(
       '--route <prefix>',
       'what to reach through the tunnel, again for more; "default" is everything',
@@ -180,10 +187,11 @@ async function resolve(host: string): Promise<string> {
   }
 }
 
-function parseAuth(text: string): LinkAuthMethod[] {
+function parseAuth(text: string): AuthMethod[] {
   return text.split(',').map(name => {
     const method = METHODS[name.trim()]
-    if (method === undefined) throw new InvalidArgumentError('Expected pap, chap, or both with a comma.')
+    if (method === undefined)
+      throw new InvalidArgumentError('Expected mschapv2, chap, pap, eap, or several with commas.')
     return method
   })
 }

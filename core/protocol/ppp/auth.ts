@@ -1,6 +1,6 @@
 /** What PAP, CHAP and later methods share: the state of either side, and what the link is told. */
 import { encodeText } from '../../wire/ppp-auth.ts'
-import type { EndReason, LastWord, LinkAuthMethod, ProofData } from '../outputs.ts'
+import type { AuthMethod, EndReason, LastWord, ProofData } from '../outputs.ts'
 import type { LinkEnv } from './link-env.ts'
 
 /** What one octet can count. */
@@ -14,29 +14,36 @@ export interface Fingerprint {
 
 /** The peer proves itself to us. */
 export interface ProofState {
-  readonly method: LinkAuthMethod
-  /** PAP: of the peer's last request. CHAP: of our challenge. */
+  readonly method: AuthMethod
+  /** PAP: of the peer's last request. CHAP: of our challenge. EAP: of our last Request. */
   identifier: number
   challenge?: Uint8Array | undefined
+  /** EAP: what the peer calls itself. */
+  identity?: string | undefined
+  /** EAP: the largest packet that the link carries. */
+  readonly mtuBytes: number
   transmissions: number
   /** The proof was handed to the hooks: what comes later is a repetition. */
   heard: boolean
   /** PAP: tells a repetition of the last request from the next one. */
   fingerprint?: Fingerprint | undefined
-  /** What the last round was answered with: another round is awaited, or being decided on. */
+  /** What the last round was answered with, text or the next Request: another round is awaited, or being decided on. */
   reply?: string | Uint8Array | undefined
   verdict?: ({ readonly accepted: boolean } & LastWord) | undefined
 }
 
 /** We prove ourselves to the peer. The secret is asked for when it is needed and never kept. */
 export interface LoginState {
-  readonly method: LinkAuthMethod
-  /** PAP: of our last request. CHAP: of the peer's challenge. */
+  readonly method: AuthMethod
+  /** PAP: of our last request. CHAP: of the peer's challenge. EAP: of the last Request that we answered. */
   identifier: number
+  /** CHAP: the peer's. EAP: the Request that holds it. */
   challenge?: Uint8Array | undefined
   peerName?: string | undefined
-  /** CHAP: our answer to `challenge`. */
+  /** CHAP, EAP: our answer to `challenge`. */
   response?: Uint8Array | undefined
+  /** MS-CHAPv2: what the peer must prove itself with when it accepts `response`. */
+  expected?: string | undefined
   transmissions: number
   /** The next message needs the secret. */
   due: boolean
@@ -63,9 +70,9 @@ export interface AuthProtocol {
   /** The side that proves itself speaks first. */
   readonly claimantBegins: boolean
   receive(sides: AuthSides, env: LinkEnv, payload: Uint8Array): AuthNews | undefined
-  /** Sends our challenge, or repeats it. False: nothing to send. */
+  /** Sends our challenge or Request, or repeats it. False: nothing to send. */
   challenge(proof: ProofState, env: LinkEnv): boolean
-  /** The next round: sends `proof.reply`, where the method carries text, and awaits another proof. */
+  /** The next round: makes `proof.reply` known, where the method carries it, and awaits another proof. */
   goOn(proof: ProofState, env: LinkEnv): void
   /** Sends the verdict, or repeats it. */
   tell(proof: ProofState, env: LinkEnv): void
@@ -75,11 +82,11 @@ export interface AuthProtocol {
   repeat(login: LoginState, env: LinkEnv): void
 }
 
-export function createProof(method: LinkAuthMethod): ProofState {
-  return { method, identifier: 0, transmissions: 0, heard: false }
+export function createProof(method: AuthMethod, mtuBytes: number): ProofState {
+  return { method, identifier: 0, mtuBytes, transmissions: 0, heard: false }
 }
 
-export function createLogin(method: LinkAuthMethod, due: boolean): LoginState {
+export function createLogin(method: AuthMethod, due: boolean): LoginState {
   return { method, identifier: 0, transmissions: 0, due, accepted: false }
 }
 

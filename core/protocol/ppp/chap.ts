@@ -1,8 +1,7 @@
 /**
- * CHAP with MD5, both sides (RFC 1994). The verifier repeats its challenge, the claimant its response. Where an exchange
+ * CHAP with either algorithm, both sides (RFC 1994, RFC 2759). The verifier repeats its challenge, the claimant its response. Where an exchange
  * goes on over several rounds, each has a new challenge; a challenge has no room for text, so the reply is not shown.
  */
-import { md5 } from '../../crypto.ts'
 import { type ChapPacket, decodeChap, decodeText, encodeChap, encodeText } from '../../wire/ppp-auth.ts'
 import { PPP } from '../../wire/ppp-frame.ts'
 import type { EndReason } from '../outputs.ts'
@@ -15,15 +14,21 @@ import {
   refusedByPeer,
   verdictMessage,
 } from './auth.ts'
+import { algorithmOf } from './chap-algorithms.ts'
 import { dropped, type LinkEnv } from './link-env.ts'
 
-const MD5_BYTES = 16
 const CHALLENGE_BYTES = 16
 
 const REFLECTED: EndReason = {
   cause: 'auth-failed',
   pppCause: 16,
   text: 'CHAP: the peer sent our own challenge back, to have it answered for itself',
+}
+
+const IMPOSTOR: EndReason = {
+  cause: 'auth-failed',
+  pppCause: 16,
+  text: 'MS-CHAPv2: the peer accepts us, but does not know our password itself: it may be an impostor',
 }
 
 export const CHAP: AuthProtocol = {
@@ -39,8 +44,13 @@ export const CHAP: AuthProtocol = {
     if (!('message' in packet)) return hearChallenge(login, proof, env, packet)
     if (login.response === undefined || packet.identifier !== login.identifier)
       return dropped(env, 'ppp-stale')
-    if (packet.kind === 'success') return { kind: 'login-accepted' }
-    return { kind: 'failed', reason: refusedByPeer(decodeText(packet.message)) }
+    const message = decodeText(packet.message)
+    const algorithm = algorithmOf(login)
+    if (packet.kind === 'failure')
+      return { kind: 'failed', reason: refusedByPeer(algorithm.refusal(message)) }
+    return algorithm.isProven(login, message)
+      ? { kind: 'login-accepted' }
+      : { kind: 'failed', reason: IMPOSTOR }
   },
 
   challenge(proof, env) {
@@ -63,17 +73,20 @@ export const CHAP: AuthProtocol = {
     proof.transmissions = 0
   },
 
-  tell({ identifier, verdict }, env) {
+  tell(proof, env) {
+    const { identifier, challenge, verdict } = proof
     if (verdict === undefined) return
     const kind = verdict.accepted ? 'success' : 'failure'
-    env.send(PPP.CHAP, encodeChap({ kind, identifier, message: verdictMessage(verdict.message) }))
+    const message = verdictMessage(algorithmOf(proof)[kind](verdict, challenge))
+    env.send(PPP.CHAP, encodeChap({ kind, identifier, message }))
   },
 
   prove(login, env, secret) {
-    if (login.challenge === undefined) return undefined
+    const { identifier, challenge } = login
+    if (challenge === undefined) return undefined
     login.due = false
     login.transmissions = 1
-    login.response = md5(Uint8Array.of(login.identifier), encodeText(secret), login.challenge)
+    Object.assign(login, algorithmOf(login).respond(identifier, challenge, secret, env))
     sendResponse(login, env)
     return undefined
   },
@@ -95,15 +108,17 @@ function hearResponse(
     if (proof.heard && proof.reply !== undefined) CHAP.challenge(proof, env)
     return dropped(env, 'ppp-stale')
   }
-  if (packet.value.length !== MD5_BYTES || packet.name.length > MAX_FIELD_BYTES)
+  const { responseBytes, proof: proofOf } = algorithmOf(proof)
+  if (packet.value.length !== responseBytes || packet.name.length > MAX_FIELD_BYTES)
     return dropped(env, 'ppp-malformed')
   if (proof.verdict !== undefined) CHAP.tell(proof, env)
   if (proof.heard) return undefined
   proof.heard = true
+  const user = decodeText(packet.name)
   return {
     kind: 'evidence',
-    user: decodeText(packet.name),
-    proof: { method: 'chap-md5', identifier, challenge, response: packet.value.slice() },
+    user,
+    proof: proofOf({ identifier, challenge, value: packet.value.slice(), user }),
   }
 }
 
@@ -114,6 +129,9 @@ function hearChallenge(
   packet: Extract<ChapPacket, { kind: 'challenge' | 'response' }>,
 ): AuthNews | undefined {
   if (proof?.challenge?.join() === packet.value.join()) return { kind: 'failed', reason: REFLECTED }
+  const { challengeBytes } = algorithmOf(login)
+  if (challengeBytes !== undefined && packet.value.length !== challengeBytes)
+    return dropped(env, 'ppp-malformed')
   const repeated = packet.identifier === login.identifier && login.challenge?.join() === packet.value.join()
   if (repeated && login.response !== undefined) {
     sendResponse(login, env)

@@ -1,6 +1,6 @@
 /** LCP (RFC 1661 6, RFC 1570): what we ask for, what we agree to, echoes and Protocol-Reject. */
 
-import { CHAP_MD5 } from '../../wire/ppp-auth.ts'
+import { CHAP_MD5, CHAP_MSCHAPV2 } from '../../wire/ppp-auth.ts'
 import { PPP } from '../../wire/ppp-frame.ts'
 import {
   authProtocolName,
@@ -13,7 +13,7 @@ import {
   uintOption,
   uintValue,
 } from '../../wire/ppp-options.ts'
-import type { EndReason, LinkAuthMethod } from '../outputs.ts'
+import type { AuthMethod, EndReason } from '../outputs.ts'
 import {
   type ControlProtocol,
   CP_START,
@@ -30,14 +30,14 @@ export interface LcpState extends CpState {
   ask: {
     mru?: number | undefined
     /** Methods left to demand, the first is asked for. */
-    auth: readonly LinkAuthMethod[]
+    auth: readonly AuthMethod[]
     /** 0: not asked for. */
     magic: number
     acfc: boolean
     pfc: boolean
   }
   /** What the peer asked for and we acknowledged. */
-  peer: { mru: number; magic: number; acfc: boolean; pfc: boolean; auth?: LinkAuthMethod | undefined }
+  peer: { mru: number; magic: number; acfc: boolean; pfc: boolean; auth?: AuthMethod | undefined }
   /** How often our own magic number came back (RFC 1661 6.4). */
   loops: number
   /** Echo-Requests sent since the last Echo-Reply. */
@@ -53,12 +53,14 @@ const MAGIC_BYTES = 4
 
 const PEER_DEFAULTS: LcpState['peer'] = { mru: DEFAULT_MRU_BYTES, magic: 0, acfc: false, pfc: false }
 
-/** Values of the Authentication-Protocol option (RFC 1661 6.2, RFC 1994 3). */
-const AUTH_VALUES: Readonly<Record<LinkAuthMethod, readonly number[]>> = {
+/** Values of the Authentication-Protocol option (RFC 1661 6.2, RFC 1994 3, RFC 2759 1, RFC 3748 3.1). MS-CHAPv1 is none of ours. */
+const AUTH_VALUES: Readonly<Record<AuthMethod, readonly number[]>> = {
   pap: [PPP.PAP >> 8, PPP.PAP & 0xff],
   'chap-md5': [PPP.CHAP >> 8, PPP.CHAP & 0xff, CHAP_MD5],
+  mschapv2: [PPP.CHAP >> 8, PPP.CHAP & 0xff, CHAP_MSCHAPV2],
+  eap: [PPP.EAP >> 8, PPP.EAP & 0xff],
 }
-const AUTH_METHODS = Object.keys(AUTH_VALUES) as LinkAuthMethod[]
+const AUTH_METHODS = Object.keys(AUTH_VALUES) as AuthMethod[]
 
 const LOOPED: EndReason = { cause: 'ppp-failed', pppCause: 7, text: 'LCP: the link is looped back' }
 const AUTH_REFUSED: EndReason = { cause: 'auth-failed', pppCause: 15 }
@@ -268,11 +270,11 @@ const REJECTED: Readonly<Record<number, Refusal>> = {
   },
 }
 
-function authOption(method: LinkAuthMethod): CpOption {
+function authOption(method: AuthMethod): CpOption {
   return { type: LCP_OPTION.AUTH_PROTOCOL, value: Uint8Array.from(AUTH_VALUES[method]) }
 }
 
-function methodOf(value: Uint8Array): LinkAuthMethod | undefined {
+function methodOf(value: Uint8Array): AuthMethod | undefined {
   return AUTH_METHODS.find(method => AUTH_VALUES[method].join() === value.join())
 }
 

@@ -3,7 +3,7 @@
  * effects that it may have. The link itself is plain state plus functions over (state, env, input).
  */
 import type { Milliseconds, Random } from '../../ports.ts'
-import type { Ask, EndReason, Grant, Lease, LinkAuthMethod, SessionPolicy } from '../outputs.ts'
+import type { Ask, AuthMethod, EndReason, Grant, Lease, SessionPolicy } from '../outputs.ts'
 
 /** Options of one side of a link. Defaults in `DEFAULT_PPP` (ppp/config.ts). */
 export interface PppConfig {
@@ -12,9 +12,9 @@ export interface PppConfig {
   /** The MRU that we ask for (RFC 1661 6.1), and the ceiling of what we agree to send. */
   readonly mruBytes: number
   /** Methods that we demand of the peer, first choice first; a Nak walks the list. Empty: no demand. */
-  readonly demandAuth: readonly LinkAuthMethod[]
+  readonly demandAuth: readonly AuthMethod[]
   /** How we answer when the peer demands authentication; absent: we refuse to. */
-  readonly authAs?: { readonly user: string; readonly methods: readonly LinkAuthMethod[] }
+  readonly authAs?: { readonly user: string; readonly methods: readonly AuthMethod[] }
   /** Our CHAP name when we challenge. */
   readonly authName: string
   readonly requestAcfc: boolean

@@ -1,6 +1,6 @@
 /** One PPP link (RFC 1661 3): its phases, driven by frames, timers and verdicts. State is plain data. */
 import { decodePppFrame, PPP, type PppFrame } from '../../wire/ppp-frame.ts'
-import type { EndReason, Grant, LinkAuthMethod, SessionPolicy, Verdict } from '../outputs.ts'
+import type { AuthMethod, EndReason, Grant, SessionPolicy, Verdict } from '../outputs.ts'
 import {
   type AuthNews,
   type AuthProtocol,
@@ -12,6 +12,7 @@ import {
 import { CHAP } from './chap.ts'
 import { cpEvent, cpReceive, cpTimeout, isEnding, isNegotiating, type Signal } from './control-protocol.ts'
 import { type DecisionOutcome, decided, decideProof, decideUnproven } from './decisions.ts'
+import { EAP, isAcceptedOtherwise } from './eap.ts'
 import { IPCP, negotiatedNetwork, offerNetwork } from './ipcp.ts'
 import { DEFAULT_MRU_BYTES, LCP, sendEcho, sendProtocolReject } from './lcp.ts'
 import type { LinkEnv, LinkTimer } from './link-env.ts'
@@ -20,7 +21,12 @@ import { PAP } from './pap.ts'
 
 export { createLink, type LinkState } from './link-state.ts'
 
-const AUTH: Readonly<Record<LinkAuthMethod, AuthProtocol>> = { pap: PAP, 'chap-md5': CHAP }
+const AUTH: Readonly<Record<AuthMethod, AuthProtocol>> = {
+  pap: PAP,
+  'chap-md5': CHAP,
+  mschapv2: CHAP,
+  eap: EAP,
+}
 const TIMERS: readonly LinkTimer[] = [
   'lcp-restart',
   'ipcp-restart',
@@ -53,6 +59,8 @@ export function startLink(link: LinkState, env: LinkEnv): void {
 export function linkFrame(link: LinkState, env: LinkEnv, bytes: Uint8Array): void {
   const frame = decodePppFrame(bytes)
   const rule = frame && (FRAME_RULES.get(frame.protocol) ?? UNKNOWN_PROTOCOL)
+  if (frame?.protocol === PPP.IPCP && link.phase === 'authenticate' && isAcceptedOtherwise(link.login))
+    onAuthNews(link, env, { kind: 'login-accepted' })
   if (frame === undefined || rule === undefined) env.drop('ppp-malformed')
   else if (!rule.phases.has(link.phase)) env.drop('ppp-phase')
   else rule.receive(link, env, frame)
@@ -183,7 +191,7 @@ function beginAuthentication(link: LinkState, env: LinkEnv): void {
   const { auth } = link.lcp.peer
   link.phase = 'authenticate'
   link.admitted = false
-  link.proof = demanded && createProof(demanded)
+  link.proof = demanded && createProof(demanded, mtuBytes(link, env))
   link.login = auth && createLogin(auth, AUTH[auth].claimantBegins)
   if (config.echo.intervalMs > 0) env.setTimer('echo', config.echo.intervalMs)
   if (demanded !== undefined || auth !== undefined) env.setTimer('auth', config.authTimeoutMs)
@@ -197,7 +205,7 @@ function challenge(proof: ProofState, env: LinkEnv): void {
 }
 
 function onAuthFrame(link: LinkState, env: LinkEnv, { protocol, payload }: PppFrame): void {
-  const speaks = (side: { readonly method: LinkAuthMethod } | undefined) =>
+  const speaks = (side: { readonly method: AuthMethod } | undefined) =>
     side !== undefined && AUTH[side.method].protocol === protocol
   const sides = {
     proof: speaks(link.proof) ? link.proof : undefined,
@@ -299,20 +307,24 @@ function onIpcp(link: LinkState, env: LinkEnv, signal: Signal | undefined): void
 
 function networkUp(link: LinkState, env: LinkEnv): void {
   const { config } = env
-  const { ask, peer } = link.lcp
+  const { peer } = link.lcp
   const grant = link.grant ?? { user: '' }
-  const ourMru = ask.mru ?? DEFAULT_MRU_BYTES
   link.networkUp = true
   env.clearTimer('setup')
   env.up({
     ...negotiatedNetwork(link.ipcp, config),
-    mtuBytes: Math.min(config.mruBytes, peer.mru, ourMru, grant.mtuBytes ?? Infinity),
+    mtuBytes: Math.min(mtuBytes(link, env), grant.mtuBytes ?? Infinity),
     sendAcfc: peer.acfc,
     sendPfc: peer.pfc,
     grant,
     leases: link.leases,
     policy: link.policy ?? OPEN_POLICY,
   })
+}
+
+/** What LCP agreed on: the largest packet in either direction. */
+function mtuBytes({ lcp: { ask, peer } }: LinkState, { config }: LinkEnv): number {
+  return Math.min(config.mruBytes, peer.mru, ask.mru ?? DEFAULT_MRU_BYTES)
 }
 
 /** The network phase is over, for now or for good; a renegotiation has a deadline of its own. */

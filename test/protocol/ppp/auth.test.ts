@@ -5,7 +5,17 @@ import type { PppConfig } from '../../../core/protocol/ppp/link-env.ts'
 import { decodeChap } from '../../../core/wire/ppp-auth.ts'
 import { decodePppFrame, PPP } from '../../../core/wire/ppp-frame.ts'
 import { CP_CODE } from '../../../core/wire/ppp-options.ts'
-import { answerer, CLIENT_CONFIG, hex, LNS_CONFIG, PASSWORD, pair, USER } from './harness.ts'
+import {
+  type Answerer,
+  answerer,
+  CLIENT_CONFIG,
+  GRANT,
+  hex,
+  LNS_CONFIG,
+  PASSWORD,
+  pair,
+  USER,
+} from './harness.ts'
 import { Peer } from './peer.ts'
 
 const PAP_ONLY: PppConfig = { ...LNS_CONFIG, demandAuth: ['pap'] }
@@ -175,6 +185,40 @@ test('PAP and CHAP look alike to a peer that guesses: the same message', () => {
   peer.sendPap('nobody', 'x')
   peer.wire.run(10)
   assert.equal(Buffer.from(peer.heard()[0]?.packet.data ?? []).toString('latin1', 1), 'Authentication failed')
+})
+
+const greeting: Answerer = ask =>
+  ask.kind === 'authenticate' ? { kind: 'accept', grant: GRANT, message: 'good morning' } : answerer(ask)
+
+test('a text of the hook goes with the Ack of PAP and the Success of CHAP, and with each repetition of it', () => {
+  const pap = new Peer({ config: PAP_ONLY, answer: greeting }).openLcp()
+  pap.heard()
+  for (const identifier of [1, 2]) {
+    pap.sendPap(USER, PASSWORD, identifier)
+    pap.wire.run(100)
+    const { packet } = pap.heard()[0] ?? assert.fail()
+    assert.deepEqual([packet.code, Buffer.from(packet.data).toString('latin1', 1)], [2, 'good morning'])
+  }
+  const chap = chapAfterLcp(CHAP_ONLY, greeting)
+  for (let turn = 0; turn < 2; turn++) {
+    respond(chap)
+    chap.wire.run(100)
+    const { packet } = chap.heard()[0] ?? assert.fail()
+    assert.deepEqual([packet.code, Buffer.from(packet.data).toString()], [SUCCESS, 'good morning'])
+  }
+})
+
+test('a peer that proved itself and is turned away for want of an address hears the text of that', () => {
+  const peer = new Peer({
+    config: PAP_ONLY,
+    answer: ask =>
+      ask.kind === 'assignAddress' ? { kind: 'deny', reason: 'none', message: 'full' } : greeting(ask),
+  }).openLcp()
+  peer.heard()
+  peer.sendPap(USER, PASSWORD)
+  peer.wire.run(100)
+  const { packet } = peer.heard()[0] ?? assert.fail()
+  assert.deepEqual([packet.code, Buffer.from(packet.data).toString('latin1', 1)], [2, 'full'])
 })
 
 test('a message from a hook is cut to what the packet can carry', () => {

@@ -1,7 +1,16 @@
 /** Two PPP links on one virtual wire and clock: frames may be lost, doubled and reordered; asks are answered later. */
 import assert from 'node:assert/strict'
-import { md5 } from '../../../core/crypto.ts'
-import type { EndReason, Grant, Lease, SessionPolicy, Verdict } from '../../../core/protocol/outputs.ts'
+import { md5, ntPasswordHash } from '../../../core/crypto.ts'
+import type {
+  AuthExchange,
+  EapProof,
+  EndReason,
+  Grant,
+  Lease,
+  ProofData,
+  SessionPolicy,
+  Verdict,
+} from '../../../core/protocol/outputs.ts'
 import { DEFAULT_PPP } from '../../../core/protocol/ppp/config.ts'
 import {
   closeLink,
@@ -14,8 +23,10 @@ import {
   startLink,
 } from '../../../core/protocol/ppp/link.ts'
 import type { LinkAsk, LinkEnv, LinkTimer, LinkUp, PppConfig } from '../../../core/protocol/ppp/link-env.ts'
+import { authenticatorResponse, mschapv2Response } from '../../../core/protocol/ppp/mschapv2.ts'
 import { fromJson, toJson } from '../../../core/protocol/snapshot.ts'
 import { SeededRandom } from '../../../core/testing/random.ts'
+import { decodeEap, EAP_TYPE, type EapPacket, encodeEap } from '../../../core/wire/eap.ts'
 import { decodePppFrame, encodePppFrame, PPP, pppProtocolName } from '../../../core/wire/ppp-frame.ts'
 import { CP_CODE_NAMES, decodeCpPacket, decodeOptions } from '../../../core/wire/ppp-options.ts'
 
@@ -30,7 +41,7 @@ export const POLICY: SessionPolicy = { zone: 'untrust', rules: [] }
 export const LNS_CONFIG: PppConfig = { ...DEFAULT_PPP.lns, localAddress: LNS_ADDRESS }
 export const CLIENT_CONFIG: PppConfig = {
   ...DEFAULT_PPP.lac,
-  authAs: { user: USER, methods: ['chap-md5', 'pap'] },
+  authAs: { user: USER, methods: ['mschapv2', 'chap-md5', 'pap', 'eap'] },
 }
 
 /** Undefined: the hook never answers. */
@@ -40,9 +51,7 @@ export type Answerer = (ask: LinkAsk) => Verdict | undefined
 export const answerer: Answerer = ask => {
   switch (ask.kind) {
     case 'authenticate':
-      return ask.user === USER && proves(ask.proof, PASSWORD)
-        ? { kind: 'accept', grant: GRANT }
-        : { kind: 'deny', reason: 'wrong name or password' }
+      return ask.user === USER ? authenticate(ask.proof, ask.continued) : WRONG
     case 'authorize':
       return { kind: 'accept', grant: ask.grant }
     case 'assignAddress':
@@ -66,12 +75,63 @@ export const except =
 export const deny = (kind: LinkAsk['kind'], message?: string): Answerer =>
   except(kind, { kind: 'deny', reason: `no ${kind}`, ...(message !== undefined && { message }) })
 
-function proves(proof: Extract<LinkAsk, { kind: 'authenticate' }>['proof'], secret: string): boolean {
-  if (proof.method === 'pap') return proof.password === secret
-  if (proof.method !== 'chap-md5') return false
-  const expected = md5(Uint8Array.of(proof.identifier), new TextEncoder().encode(secret), proof.challenge)
-  return Buffer.from(expected).equals(Buffer.from(proof.response))
+const WRONG: Verdict<'authenticate'> = { kind: 'deny', reason: 'wrong name or password' }
+
+function authenticate(proof: ProofData, continued: AuthExchange | undefined): Verdict<'authenticate'> {
+  if (proof.method === 'eap') return authenticateByEap(proof, continued)
+  if (!proves(proof, PASSWORD)) return WRONG
+  if (proof.method !== 'mschapv2') return { kind: 'accept', grant: GRANT }
+  return { kind: 'accept', grant: GRANT, mschapv2: authenticatorResponse(ntPasswordHash(PASSWORD), proof) }
 }
+
+function proves(proof: Exclude<ProofData, EapProof>, secret: string): boolean {
+  if (proof.method === 'pap') return proof.password === secret
+  if (proof.method === 'mschapv2')
+    return same(mschapv2Response(ntPasswordHash(secret), proof), proof.ntResponse)
+  return same(md5(Uint8Array.of(proof.identifier), text(secret), proof.challenge), proof.response)
+}
+
+/** A server of EAP-MD5, as a plugin would be one; its state is how many Requests it sent. */
+function authenticateByEap(
+  { packet }: EapProof,
+  continued: AuthExchange | undefined,
+): Verdict<'authenticate'> {
+  const { type, identifier, data } = eapMessage(packet)
+  if (type !== EAP_TYPE.MD5_CHALLENGE) {
+    // A client that declines MD5 has nothing else.
+    if (type === EAP_TYPE.NAK) return WRONG
+    const md5Request = Uint8Array.of(EAP_CHALLENGE.length, ...EAP_CHALLENGE)
+    return eapRequest(packet, EAP_TYPE.MD5_CHALLENGE, md5Request, continued)
+  }
+  const expected = md5(Uint8Array.of(identifier), text(PASSWORD), EAP_CHALLENGE)
+  return same(Uint8Array.of(expected.length, ...expected), data) ? { kind: 'accept', grant: GRANT } : WRONG
+}
+
+/** Goes on with a Request, numbered after the Response that it follows. */
+export function eapRequest(
+  packet: Uint8Array,
+  type: number,
+  data: Uint8Array,
+  continued: AuthExchange | undefined,
+): Verdict<'authenticate'> {
+  const identifier = (eapMessage(packet).identifier + 1) & 0xff
+  const state = String(1 + (continued?.round ?? 0))
+  return {
+    kind: 'continue',
+    plugin: 'p',
+    reply: encodeEap({ kind: 'request', identifier, type, data }),
+    state,
+  }
+}
+
+export function eapMessage(bytes: Uint8Array): Extract<EapPacket, { type: number }> {
+  const packet = decodeEap(bytes)
+  return packet !== undefined && 'type' in packet ? packet : assert.fail('no Request or Response')
+}
+
+const EAP_CHALLENGE = new Uint8Array(16).fill(0x5a)
+const text = (string: string) => new TextEncoder().encode(string)
+const same = (one: Uint8Array, other: Uint8Array) => Buffer.compare(one, other) === 0
 
 export interface StationOptions {
   readonly config: PppConfig

@@ -143,7 +143,7 @@ const DIALLING: PppConfig = {
   ...LNS_CONFIG,
   role: 'lac',
   demandAuth: [],
-  authAs: { user: 'hb@hb', methods: ['chap-md5', 'pap'] },
+  authAs: { user: 'hb@hb', methods: ['chap-md5', 'pap', 'mschapv2', 'eap'] },
 }
 
 /** How far the link has come before the peer turns hostile. */
@@ -152,12 +152,16 @@ const STARTS: Readonly<Record<string, () => Peer>> = {
   'LCP in negotiation, with a login of our own': () => new Peer({ config: DIALLING }),
   'PAP awaited': () => new Peer({ config: PAP_ONLY }).openLcp(),
   'CHAP awaited': () => new Peer().openLcp(),
+  'MS-CHAPv2 awaited': () => new Peer({ config: { ...LNS_CONFIG, demandAuth: ['mschapv2'] } }).openLcp(),
+  'EAP awaited': () => new Peer({ config: { ...LNS_CONFIG, demandAuth: ['eap'] } }).openLcp(),
   'hooks asked': () => {
     const peer = new Peer({ config: PAP_ONLY, answer: () => undefined }).openLcp()
     peer.sendPap('hb@hb', 'admin@123')
     return peer
   },
   'we log in by CHAP': () => new Peer({ config: DIALLING }).openLcp('0305 c223 05'),
+  'we log in by MS-CHAPv2': () => new Peer({ config: DIALLING }).openLcp('0305 c223 81'),
+  'we log in by EAP': () => new Peer({ config: DIALLING }).openLcp('0304 c227'),
   'we log in by PAP': () => new Peer({ config: DIALLING }).openLcp('0304 c023'),
   'IPCP in negotiation': () => new Peer({ config: PAP_ONLY }).enterNetwork(),
   'IPCP in negotiation, dialling': () => new Peer({ config: DIALLING }).openLcp(),

@@ -211,6 +211,56 @@ test('Windows Naks with MS-CHAPv2: the list is walked, then the link fails and s
   })
 })
 
+const EVERY: PppConfig = { ...LNS_CONFIG, demandAuth: ['eap', 'mschapv2', 'chap-md5', 'pap'] }
+const AUTH_VALUE = {
+  eap: '0304c227',
+  mschapv2: '0305c22381',
+  'chap-md5': '0305c22305',
+  pap: '0304c023',
+} as const
+
+for (const [wish, what] of [
+  ['0305 c223 80', 'MS-CHAPv1'],
+  ['0305 c223 06', 'CHAP-SHA1'],
+] as const)
+  test(`a peer that wants ${what} is offered each method of the list in turn, and none beside`, () => {
+    const peer = listening(EVERY)
+    const offered = []
+    while (peer.us.link.ending === undefined) {
+      const request = peer.lastRequest(PPP.LCP)
+      offered.push(
+        EVERY.demandAuth.find(method =>
+          Buffer.from(request.data).toString('hex').includes(AUTH_VALUE[method]),
+        ),
+      )
+      peer.send(PPP.LCP, CONFIGURE_NAK, request.identifier, wish)
+    }
+    assert.deepEqual(offered, EVERY.demandAuth)
+    assert.equal(
+      peer.us.link.ending.text,
+      `LCP: the peer refuses every authentication method that we offer and asks for ${what}`,
+    )
+  })
+
+for (const method of EVERY.demandAuth)
+  test(`a peer that wishes for ${method} gets it, where it is on the list`, () => {
+    const peer = listening({
+      ...EVERY,
+      demandAuth: ['chap-md5', ...EVERY.demandAuth.filter(one => one !== 'chap-md5')],
+    })
+    if (method !== 'chap-md5') peer.send(PPP.LCP, CONFIGURE_NAK, 1, AUTH_VALUE[method])
+    peer.openLcp()
+    assert.equal(peer.us.link.proof?.method, method)
+  })
+
+for (const asked of ['0305 c223 80', '0305 c223 05', '0304 c023'])
+  test(`a client of MS-CHAPv2 and EAP answers a server that asks for ${asked} with the better one`, () => {
+    const peer = listening({ ...WITH_LOGIN, authAs: { user: 'us', methods: ['mschapv2', 'eap'] } })
+    peer.send(PPP.LCP, CONFIGURE_REQUEST, 1, asked)
+    const { code, data } = peer.heardOne()
+    assert.deepEqual([code, data], [CONFIGURE_NAK, AUTH_VALUE.mschapv2])
+  })
+
 test('a peer that rejects authentication is not let in', () => {
   const peer = listening()
   peer.send(PPP.LCP, CONFIGURE_REJECT, 1, '0305 c223 05')

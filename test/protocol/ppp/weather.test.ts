@@ -4,13 +4,15 @@
  */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import type { LinkAuthMethod } from '../../../core/protocol/outputs.ts'
-import { MOST_ROUNDS } from '../../../core/protocol/ppp/decisions.ts'
+import type { AuthMethod } from '../../../core/protocol/outputs.ts'
+import { MOST_EAP_ROUNDS, MOST_ROUNDS } from '../../../core/protocol/ppp/decisions.ts'
 import { SeededRandom } from '../../../core/testing/random.ts'
+import { EAP_TYPE } from '../../../core/wire/eap.ts'
 import {
   type Answerer,
   answerer,
   CLIENT_CONFIG,
+  eapRequest,
   LNS_CONFIG,
   pair,
   type Station,
@@ -24,7 +26,21 @@ const CHAOS_MS = 90_000
 /** Longer than any deadline that follows another: echoes, setup, termination. */
 const CALM_MS = 600_000
 
-const METHODS: readonly (readonly LinkAuthMethod[])[] = [['pap'], ['chap-md5'], ['chap-md5', 'pap'], []]
+const METHODS: readonly (readonly AuthMethod[])[] = [
+  ['pap'],
+  ['chap-md5'],
+  ['chap-md5', 'pap'],
+  ['mschapv2'],
+  ['eap'],
+  ['eap', 'mschapv2', 'chap-md5', 'pap'],
+  [],
+]
+const CLIENT_METHODS: readonly (readonly AuthMethod[])[] = [
+  ['pap', 'chap-md5'],
+  ['mschapv2', 'eap'],
+  ['mschapv2', 'chap-md5', 'pap', 'eap'],
+  ['eap', 'pap', 'chap-md5', 'mschapv2'],
+]
 const STEPS = ['authenticate', 'authorize', 'assignAddress', 'decidePolicy', 'ownSecret'] as const
 
 interface Scenario {
@@ -40,13 +56,17 @@ function run(seed: number, restoring: boolean): Scenario {
   const denied = chance(0.15) ? one(STEPS) : undefined
   const silent = chance(0.05) ? one(STEPS) : undefined
   // Most logins have one round, some a few, some more than they may.
-  const rounds = chance(0.3) ? one([1, 2, 3, 2 * MOST_ROUNDS]) : 0
+  const rounds = chance(0.4) ? one([1, 2, 3, 20, 2 * MOST_EAP_ROUNDS]) : 0
   const answer: Answerer = ask => {
     if (ask.kind === silent) return undefined
     if (ask.kind === 'authenticate') {
       const { continued: { plugin, state, round } = { plugin: 'p', state: '0', round: 0 } } = ask
       assert.deepEqual([plugin, state], ['p', String(round)], 'the plugin gets back what it gave')
-      if (round < rounds) return { kind: 'continue', plugin, reply: 'go on', state: String(round + 1) }
+      const { proof } = ask
+      if (round < rounds)
+        return proof.method === 'eap'
+          ? eapRequest(proof.packet, EAP_TYPE.NOTIFICATION, new Uint8Array(), ask.continued)
+          : { kind: 'continue', plugin, reply: 'go on', state: String(round + 1) }
     }
     return ask.kind === denied ? { kind: 'deny', reason: 'denied' } : answerer(ask)
   }
@@ -68,7 +88,7 @@ function run(seed: number, restoring: boolean): Scenario {
         ...CLIENT_CONFIG,
         mruBytes: one([1400, 1500, 1280]),
         ...(mutual && { demandAuth: ['chap-md5'] }),
-        authAs: { user: 'hb@hb', methods: one([['pap'], ['chap-md5'], ['chap-md5', 'pap']]) },
+        authAs: { user: 'hb@hb', methods: one(CLIENT_METHODS) },
       },
     },
     {
@@ -140,24 +160,30 @@ function each(list: readonly number[], run: (seed: number) => void): void {
 }
 
 test('over many seeds both ends come up with the same network, or both hold nothing', () => {
-  let up = 0
-  let longest = 0
+  const up: Partial<Record<AuthMethod | 'none', number>> = {}
+  const longest = { eap: 0, other: 0 }
   let upAfterRounds = 0
   each(seeds, seed => {
     const { lns, ...others } = run(seed, false)
     check({ lns, ...others })
     const rounds = lns.asked.map(ask => (ask.kind === 'authenticate' ? (ask.continued?.round ?? 0) : 0))
     const most = Math.max(...rounds, 0)
-    longest = Math.max(longest, most)
+    const method =
+      lns.asked.flatMap(ask => (ask.kind === 'authenticate' ? ask.proof.method : [])).at(-1) ?? 'none'
+    const kind = method === 'eap' ? 'eap' : 'other'
+    longest[kind] = Math.max(longest[kind], most)
     if (lns.network === undefined) return
-    up++
-    if (most > 0) upAfterRounds++
+    up[method] = 1 + (up[method] ?? 0)
+    if (most > (kind === 'eap' ? 1 : 0)) upAfterRounds++
   })
-  if (ONE === undefined) {
-    assert.equal(longest, MOST_ROUNDS - 1)
-    assert.ok(upAfterRounds > SEEDS / 50, `only ${upAfterRounds} links came up after more than one round`)
-  }
-  if (ONE === undefined) assert.ok(up > SEEDS / 4, `only ${up} links came up: the scenarios test little`)
+  if (ONE !== undefined) return
+  assert.equal(longest.other, MOST_ROUNDS - 1)
+  assert.ok(longest.eap >= MOST_ROUNDS && longest.eap < MOST_EAP_ROUNDS, `${longest.eap} rounds of EAP`)
+  assert.ok(upAfterRounds > SEEDS / 50, `only ${upAfterRounds} links came up after more than one round`)
+  const all = Object.values(up).reduce((sum, count) => sum + count, 0)
+  assert.ok(all > SEEDS / 4, `only ${all} links came up: the scenarios test little`)
+  for (const method of ['pap', 'chap-md5', 'mschapv2', 'eap', 'none'] as const)
+    assert.ok((up[method] ?? 0) > SEEDS / 50, `only ${up[method]} links came up by ${method}`)
 })
 
 test('a link that passes through JSON before every step goes on exactly as it would have', () => {
