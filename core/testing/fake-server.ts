@@ -62,11 +62,10 @@ export class FakeServer implements ServerView {
 
   async regrant(key: string, change: GrantChange): Promise<Regranted> {
     this.regranted.push({ key, change })
-    const at = this.up.findIndex(({ session }) => session.key === key)
-    const before = this.up[at]
-    const outcome = before === undefined ? 'gone' : this.decideRegrant()
-    if (before !== undefined && outcome === 'changed')
-      this.up[at] = { ...before, grant: changedGrant(before.grant, change) }
+    const isIt = ({ session }: SessionUpdate) => session.key === key
+    const outcome = this.up.some(isIt) ? this.decideRegrant() : 'gone'
+    if (outcome === 'changed')
+      this.up = this.up.map(one => (isIt(one) ? { ...one, grant: changedGrant(one.grant, change) } : one))
     return outcome
   }
 

@@ -1,5 +1,15 @@
 /** Carries out what a request asks for, and says what became of it. */
-import type { Logger, RadiusAttribute, RadiusClient, RadiusMessage, ServerView, SessionUpdate } from 'burrow'
+import type {
+  Grant,
+  GrantChange,
+  Logger,
+  RadiusAttribute,
+  RadiusClient,
+  RadiusMessage,
+  Regranted,
+  ServerView,
+  SessionUpdate,
+} from 'burrow'
 import { CHANGE_ATTRIBUTES, type Change, readChange } from './changes.ts'
 import type { Options, Source } from './config.ts'
 import {
@@ -143,18 +153,23 @@ export class Requests {
     sessions: readonly SessionUpdate[],
     change: Change,
   ): Promise<Nak | readonly SessionUpdate[]> {
-    const { server } = this.#parts
     const changed: SessionUpdate[] = []
     for (const one of sessions) {
-      const outcome = await server.regrant(one.session.key, change(one.grant))
+      const outcome = await this.#regrant(one, change(one.grant))
       if (outcome === 'changed') changed.push(one)
       else if (outcome !== 'gone') {
-        for (const { session, grant } of changed)
-          await server.regrant(session.key, undone(change(grant), grant))
+        for (const before of changed) await this.#regrant(before, undone(change(before.grant), before.grant))
         return nak('administrativelyProhibited', outcome.denied)
       }
     }
     return changed.length > 0 ? changed : nak('sessionContextNotFound', 'the session has just ended')
+  }
+
+  /** While others were decided on it may have ended, and its key may be another's by now. */
+  async #regrant({ session: { id, key } }: SessionUpdate, change: GrantChange): Promise<Regranted> {
+    const { server } = this.#parts
+    const [up] = server.sessions(({ session }) => session.id === id)
+    return up === undefined ? 'gone' : server.regrant(key, change)
   }
 
   #log(
@@ -186,8 +201,6 @@ function misfit({ name }: RadiusAttribute): Nak {
 }
 
 /** The change that takes a change back. */
-function undone(change: ReturnType<Change>, before: SessionUpdate['grant']): ReturnType<Change> {
-  return Object.fromEntries(
-    Object.keys(change).map(field => [field, before[field as keyof ReturnType<Change>]]),
-  )
+function undone(change: GrantChange, before: Grant): GrantChange {
+  return Object.fromEntries(Object.keys(change).map(field => [field, before[field as keyof GrantChange]]))
 }

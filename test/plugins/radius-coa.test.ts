@@ -1,12 +1,20 @@
 /** What radius-coa does for a client that is in order: whom a request is about, and what it changes. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { GrantChange, RadiusValue } from '../../core/index.ts'
 import { nasPort } from '../../plugins/radius-client/session-attributes.ts'
 import { CHANGE_ATTRIBUTES } from '../../plugins/radius-coa/changes.ts'
-import { DISCONNECT_ATTRIBUTES, SESSION_ATTRIBUTES } from '../../plugins/radius-coa/identify.ts'
+import {
+  DISCONNECT_ATTRIBUTES,
+  NAS_ATTRIBUTES,
+  SESSION_ATTRIBUTES,
+} from '../../plugins/radius-coa/identify.ts'
+import { ERROR_CAUSE } from '../../plugins/radius-coa/nak.ts'
 import { attribute, causeOf, coaScene, TIMEOUT, twoUsers, USER, upSession } from '../support/coa.ts'
 import { gate } from '../support/gate.ts'
+import { ROOT } from '../support/imports.ts'
 
 const octets = (text: string) => Uint8Array.from(Buffer.from(text))
 
@@ -149,6 +157,31 @@ for (const [name, values, wanted] of CHANGES) {
 test('each attribute that can be changed has a test', () => {
   const tested = CHANGES.map(([name]) => name)
   for (const name of Object.keys(CHANGE_ATTRIBUTES)) assert.ok(tested.includes(name), name)
+})
+
+test('the page has each attribute, and each Error-Cause', () => {
+  const page = readFileSync(join(ROOT, 'plugins/radius-coa/README.md'), 'utf8')
+  const rows = page.split('\n').filter(line => line.startsWith('| '))
+  const heads = new Set(rows.flatMap(line => (line.split('|')[1] ?? '').split(',').map(name => name.trim())))
+  const attributes = [NAS_ATTRIBUTES, DISCONNECT_ATTRIBUTES, CHANGE_ATTRIBUTES].flatMap(Object.keys)
+  for (const name of [...attributes, ...Object.values(ERROR_CAUSE).map(String)])
+    assert.ok(heads.has(name), `${name} has no row`)
+})
+
+test('where a session ends while another one is changed, whoever has its key now is left alone', async t => {
+  const { ask, server, others } = await twoUsers(t)
+  const [, second = assert.fail()] = others
+  server.decideRegrant = () => {
+    const stranger = upSession('eve', 99)
+    const session = { ...stranger.session, key: second.session.key }
+    server.up = [
+      ...server.up.filter(({ session: { id } }) => id !== second.session.id),
+      { ...stranger, session },
+    ]
+    return 'changed'
+  }
+  assert.equal(causeOf(await ask('CoA-Request', [attribute('User-Name', 'bob'), TIMEOUT])), 'CoA-ACK')
+  assert.equal(server.regranted.length, 1)
 })
 
 test('several attributes change together, the lowest of several limits holds', async t => {
