@@ -38,11 +38,16 @@ export interface Flow {
   readonly needs: {
     /** Data sequence numbers (RFC 2661 5.4). */
     readonly sequence: boolean
+    /** It has a rate in one direction at least. */
     readonly shaping: boolean
     /** Clamp the MSS of TCP SYNs to mtuBytes - 40 (IPv4). */
     readonly mss: boolean
     readonly nat: boolean
   }
+  /** What the peer may send, in bits per second of inner packets; absent: as much as it can. More is dropped. */
+  readonly upRateBps?: number
+  /** The same of what is sent to the peer. */
+  readonly downRateBps?: number
 }
 
 /** One line of a packet filter; an absent field matches everything. First match wins; no match = deny. */
@@ -102,3 +107,5 @@ export type DropReason =
   /** IP of a session that is not open, or from another address than its peer's. */
   | 'unknown-flow'
   | 'send-failed'
+  /** Beyond the rate of the flow. */
+  | 'over-rate'

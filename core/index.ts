@@ -36,9 +36,11 @@ export {
 } from './plugin/json-taps.ts'
 export {
   definePlugin,
+  type GrantChange,
   type Plugin,
   type PluginContext,
   type PluginInstance,
+  type Regranted,
   type ServerView,
 } from './plugin/plugin.ts'
 export {
@@ -52,6 +54,7 @@ export {
   type RadiusRequest,
   type RadiusValue,
 } from './plugin/radius.ts'
+export { type RadiusRates, radiusRates } from './plugin/radius-rates.ts'
 export {
   EVERY_ADDRESS,
   isInRanges,

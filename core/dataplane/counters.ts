@@ -12,6 +12,7 @@ export const DROP_REASONS = [
   'no-route',
   'unknown-flow',
   'send-failed',
+  'over-rate',
 ] as const satisfies readonly DropReason[]
 
 /** One row for each flow, and a first one for what belongs to none. */

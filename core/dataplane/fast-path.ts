@@ -72,6 +72,12 @@ export class FastPath {
     this.#local = local
   }
 
+  /** Time passes only here, for rates. */
+  tick(nowMs: number): void {
+    this.#table.up.tick(nowMs)
+    this.#table.down.tick(nowMs)
+  }
+
   /** A datagram from the network, `length` octets at `at`. */
   fromNetwork(
     view: DataView,
@@ -126,6 +132,8 @@ export class FastPath {
     if (!this.#permitted(table.acl(flow).toSession, view, at, total)) return this.#drop('policy')
     const headerBytes = this.#headerBytes(flow)
     if (total > this.#mtu(flow) || headerBytes + total > LONGEST_DATAGRAM_BYTES) return this.#drop('too-big')
+    if ((this.#flags(flow) & FLAG.downRate) !== 0 && !table.down.take(flow, total))
+      return this.#drop('over-rate')
     this.#clamp(flow, view, at, total)
     this.at = at - headerBytes
     this.length = headerBytes + total
@@ -181,6 +189,7 @@ export class FastPath {
     if (this.#neverForwarded.lookup(destination) >= 0 || this.#local.lookup(destination) >= 0)
       return this.#drop('local-destination')
     if (!this.#permitted(table.acl(flow).fromSession, view, at, total)) return this.#drop('policy')
+    if ((this.#flags(flow) & FLAG.upRate) !== 0 && !table.up.take(flow, total)) return this.#drop('over-rate')
     this.#clamp(flow, view, at, total)
     return VERDICT.toTun
   }

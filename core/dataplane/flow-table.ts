@@ -4,9 +4,10 @@ import { type CompiledAcl, compileAcl, DENY_ALL } from './acl.ts'
 import { PairTable } from './pair-table.ts'
 import { type Ipv4Prefix, ipv4Address, ipv4Prefixes } from './prefix.ts'
 import { PrefixTable } from './prefix-table.ts'
+import { TokenBuckets } from './token-buckets.ts'
 
 /** Bits of `FlowTable.flags`. */
-export const FLAG = { length: 1, acfc: 2, pfc: 4, sequence: 8, mss: 16 } as const
+export const FLAG = { length: 1, acfc: 2, pfc: 4, sequence: 8, mss: 16, upRate: 32, downRate: 64 } as const
 
 /** RFC 791 3.2: what every link must carry whole; and what the total length can say. */
 const LEAST_MTU_BYTES = 68
@@ -33,6 +34,9 @@ export class FlowTable {
   readonly flags: Uint8Array
   /** Ns of the next data message, where the flow is sequenced (RFC 2661 5.4). */
   readonly nextNs: Uint16Array
+  /** Of flows that have `FLAG.upRate`, and `FLAG.downRate`. */
+  readonly up: TokenBuckets
+  readonly down: TokenBuckets
   readonly #acl: CompiledAcl[] = []
   /** Of live flows: as they were given. */
   readonly #flows: (Flow | undefined)[] = []
@@ -58,6 +62,8 @@ export class FlowTable {
     this.mtuBytes = new Uint16Array(maxFlows)
     this.flags = new Uint8Array(maxFlows)
     this.nextNs = new Uint16Array(maxFlows)
+    this.up = new TokenBuckets(maxFlows)
+    this.down = new TokenBuckets(maxFlows)
     this.#generations = new Float64Array(maxFlows).fill(-1)
   }
 
@@ -94,6 +100,9 @@ export class FlowTable {
       throw new BurrowError('FLOW_REFUSED', `${generation} is no generation`)
     if (flow.mtuBytes < LEAST_MTU_BYTES || flow.mtuBytes > MOST_MTU_BYTES)
       throw new BurrowError('FLOW_REFUSED', `an MTU of ${flow.mtuBytes} octets cannot carry IPv4`)
+    for (const rateBps of [flow.upRateBps, flow.downRateBps])
+      if (rateBps !== undefined && !(rateBps > 0))
+        throw new BurrowError('FLOW_REFUSED', `${rateBps} bits per second is no rate`)
     const addresses = {
       local: ipv4Address(flow.path.local.address),
       remote: ipv4Address(flow.path.remote.address),
@@ -107,6 +116,8 @@ export class FlowTable {
     this.socket[id] = socket
     this.#generations[id] = generation
     this.#prefixes[id] = prefixes
+    this.#limit(this.up, flow.upRateBps, flow, fresh || before?.upRateBps === undefined)
+    this.#limit(this.down, flow.downRateBps, flow, fresh || before?.downRateBps === undefined)
     this.#write(flow, addresses)
     this.#byIds.set(addresses.local, idsOf(flow.localTunnelId, flow.localSessionId), id)
     for (const prefix of prefixes) this.#claim(prefix, id)
@@ -142,8 +153,13 @@ export class FlowTable {
     this.#acl[id] = policy.own ?? this.#zones.get(policy.zone) ?? DENY_ALL
   }
 
+  /** A flow that has a rate already keeps what is in its bucket. */
+  #limit(buckets: TokenBuckets, rateBps: number | undefined, { id, mtuBytes }: Flow, isNew: boolean): void {
+    if (rateBps !== undefined) buckets.set(id, rateBps, mtuBytes, isNew)
+  }
+
   #write(
-    { id, path, peerTunnelId, peerSessionId, mtuBytes, header, needs }: Flow,
+    { id, path, peerTunnelId, peerSessionId, mtuBytes, header, needs, upRateBps, downRateBps }: Flow,
     addresses: { local: number; remote: number },
   ): void {
     this.localAddress[id] = addresses.local
@@ -157,7 +173,9 @@ export class FlowTable {
       (header.acfc ? FLAG.acfc : 0) |
       (header.pfc ? FLAG.pfc : 0) |
       (needs.sequence ? FLAG.sequence : 0) |
-      (needs.mss ? FLAG.mss : 0)
+      (needs.mss ? FLAG.mss : 0) |
+      (upRateBps === undefined ? 0 : FLAG.upRate) |
+      (downRateBps === undefined ? 0 : FLAG.downRate)
   }
 
   #withdraw(flow: Flow): void {

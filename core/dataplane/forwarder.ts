@@ -41,6 +41,7 @@ export class Forwarder {
   /** Time passes only here; call it before each turn. */
   tick(nowMs: number): void {
     this.#budget.tick(nowMs)
+    this.fastPath.tick(nowMs)
   }
 
   /** One batch from a socket; true when more may be waiting. */
@@ -159,7 +160,9 @@ export class Forwarder {
   #drop(batch: PacketBatch): void {
     const { flow, reason } = this.fastPath
     this.#parts.counters.add(flow, dropColumn(reason), 1)
-    if (this.#budget.take('report')) this.#parts.up(dropEvent(this.fastPath, batch.view), 'report')
+    // That a rate is held is no news: it must not take the place of what is.
+    if (reason !== 'over-rate' && this.#budget.take('report'))
+      this.#parts.up(dropEvent(this.fastPath, batch.view), 'report')
   }
 
   #answerTooBig(batch: PacketBatch): void {

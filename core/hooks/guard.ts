@@ -222,7 +222,8 @@ const isGrant = (grant: unknown): boolean =>
 /** Field by field of the answer, which has few, not of the table. */
 const FIELD_CHECKS = new Map(Object.entries(FIELDS))
 
-function isWellFormed(fields: Readonly<Record<string, unknown>>): boolean {
+/** Whether what it has of a grant, or of an answer, is of the right type: the types of a plugin bind nobody at run time. */
+export function isWellFormed(fields: Readonly<Record<string, unknown>>): boolean {
   for (const name in fields) {
     const value = fields[name]
     if (value !== undefined && FIELD_CHECKS.get(name)?.(value) === false) return false

@@ -94,6 +94,7 @@ const isText = (value: unknown) => typeof value === 'string'
 const isTexts = (value: unknown) => Array.isArray(value) && value.every(isText)
 const isLike = (form: RegExp) => (value: unknown) => typeof value === 'string' && form.test(value)
 const isCount = (value: unknown) => Number.isSafeInteger(value) && Number(value) >= 0
+const isRate = (value: unknown) => isCount(value) && value !== 0
 
 /** What a field must be where an answer, or the grant in it, has it: the types of a plugin bind nobody at run time. */
 export const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
@@ -116,8 +117,8 @@ export const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   classes: isTexts,
   filter: isText,
   maxSessions: isCount,
-  upRateBps: isCount,
-  downRateBps: isCount,
+  upRateBps: isRate,
+  downRateBps: isRate,
   ipv6Prefix: isText,
   delegatedPrefix: isText,
   ipv6Pool: isText,

@@ -11,6 +11,7 @@ export const BUILT_IN: readonly string[] = [
   'hook-http',
   'policy-zones',
   'radius-client',
+  'radius-coa',
 ]
 
 /** Imports a plugin of our own. The path is computed because nothing in the core may depend on a plugin. */

@@ -2,6 +2,7 @@
 import type { ZodType } from 'zod'
 import type { Prefix } from '../flow.ts'
 import type { Hooks } from '../hooks/hooks.ts'
+import type { SessionUp, SessionUpdate } from '../hooks/views.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
 import type { Grant, Lease, SessionInfo } from '../protocol/outputs.ts'
 import type { Capability, CapabilityValues } from './capability.ts'
@@ -43,15 +44,38 @@ export interface ServerView {
   readonly exposed: boolean
   /** Live sessions, by user name. */
   sessionsOf(user: string): readonly SessionInfo[]
+  /**
+   * Every session that is up, as an interim update tells of it; those of its own deployment where the plugin is in one. `wanted`
+   * is asked before counters are read: a look for one session among many costs little.
+   */
+  sessions(wanted?: (session: SessionUp) => boolean): readonly SessionUpdate[]
   /** The live session that holds a lease. */
   sessionHolding(lease: { owner: string; value: string }): SessionInfo | undefined
   /** Ends a session; resolves when it is gone and its leases are released, or rejects at the deadline. */
   endSession(key: string, cause: 'replaced' | 'admin-reset', text: string): Promise<void>
+  /**
+   * Grants a session that is up something else, without a drop: what `change` has takes the place of what was granted.
+   * `decidePolicy` is asked again. Timers count on from when the session came up or last carried traffic: what is over by then ends
+   * it. What was negotiated (addresses, DNS, MTU) stays. Never rejects.
+   */
+  regrant(key: string, change: GrantChange): Promise<Regranted>
   /** Named pools as prefixes, for policies that say "the pool"; filled by allocators. */
   declarePool(name: string, prefixes: readonly Prefix[]): void
   /** What was declared by now, by name; complete once every plugin is set up. */
   pools(): ReadonlyMap<string, readonly Prefix[]>
 }
+
+/** Fields of a grant, and what they shall be; undefined takes one away. */
+export type GrantChange = { readonly [K in keyof Omit<Grant, 'user'>]?: Grant[K] | undefined }
+
+/** What came of `ServerView.regrant`; `gone`: there is no such session, or it is leaving. */
+export type Regranted =
+  | 'changed'
+  | 'gone'
+  | {
+      /** Nothing was changed: a plugin would not have it so. */
+      readonly denied: string
+    }
 
 /** `setup` only wires: it taps hooks, provides capabilities and returns this. What it opens, it opens in `start`. */
 export interface PluginInstance {

@@ -104,8 +104,15 @@ export interface RadiusClient {
   sessionAttributes(session: SessionInfo): readonly RadiusAttribute[]
   /** What says who we are, where no session is spoken of (NAS-Identifier, NAS-IP-Address). */
   readonly nasAttributes: readonly RadiusAttribute[]
-  /** Reads a request that somebody sent to us (RFC 5176 2.3). `secret` is what is shared with its sender. */
-  decodeRequest(bytes: Uint8Array, secret: string): RadiusDecoded
+  /**
+   * Reads a request that somebody sent to us (RFC 5176 2.3). `secret` is what is shared with its sender. What has a
+   * Message-Authenticator must have the right one; `requireMessageAuthenticator`: what has none is dropped.
+   */
+  decodeRequest(
+    bytes: Uint8Array,
+    secret: string,
+    options: { readonly requireMessageAuthenticator: boolean },
+  ): RadiusDecoded
   /** Writes the answer to a request that `decodeRequest` gave; Proxy-State is the caller's to copy. */
   encodeReply(
     reply: RadiusMessage,

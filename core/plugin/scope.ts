@@ -16,6 +16,9 @@ export function scopedServer(
     exposed: server.exposed,
     ownAddresses: () => server.ownAddresses(),
     sessionsOf: user => server.sessionsOf(user).filter(session => deploymentOf(session) === deployment),
+    sessions: (wanted = () => true) =>
+      server.sessions(up => deploymentOf(up.session) === deployment && wanted(up)),
+    regrant: (key, change) => server.regrant(key, change),
     sessionHolding: lease => server.sessionHolding(lease),
     endSession: (key, cause, text) => server.endSession(key, cause, text),
     declarePool: (name, prefixes) => server.declarePool(prefix + name, prefixes),

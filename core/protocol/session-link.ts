@@ -105,6 +105,11 @@ function flowOf(
   slot: { readonly id: number; readonly generation: number },
   network: LinkUp,
 ): Flow {
+  const { upRateBps, downRateBps } = network.grant
+  const rates = {
+    ...(upRateBps === undefined ? {} : { upRateBps }),
+    ...(downRateBps === undefined ? {} : { downRateBps }),
+  }
   return {
     id: slot.id,
     generation: slot.generation,
@@ -117,7 +122,13 @@ function flowOf(
     mtuBytes: network.mtuBytes,
     zone: network.policy.zone,
     header: { length: core.config.l2tp.dataLength, acfc: network.sendAcfc, pfc: network.sendPfc },
-    needs: { sequence: session.sequencing, shaping: false, mss: core.config.l2tp.clampMss, nat: false },
+    needs: {
+      sequence: session.sequencing,
+      shaping: Object.keys(rates).length > 0,
+      mss: core.config.l2tp.clampMss,
+      nat: false,
+    },
+    ...rates,
   }
 }
 

@@ -18,6 +18,8 @@ import type { Decisions, Observed } from './driver.ts'
 import { type Binding, deploymentFor, type Generations } from './generations.ts'
 import { entriesWithoutPassword, withoutPassword } from './mask-password.ts'
 import { createProof } from './proof.ts'
+import type { SessionLimit } from './session-limit.ts'
+import { askPolicy } from './session-policy.ts'
 import { Throttle } from './throttle.ts'
 import { Trails } from './trails.ts'
 
@@ -31,6 +33,8 @@ export interface AsksParts {
   /** What we prove ourselves with to a peer that asks; absent: nothing. */
   readonly ownSecret?: (ask: AskOf<'ownSecret'>) => Promise<string | undefined>
   readonly throttle?: Throttle
+  /** Absent: users may have as many sessions as they like. */
+  readonly limit?: SessionLimit
   /** Nothing may come of what is asked. */
   readonly dryRun?: boolean
   /** Where decisions are kept; absent: in some of its own. */
@@ -52,15 +56,10 @@ export class Asks implements Decisions {
       return (await hooksOf(binding).ask('admitSession', inquiry, { session })) ?? { kind: 'accept' }
     },
     authenticate: (ask, inquiry, binding) => this.#authenticate(ask, inquiry, binding),
-    authorize: async ({ session, grant }, inquiry, binding) => {
-      const verdict = await hooksOf(binding).refine('authorize', inquiry, grant, { session })
-      return 'kind' in verdict ? verdict : accept({ grant: verdict })
-    },
+    authorize: (ask, inquiry, binding) => this.#authorize(ask, inquiry, binding),
     assignAddress: (ask, inquiry, binding) => this.#assignAddress(ask, inquiry, binding),
     decidePolicy: async ({ session, grant, leases }, inquiry, binding) => {
-      const nothing = { zone: grant.zone ?? binding.generation.defaultZone, rules: [] }
-      const call = { session, grant, leases }
-      const verdict = await hooksOf(binding).refine('decidePolicy', inquiry, nothing, call)
+      const verdict = await askPolicy(binding, inquiry, { session, grant, leases })
       return 'kind' in verdict ? verdict : accept({ policy: verdict })
     },
     ownSecret: async ask => {
@@ -167,6 +166,22 @@ export class Asks implements Decisions {
     if (told.kind === 'accept')
       binding.login ??= { user, plugin: inquiry.answeredBy ?? '', grant: told.grant }
     return told.kind === 'deny' ? { ...told, reason: withoutPassword(told.reason, proof) } : told
+  }
+
+  async #authorize(
+    { session, grant }: AskOf<'authorize'>,
+    inquiry: Inquiry,
+    binding: Binding,
+  ): Promise<Verdicts['authorize']> {
+    const verdict = await hooksOf(binding).refine('authorize', inquiry, grant, { session })
+    if ('kind' in verdict) return verdict
+    const { limit, dryRun = false } = this.#parts
+    // Whoever has left is not to be noted again.
+    if (inquiry.withdrawn) return deny('the call ended')
+    const refusal = limit?.[dryRun ? 'refusal' : 'enter'](session, verdict, binding.deployment)
+    if (refusal === undefined) return accept({ grant: verdict })
+    inquiry.trail.push(refusal)
+    return deny(refusal.reason ?? '')
   }
 
   async #assignAddress(

@@ -23,7 +23,7 @@ import type { BoundedLog } from './bounded-log.ts'
 import { describeDenial, describeDropped, describeEvent, describeIgnored } from './event-log.ts'
 import { FlowInstaller } from './flow-installer.ts'
 import { SessionBook } from './session-book.ts'
-import { watchSession } from './session-watch.ts'
+import { noProgress, type WatchProgress, watchSession } from './session-watch.ts'
 import type { Trails } from './trails.ts'
 
 /** What the driver needs of `Endpoint`. */
@@ -63,6 +63,8 @@ interface DriverParts {
   readonly endpoint: DrivenEndpoint
   readonly dataPlane: DataPlane
   readonly decisions: Decisions
+  /** Absent: one of its own. */
+  readonly book?: SessionBook
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -91,10 +93,11 @@ interface LiveSession {
   up: SessionUpEvent
   watch: TimerHandle
   readonly upAt: Milliseconds
+  readonly progress: WatchProgress
 }
 
 export class Driver {
-  readonly book = new SessionBook()
+  readonly book: SessionBook
   readonly #parts: DriverParts
   readonly #live = new Map<string, LiveSession>()
   readonly #flows: FlowInstaller
@@ -107,6 +110,7 @@ export class Driver {
 
   constructor(parts: DriverParts) {
     this.#parts = parts
+    this.book = parts.book ?? new SessionBook()
     const { dataPlane, log, endpoint } = parts
     this.#flows = new FlowInstaller({
       dataPlane,
@@ -128,8 +132,9 @@ export class Driver {
   }
 
   /** What has happened so far in each session that is up, as an interim update tells it. */
-  updates(): readonly SessionUpdate[] {
-    return [...this.#live.values()].map(({ up, upAt }) => this.#updateOf(up, upAt))
+  updates(wanted: (session: SessionUp) => boolean = () => true): readonly SessionUpdate[] {
+    const those = [...this.#live.values()].filter(({ up }) => wanted(up))
+    return those.map(({ up, upAt }) => this.#updateOf(up, upAt))
   }
 
   /** The same of one session; undefined when it is not up. */
@@ -330,7 +335,8 @@ export class Driver {
     const upAt = this.#parts.clock.now()
     this.book.note({ ...session, user: grant.user })
     void this.#tell(session.id, event)
-    this.#live.set(session.id, { up: event, upAt, watch: this.#watch(event, upAt) })
+    const live = { up: event, upAt, progress: noProgress(upAt) }
+    this.#live.set(session.id, { ...live, watch: this.#watch(live) })
   }
 
   #sessionChanged({ session, grant }: Extract<Event, { kind: 'sessionChanged' }>): void {
@@ -338,10 +344,10 @@ export class Driver {
     if (live === undefined) return
     live.up = { ...live.up, grant }
     live.watch.cancel()
-    live.watch = this.#watch(live.up, live.upAt)
+    live.watch = this.#watch(live)
   }
 
-  #watch(up: SessionUpEvent, upAt: Milliseconds): TimerHandle {
+  #watch({ up, upAt, progress }: Omit<LiveSession, 'watch'>): TimerHandle {
     const { session, grant } = up
     const { clock, random, endpoint, interimIntervalS } = this.#parts
     return watchSession({
@@ -349,6 +355,7 @@ export class Driver {
       random,
       grant,
       upAt,
+      progress,
       interimIntervalS: interimIntervalS(session),
       counters: () => this.#countersOf(up),
       update: () => {

@@ -20,6 +20,7 @@ import { whyRefused } from './explain.ts'
 import { type Generation, Generations } from './generations.ts'
 import { entriesWithoutPassword, withoutPassword } from './mask-password.ts'
 import { PROVE, type SingleProof } from './prove.ts'
+import type { SessionLimit } from './session-limit.ts'
 import { Throttle } from './throttle.ts'
 import type { TrailRecord } from './trail-record.ts'
 import { Trails } from './trails.ts'
@@ -55,6 +56,8 @@ export type Credential = z.input<typeof Credential>
 export interface DryRunParts {
   /** What is current in them is asked; nothing is bound in them. */
   readonly generations: Generations
+  /** Of the server that runs. */
+  readonly limit?: SessionLimit
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -128,7 +131,7 @@ class Rehearsal {
     credential: z.output<typeof Credential>,
     local: SocketAddress,
   ) {
-    const { clock, log, random, methods } = parts
+    const { clock, log, random, methods, limit } = parts
     const { method, peer, hostName, secretName, calledNumber } = credential
     this.#parts = parts
     this.#generation = generation
@@ -142,6 +145,7 @@ class Rehearsal {
       clock,
       log,
       dryRun: true,
+      ...(limit === undefined ? {} : { limit }),
     })
     const id = `dry-run-${Buffer.from(random.bytes(8)).toString('hex')}`
     this.#tunnel = {

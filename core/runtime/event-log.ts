@@ -106,7 +106,7 @@ export function describeEvent(event: Exclude<Event, { kind: 'drop' }>, trail?: T
     case 'sessionChanged':
       return {
         level: 'info',
-        message: 'session changed: the new config grants it something else',
+        message: 'session changed: it is granted something else',
         fields: {
           ...sessionFields(event.session),
           ...(event.grant.zone === undefined ? {} : { zone: event.grant.zone }),
@@ -146,6 +146,7 @@ const ORDINARY: ReadonlySet<ProtocolDrop | DropReason> = new Set([
   'ppp-stale',
   'no-route',
   'unknown-flow',
+  'over-rate',
 ] as const)
 
 /** A datagram of the control plane that was ignored. */

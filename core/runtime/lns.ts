@@ -17,9 +17,12 @@ import { type Explanation, explain } from './explain.ts'
 import { type Generation, Generations } from './generations.ts'
 import { hidingLog, valueWithout, withoutSecrets } from './hidden.ts'
 import type { Kernel, OwnAddresses } from './node/kernel.ts'
+import { type RegrantParts, regrant } from './regrant.ts'
 import { type ReloadOptions, type ReloadReport, refuseRestarts } from './reload.ts'
-import { RightToStay } from './right-to-stay.ts'
+import { RightToStay, type RightToStayParts } from './right-to-stay.ts'
 import { deviceMtuBytes, endpointConfig, isExposed } from './server-config.ts'
+import { SessionBook } from './session-book.ts'
+import { SessionLimit } from './session-limit.ts'
 import { SessionRoutes } from './session-routes.ts'
 import { type SessionRow, sessionRows } from './session-rows.ts'
 import { tapFaultsTo } from './tap-faults.ts'
@@ -60,9 +63,11 @@ export class Lns {
   readonly #bounded: BoundedLog
   readonly #first: Reading
   readonly #generations: Generations
+  readonly #live: RegrantParts & Pick<RightToStayParts, 'endpoint' | 'driver'>
   readonly #rights: RightToStay
   readonly #routes: SessionRoutes
   readonly #trails: Trails
+  readonly #limit: SessionLimit
   /** Hosts of generations that serve nothing any more, on their way out. */
   readonly #stoppingHosts = new Set<Promise<void>>()
   #reloading: Promise<unknown> = Promise.resolve()
@@ -95,10 +100,19 @@ export class Lns {
     })
     this.#endpoint = new Endpoint(endpointConfig(server, config.secrets), random)
     this.#trails = new Trails(clock)
+    const book = new SessionBook()
+    this.#limit = new SessionLimit(book, this.#generations)
     this.#driver = new Driver({
+      book,
       endpoint: this.#endpoint,
       dataPlane: this.#dataPlane,
-      decisions: new Asks({ generations: this.#generations, clock, log, trails: this.#trails }),
+      decisions: new Asks({
+        generations: this.#generations,
+        clock,
+        log,
+        trails: this.#trails,
+        limit: this.#limit,
+      }),
       trails: this.#trails,
       clock,
       random,
@@ -113,12 +127,15 @@ export class Lns {
         onEvent?.(event)
       },
     })
-    this.#rights = new RightToStay({
+    this.#live = {
       generations: this.#generations,
       endpoint: this.#endpoint,
       driver: this.#driver,
-      log,
       trail: ({ id }, entries) => this.#trails.add(id, entries),
+    }
+    this.#rights = new RightToStay({
+      ...this.#live,
+      log,
       moved: ({ id }, binding) => this.#trails.serve(id, binding),
     })
   }
@@ -176,7 +193,16 @@ export class Lns {
     const { clock, random, log } = this.#world
     const { ppp } = this.#config.server
     const localAddressFor = (peer: string) => this.#dialledBy(peer)
-    const parts = { generations: this.#generations, clock, random, log, methods: ppp.auth, localAddressFor }
+    const methods = ppp.auth
+    const parts = {
+      generations: this.#generations,
+      limit: this.#limit,
+      clock,
+      random,
+      log,
+      methods,
+      localAddressFor,
+    }
     const result = await dryRun(parts, args)
     const { user, method, peer, outcome, answer } = result
     log.info({ user, method, peer, outcome, answer }, 'a login was tried without a peer')
@@ -383,6 +409,8 @@ export class Lns {
       exposed: isExposed(server.listen),
       ownAddresses: () => [...new Set([server.gatewayAddress, ...this.#own.map(({ address }) => address)])],
       sessionsOf: user => this.#driver.book.ofUser(user),
+      sessions: wanted => this.#driver.updates(wanted),
+      regrant: (key, change) => regrant(this.#live, key, change),
       sessionHolding: lease => this.#driver.book.holding(lease),
       endSession: (key, cause, text) => this.#driver.endSession(key, cause, text),
       declarePool: (name, prefixes) => pools.set(name, prefixes),

@@ -10,6 +10,7 @@ import type { Endpoint } from '../protocol/endpoint.ts'
 import type { Grant, SessionInfo, SessionPolicy, TunnelInfo } from '../protocol/outputs.ts'
 import type { Driver } from './driver.ts'
 import { type Binding, deploymentFor, type Generations } from './generations.ts'
+import { askPolicy } from './session-policy.ts'
 
 export interface RightToStayParts {
   readonly generations: Generations
@@ -188,8 +189,8 @@ export class RightToStay {
     }
     const grant = await hooks.refine('authorize', inquiry, initial, readOnly({ session }))
     if ('kind' in grant) return grant.reason
-    const nothing = { zone: grant.zone ?? current.defaultZone, rules: [] }
-    const policy = await hooks.refine('decidePolicy', inquiry, nothing, readOnly({ session, grant, leases }))
+    const serving = { generation: current, deployment }
+    const policy = await askPolicy(serving, inquiry, { session, grant, leases })
     if ('kind' in policy) return policy.reason
     return { grant, policy, clear }
   }

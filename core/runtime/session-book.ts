@@ -59,6 +59,12 @@ export class SessionBook {
     return entry === undefined ? Promise.resolve() : new Promise(resolve => entry.wakeAtEnd.push(resolve))
   }
 
+  /** Who has a key now. */
+  at(key: SessionKey): SessionInfo | undefined {
+    return this.#entries.get(this.#byKey.get(key) ?? '')?.session
+  }
+
+  /** In the order in which they were first noted under that name. */
   ofUser(user: string): readonly SessionInfo[] {
     return [...(this.#byUser.get(user) ?? [])].flatMap(id => this.#entries.get(id)?.session ?? [])
   }

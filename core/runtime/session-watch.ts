@@ -8,6 +8,8 @@ interface WatchedSession {
   readonly grant: Grant
   /** Its longest duration counts from here. */
   readonly upAt: Milliseconds
+  /** How far it has come: a watch over another grant goes on where the one before it was cancelled. */
+  readonly progress: WatchProgress
   /** Where the grant does not say; 0: no updates. */
   readonly interimIntervalS: number
   counters(): FlowCounters
@@ -16,6 +18,19 @@ interface WatchedSession {
   /** A limit of its grant is reached. */
   end(cause: Extract<EndCause, 'session-timeout' | 'idle-timeout'>): void
 }
+
+export interface WatchProgress {
+  updatedAt: Milliseconds
+  trafficAt: Milliseconds
+  packets: bigint
+}
+
+/** Of a session that has just come up. */
+export const noProgress = (upAt: Milliseconds): WatchProgress => ({
+  updatedAt: upAt,
+  trafficAt: upAt,
+  packets: 0n,
+})
 
 /** An idle session is noticed this part of its limit late at most. */
 const IDLE_CHECKS = 4
@@ -28,7 +43,7 @@ export function watchSession(session: WatchedSession): TimerHandle {
   const { interimIntervalS = session.interimIntervalS, sessionTimeoutS, idleTimeoutS } = grant
   const nextUpdateMs = () => interimIntervalS * 1000 * (1 + UPDATE_JITTER * (random.uint16() / 0x8000 - 1))
   const handles = [
-    ...(interimIntervalS > 0 ? [every(clock, nextUpdateMs, () => session.update())] : []),
+    ...(interimIntervalS > 0 ? [watchUpdates(session, nextUpdateMs)] : []),
     ...(sessionTimeoutS === undefined
       ? []
       : [
@@ -45,31 +60,48 @@ export function watchSession(session: WatchedSession): TimerHandle {
   }
 }
 
-function watchIdle({ clock, counters, end }: WatchedSession, limitMs: Milliseconds): TimerHandle {
-  const packets = () => {
-    const { packetsIn, packetsOut } = counters()
-    return packetsIn + packetsOut
-  }
-  let seen = packets()
-  let seenAt = clock.now()
-  const periodMs = () => limitMs / IDLE_CHECKS
-  return every(clock, periodMs, () => {
-    const now = packets()
-    if (now !== seen) seenAt = clock.now()
-    else if (clock.now() - seenAt >= limitMs) end('idle-timeout')
-    seen = now
+function watchUpdates(
+  { clock, progress, update }: WatchedSession,
+  periodMs: () => Milliseconds,
+): TimerHandle {
+  const nextMs = () => Math.max(0, progress.updatedAt + periodMs() - clock.now())
+  return every(clock, nextMs, () => {
+    progress.updatedAt = clock.now()
+    update()
   })
 }
 
-/** `periodMs` is asked anew each time. */
+function watchIdle({ clock, progress, counters, end }: WatchedSession, limitMs: Milliseconds): TimerHandle {
+  const look = () => {
+    const { packetsIn, packetsOut } = counters()
+    const packets = packetsIn + packetsOut
+    if (packets === progress.packets) return
+    progress.packets = packets
+    progress.trafficAt = clock.now()
+  }
+  look()
+  const periodMs = () => limitMs / IDLE_CHECKS
+  return every(clock, periodMs, () => {
+    look()
+    if (clock.now() - progress.trafficAt >= limitMs) end('idle-timeout')
+  })
+}
+
+/** `periodMs` is asked anew each time, after `run`. */
 function every(clock: Clock, periodMs: () => Milliseconds, run: () => void): TimerHandle {
   let handle: TimerHandle
+  let cancelled = false
   const arm = () => {
     handle = clock.setTimer(periodMs(), () => {
-      arm()
       run()
+      if (!cancelled) arm()
     })
   }
   arm()
-  return { cancel: () => handle.cancel() }
+  return {
+    cancel() {
+      cancelled = true
+      handle.cancel()
+    },
+  }
 }

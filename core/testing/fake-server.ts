@@ -1,6 +1,8 @@
 import type { Prefix } from '../flow.ts'
-import type { ServerView } from '../plugin/plugin.ts'
+import type { SessionUp, SessionUpdate } from '../hooks/views.ts'
+import type { GrantChange, Regranted, ServerView } from '../plugin/plugin.ts'
 import type { Lease, SessionInfo } from '../protocol/outputs.ts'
+import { changedGrant } from '../runtime/regrant.ts'
 import { SessionBook } from '../runtime/session-book.ts'
 
 /**
@@ -28,6 +30,17 @@ export class FakeServer implements ServerView {
     /** The reason that the plugin gave. */
     readonly text: string
   }[] = []
+  /** What `sessions` gives: who is up, with grants and counters. Beside the book: what is noted there may only be on its way. */
+  up: SessionUpdate[] = []
+  /** What plugins granted with `regrant`, in order; also what was denied. */
+  readonly regranted: {
+    /** Of the session. */
+    readonly key: string
+    /** As the plugin gave it. */
+    readonly change: GrantChange
+  }[] = []
+  /** What becomes of the next `regrant`: a policy that denies, or a session that leaves. */
+  decideRegrant: () => Regranted = () => 'changed'
   /** How a lease is released; the harness sets it. */
   release: (lease: Lease) => Promise<void> = async () => {}
   /** Runs before a session is ended; throws where it would not end in time. */
@@ -41,6 +54,19 @@ export class FakeServer implements ServerView {
 
   sessionsOf(user: string): readonly SessionInfo[] {
     return this.book.ofUser(user)
+  }
+
+  sessions(wanted: (session: SessionUp) => boolean = () => true): readonly SessionUpdate[] {
+    return this.up.filter(wanted)
+  }
+
+  async regrant(key: string, change: GrantChange): Promise<Regranted> {
+    this.regranted.push({ key, change })
+    const isIt = ({ session }: SessionUpdate) => session.key === key
+    const outcome = this.up.some(isIt) ? this.decideRegrant() : 'gone'
+    if (outcome === 'changed')
+      this.up = this.up.map(one => (isIt(one) ? { ...one, grant: changedGrant(one.grant, change) } : one))
+    return outcome
   }
 
   sessionHolding(lease: { readonly owner: string; readonly value: string }): SessionInfo | undefined {
@@ -61,6 +87,7 @@ export class FakeServer implements ServerView {
 
   /** The session is gone: its lease is released, then forgotten. */
   async hangUp(key: string): Promise<void> {
+    this.up = this.up.filter(({ session }) => session.key !== key)
     const held = this.#leases.get(key)
     if (held === undefined) return
     this.#leases.delete(key)

@@ -4,10 +4,15 @@ import { nameOf } from './admission.ts'
 import { type Addresses, LOCAL, type Rule } from './config.ts'
 import { invalid, type Zones } from './zones.ts'
 
-/** The filter of a session in `zone`: what it may send, and what may be sent to it. */
-export function compileRules(rules: readonly Rule[], zones: Zones, zone: string): readonly AclRule[] {
+/** What a session in `zone` may send, and what may be sent to it, where it is granted `filter`. */
+export function compileRules(
+  rules: readonly Rule[],
+  zones: Zones,
+  zone: string,
+  filter?: string,
+): readonly AclRule[] {
   return rules
-    .filter(({ to }) => to !== LOCAL)
+    .filter(rule => rule.to !== LOCAL && (rule.filter === undefined || rule.filter === filter))
     .flatMap(rule => [
       ...(rule.from === zone ? [aclRule(rule, zones, 'from-session')] : []),
       ...(rule.to === zone ? [aclRule(rule, zones, 'to-session')] : []),

@@ -68,15 +68,23 @@ const Rule = z
     ports: some(Ports)
       .exactOptional()
       .describe('Destination ports of tcp or udp, single or from-to. Default: any.'),
+    filter: z
+      .string()
+      .min(1)
+      .exactOptional()
+      .describe('Counts only for sessions that are granted this filter (Filter-Id).'),
     action: z.enum(['permit', 'deny']),
   })
-  .superRefine(({ from, to, source, destination, protocol, ports }, context) => {
+  .superRefine(({ from, to, source, destination, protocol, ports, filter }, context) => {
     const wrong = (path: PropertyKey, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message, params: CODE })
     const guardsL2tp = to === LOCAL
     if (from === LOCAL) wrong('from', NOT_BETWEEN)
     if (guardsL2tp && protocol !== undefined && protocol !== PROTOCOLS.udp) {
       wrong('protocol', 'expected udp: to `local` a rule speaks of L2TP')
+    }
+    if (guardsL2tp && filter !== undefined) {
+      wrong('filter', 'expected no filter: who dials has none yet')
     }
     if (!guardsL2tp && ports !== undefined && protocol !== PROTOCOLS.tcp && protocol !== PROTOCOLS.udp) {
       wrong('ports', 'expected `protocol: tcp` or `protocol: udp` beside it')

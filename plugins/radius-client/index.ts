@@ -38,8 +38,7 @@ export default definePlugin({
       pools: pools.map(({ name }) => name),
       sessionAttributes: session => sessionAttributes(session, options),
       nasAttributes: own,
-      // Whoever sends requests to us is told by its secret alone: Message-Authenticator is the listener's to ask for.
-      decodeRequest: (bytes, secret) => codec().decodeRequest(bytes, secret),
+      decodeRequest: (bytes, secret, wanted) => codec().decodeRequest(bytes, secret, wanted),
       encodeReply: (reply, request, secret) => codec().encodeReply(reply, request, secret),
       knows: attribute => words().has(attribute),
     }

@@ -129,6 +129,8 @@ export function flows(behaviour: Behaviour): void {
       flowOf(1, path, { prefixes: [{ address: '10.0.0.0', length: 33 }] }),
       flowOf(1, path, { mtuBytes: 60 }),
       flowOf(1, path, { generation: Number.NaN }),
+      flowOf(1, path, { upRateBps: 0 }),
+      flowOf(1, path, { downRateBps: -1 }),
     ]
     for (const flow of refused) await assert.rejects(plane.upsert([flow]), { code: 'FLOW_REFUSED' })
     await assert.rejects(plane.setPolicy('dmz', [null as never]), 'even what no caller that compiles can ask')

@@ -9,6 +9,7 @@ import {
   type PacketBatch,
   type TunPort,
 } from '../../core/dataplane/ports.ts'
+import type { Flow } from '../../core/flow.ts'
 import { parseIpv4 } from '../../core/wire/ip.ts'
 import { flowOf, fromInside, fromSession, PERMIT_ALL, toInside } from '../contracts/data-plane-bench.ts'
 import { tcp } from '../support/ip-packets.ts'
@@ -60,7 +61,7 @@ function endless(packet: Uint8Array) {
   return { socket, tun, sent: () => sent }
 }
 
-function makeEngine(packet: Uint8Array) {
+function makeEngine(packet: Uint8Array, more: Partial<Flow>) {
   const ports = endless(packet)
   const engine = new Engine({
     maxFlows: 16,
@@ -71,11 +72,15 @@ function makeEngine(packet: Uint8Array) {
     up: () => true,
   })
   engine.apply({ kind: 'zonePolicy', zone: 'dmz', rules: PERMIT_ALL })
-  engine.apply({ kind: 'upsert', flows: [flowOf(0, { local: LOCAL, remote: REMOTE })] })
+  engine.apply({ kind: 'upsert', flows: [flowOf(0, { local: LOCAL, remote: REMOTE }, more)] })
   return { engine, ...ports }
 }
 
-const ways: readonly (readonly [string, Uint8Array, 'fromNetwork' | 'fromTun', boolean])[] = [
+/** All of it passes, and next to nothing does. */
+const FAST = { upRateBps: 1e15, downRateBps: 1e15 }
+const SLOW = { upRateBps: 1, downRateBps: 1 }
+
+const ways: readonly (readonly [string, Uint8Array, 'fromNetwork' | 'fromTun', boolean, Partial<Flow>?])[] = [
   ['from a session', fromSession(0, toInside(0)), 'fromNetwork', true],
   ['from a session, a SYN', fromSession(0, toInside(0, { protocol: 6, payload: SYN })), 'fromNetwork', true],
   ['from a session, refused', fromSession(0, toInside(1)), 'fromNetwork', false],
@@ -83,13 +88,20 @@ const ways: readonly (readonly [string, Uint8Array, 'fromNetwork' | 'fromTun', b
   ['to a session', fromInside(0), 'fromTun', true],
   ['to a session, a SYN', fromInside(0, { protocol: 6, payload: SYN }), 'fromTun', true],
   ['to no session', fromInside(9), 'fromTun', false],
+  ['from a session with a rate', fromSession(0, toInside(0)), 'fromNetwork', true, FAST],
+  ['from a session beyond its rate', fromSession(0, toInside(0)), 'fromNetwork', true, SLOW],
+  ['to a session with a rate', fromInside(0), 'fromTun', true, FAST],
+  ['to a session beyond its rate', fromInside(0), 'fromTun', true, SLOW],
 ]
 
-for (const [name, packet, turn, passes] of ways) {
+for (const [name, packet, turn, passes, more = {}] of ways) {
   test(`a packet ${name} allocates nothing`, () => {
-    const { engine, socket, tun, sent } = makeEngine(packet)
+    const { engine, socket, tun, sent } = makeEngine(packet, more)
+    let nowMs = 0.5
     const run = (packets: number) => {
       for (let done = 0; done < packets; done += BATCH_PACKETS) {
+        nowMs += 0.25
+        engine.forwarder.tick(nowMs)
         if (turn === 'fromNetwork') engine.forwarder.fromNetwork(socket)
         else engine.forwarder.fromTun(tun)
       }

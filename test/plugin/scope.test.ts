@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { scopedServer } from '../../core/plugin/scope.ts'
 import { FakeServer } from '../../core/testing/fake-server.ts'
-import { aSession } from '../../core/testing/samples.ts'
+import { anEnd, aSession } from '../../core/testing/samples.ts'
 
 const prefixes = (address: string) => [{ address, length: 24 }]
 
@@ -18,6 +18,25 @@ test('a deployment sees the sessions of its own users, and nobody of the same na
   assert.deepEqual(seen('hq'), [hq.id])
   assert.deepEqual(seen('branch'), [branch.id])
   assert.deepEqual(seen(undefined), [hq.id, branch.id])
+})
+
+test('a deployment sees who is up of its own, and grants them what it likes', async () => {
+  const server = new FakeServer()
+  const [hq, branch] = [aSession({ user: 'bob' }), aSession({ user: 'bob' })]
+  server.up = [hq, branch].map(session => anEnd(session))
+  const view = scopedServer(server, 'hq', ({ id }) => (id === hq.id ? 'hq' : 'branch'))
+  assert.deepEqual(
+    view.sessions().map(({ session }) => session.id),
+    [hq.id],
+  )
+  assert.deepEqual(
+    view.sessions(({ session }) => session.id === branch.id),
+    [],
+  )
+  assert.equal(scopedServer(server, undefined, () => undefined).sessions().length, 2)
+  assert.equal(await view.regrant(hq.key, { zone: 'trust' }), 'changed')
+  assert.deepEqual(view.sessions()[0]?.grant, { user: 'bob', zone: 'trust' })
+  assert.equal(await view.regrant('nobody', {}), 'gone')
 })
 
 test('of two pools of one name a deployment sees its own, whichever is listed first; those of others not at all', () => {

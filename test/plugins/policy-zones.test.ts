@@ -134,6 +134,46 @@ test('a session whose address is not of its zone is denied', async t => {
   }
 })
 
+const FILTERED = {
+  zones: INTRANET,
+  rules: [
+    { from: 'dmz', to: 'trust', filter: 'blocked', action: 'deny' },
+    { from: 'dmz', to: 'trust', filter: 'admins', protocol: 'tcp', ports: 22, action: 'permit' },
+    { from: 'dmz', to: 'trust', protocol: 'tcp', ports: 80, action: 'permit' },
+  ],
+}
+
+test('a rule with a filter counts for sessions that are granted it, and no others', async t => {
+  const plugin = await start(t, FILTERED)
+  const ports = async (grant: { filter?: string }) => {
+    const policy = await plugin.policy({ ...USER, ...grant }, [ADDRESS])
+    assert.ok(!('kind' in policy))
+    const to = {
+      source: ADDRESS,
+      destination: '192.168.1.1',
+      protocol: 6,
+      direction: 'from-session',
+    } as const
+    return [22, 80].filter(port => passes(policy.rules, { ...to, port }))
+  }
+  assert.deepEqual(await ports({}), [80])
+  assert.deepEqual(await ports({ filter: 'admins' }), [22, 80])
+  assert.deepEqual(await ports({ filter: 'blocked' }), [])
+})
+
+test('a filter that nobody keeps to is denied; one that led to a zone, or to rules of another plugin, is kept', async t => {
+  const plugin = await start(t, FILTERED)
+  const kindOf = async (...asked: Parameters<Harness['policy']>) => {
+    const policy = await plugin.policy(...asked)
+    return 'kind' in policy ? policy.reason : 'rules'
+  }
+  const grant = { ...USER, filter: 'gold' }
+  assert.equal(await kindOf(grant, [ADDRESS]), 'no rule has the filter "gold"')
+  assert.equal(await kindOf({ ...grant, zone: 'dmz' }, [ADDRESS]), 'rules')
+  const before = [{ action: 'deny', direction: 'to-session', name: 'gold' }] as const
+  assert.equal(await kindOf(grant, [ADDRESS], before), 'rules')
+})
+
 async function admission(plugin: Harness, remote: string, local = '2.2.2.2', port = 1701) {
   const { verdict, trail } = await plugin.admitTunnel(
     aTunnel({ local: { address: local, port }, remote: { address: remote, port: 50_000 } }),
@@ -253,6 +293,7 @@ const WRONG: readonly (readonly [name: string, options: object, code: string, pa
     '',
   ],
   ['a dialling pool', dial({ source: 'pool' }), 'POLICY_INVALID', ''],
+  ['a filter of who dials', dial({ filter: 'x' }), 'POLICY_INVALID', 'rules.0.filter'],
   ['overlapping zones', { zones: { trust: ['192.168.1.0/24', '172.16.1.50'] } }, 'POLICY_INVALID', ''],
   ['a pool in two zones', { zones: { ...INTRANET, guests: ['pool:guests'] } }, 'POLICY_INVALID', ''],
 ]

@@ -1,6 +1,7 @@
 /** What the driver makes of sessions: observers, leases, limits, the end. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Grant } from '../../core/protocol/outputs.ts'
 import { SeededRandom } from '../../core/testing/random.ts'
 import { settle } from '../../core/testing/virtual-clock.ts'
 import { DOWN, GRANT, LEASE, SESSION, scene, UP } from '../support/driver-scene.ts'
@@ -107,6 +108,41 @@ test('a session without traffic is ended, one with traffic is not', async () => 
   assert.ok(!told.some(line => line.startsWith('hang up')))
   await clock.advance(31_000)
   assert.equal(told.at(-1), `hang up ${SESSION.key} idle-timeout`)
+})
+
+const changed = (grant: Partial<Grant>) =>
+  ({ kind: 'sessionChanged', session: SESSION, grant: { ...GRANT, ...grant }, leases: [LEASE] }) as const
+const hangUps = (told: readonly string[]) => told.filter(line => line.startsWith('hang up'))
+
+test('another session timeout counts from when the session came up; one that has passed ends it', async () => {
+  const { told, clock, emit } = scene()
+  emit({ ...UP, grant: { ...GRANT, sessionTimeoutS: 60 } })
+  await clock.advance(50_000)
+  emit(changed({ sessionTimeoutS: 100 }))
+  await clock.advance(49_999)
+  assert.deepEqual(hangUps(told), [])
+  await clock.advance(1)
+  assert.deepEqual(hangUps(told), [`hang up ${SESSION.key} session-timeout`])
+  emit(changed({ sessionTimeoutS: 30 }))
+  await clock.advance(0)
+  assert.equal(hangUps(told).length, 2)
+  emit(changed({}))
+  await clock.advance(1_000_000)
+  assert.equal(hangUps(told).length, 2, 'no timeout at all')
+})
+
+test('changes neither make an idle session look busy nor put off its updates', async () => {
+  const { told, clock, emit } = scene({ interimIntervalS: 60 })
+  emit({ ...UP, grant: { ...GRANT, idleTimeoutS: 300 } })
+  for (let at = 0; at < 290; at += 10) {
+    emit(changed({ idleTimeoutS: 300 + at }))
+    await clock.advance(10_000)
+  }
+  assert.equal(told.filter(line => line === 'tell sessionUpdate').length, 4)
+  assert.deepEqual(hangUps(told), [])
+  emit(changed({ idleTimeoutS: 200 }))
+  await clock.advance(50_000)
+  assert.deepEqual(hangUps(told).slice(0, 1), [`hang up ${SESSION.key} idle-timeout`])
 })
 
 test('a user name counts only once it is proven', () => {

@@ -40,6 +40,7 @@ const ANYWHERE: readonly Kind[] = ['radius', 'programs']
 
 const RADIUS_USERS = [
   'test/support/freeradius',
+  'test/interop/radius-',
   ...['radius-', 'auth-radius', 'accounting-radius'].map(name => `test/plugins/${name}`),
 ]
 

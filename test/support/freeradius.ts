@@ -227,6 +227,8 @@ export interface RadclientRequest {
   readonly attributes: readonly string[]
   readonly timeoutS?: number
   readonly tries?: number
+  /** Name of the network namespace to send from; the test's own when it is not given. */
+  readonly netns?: string
 }
 
 /** Sends one packet with FreeRADIUS's own client, and waits for the answer. */
@@ -236,10 +238,10 @@ export async function radclient(request: RadclientRequest): Promise<{
   readonly attributes: DetailRecord
   readonly output: string
 }> {
-  const { port, secret, kind, attributes, timeoutS = 3, tries = 1 } = request
+  const { port, secret, kind, attributes, timeoutS = 3, tries = 1, netns } = request
   const words = ['radclient', '-x', '-r', `${tries}`, '-t', `${timeoutS}`, `127.0.0.1:${port}`, kind, secret]
   const input = `${[...attributes, 'Message-Authenticator = 0x00'].join('\n')}\n`
-  const { stdout, stderr } = await run(words, { input, deadlineMs: (timeoutS * tries + 10) * 1000 })
+  const { stdout, stderr } = await run(words, { input, netns, deadlineMs: (timeoutS * tries + 10) * 1000 })
   const [, code, rest = ''] = /^Received (\S+) Id [^\n]*\n([\s\S]*)/m.exec(stdout) ?? []
   return { code, attributes: attributesOf(rest), output: `${stdout}${stderr}` }
 }

@@ -1,0 +1,79 @@
+/** Which NAS, and which of its sessions, a request is about (RFC 5176 3): every attribute that says so must fit. */
+import type { RadiusAttribute, RadiusClient, RadiusValue, ServerView, SessionUp } from 'burrow'
+
+/** What is said of a session by an attribute of its own. */
+type Told = (up: SessionUp, radius: RadiusClient) => readonly (RadiusValue | undefined)[]
+
+interface Row {
+  readonly number: number
+  readonly told: Told
+}
+
+/** Whatever radius-client tells of a session, a server may name it by. */
+const asSent =
+  (name: string): Told =>
+  ({ session }, radius) =>
+    radius.sessionAttributes(session).flatMap(one => (one.name === name ? [one.value] : []))
+
+const VIRTUAL = 5
+
+/** The cheap ones first: a request is held against each session in this order. */
+export const SESSION_ATTRIBUTES: Readonly<Record<string, Row>> = {
+  'Acct-Session-Id': { number: 44, told: ({ session }) => [session.id] },
+  'User-Name': { number: 1, told: ({ session, grant }) => [grant.user, session.user] },
+  'Framed-IP-Address': { number: 8, told: ({ network }) => [network.peerAddress] },
+  'NAS-Port-Type': { number: 61, told: () => [VIRTUAL] },
+  'NAS-Port': { number: 5, told: asSent('NAS-Port') },
+  'NAS-Port-Id': { number: 87, told: asSent('NAS-Port-Id') },
+  'Calling-Station-Id': { number: 31, told: asSent('Calling-Station-Id') },
+  'Called-Station-Id': { number: 30, told: asSent('Called-Station-Id') },
+  'Acct-Multi-Session-Id': { number: 50, told: asSent('Acct-Multi-Session-Id') },
+  'Tunnel-Client-Endpoint': { number: 66, told: asSent('Tunnel-Client-Endpoint') },
+  'Tunnel-Server-Endpoint': { number: 67, told: asSent('Tunnel-Server-Endpoint') },
+  'Acct-Tunnel-Connection': { number: 68, told: asSent('Acct-Tunnel-Connection') },
+  'Tunnel-Client-Auth-Id': { number: 90, told: asSent('Tunnel-Client-Auth-Id') },
+}
+
+/** In a CoA-Request, Class is what the session shall have from now on. */
+export const DISCONNECT_ATTRIBUTES: typeof SESSION_ATTRIBUTES = {
+  ...SESSION_ATTRIBUTES,
+  Class: { number: 25, told: ({ grant }) => (grant.classes ?? []).map(hex => Buffer.from(hex, 'hex')) },
+}
+
+export const NAS_ATTRIBUTES: Readonly<
+  Record<string, { readonly number: number; readonly isAddress: boolean }>
+> = {
+  'NAS-Identifier': { number: 32, isAddress: false },
+  'NAS-IP-Address': { number: 4, isAddress: true },
+  'NAS-IPv6-Address': { number: 95, isAddress: true },
+}
+
+/** Says too little by itself: nearly every session has it. */
+const WEAK: ReadonlySet<string> = new Set(['NAS-Port-Type'])
+
+export const identifies = (name: string): boolean => !WEAK.has(name)
+
+/** Whether we are the NAS that the attribute names: as radius-client calls us, or by an address of this host. */
+export function isUs({ name, value }: RadiusAttribute, radius: RadiusClient, server: ServerView): boolean {
+  if (radius.nasAttributes.some(one => one.name === name && one.value === value)) return true
+  return NAS_ATTRIBUTES[name]?.isAddress === true && server.ownAddresses().includes(String(value))
+}
+
+/** Whether a session is all that the attributes say. */
+export function fits(
+  up: SessionUp,
+  asked: readonly RadiusAttribute[],
+  rows: typeof SESSION_ATTRIBUTES,
+  radius: RadiusClient,
+): boolean {
+  return Object.entries(rows).every(([name, { told }]) => {
+    const wanted = asked.filter(one => one.name === name)
+    if (wanted.length === 0) return true
+    const values = told(up, radius)
+    return wanted.every(({ value }) => values.some(one => one !== undefined && isSame(one, value)))
+  })
+}
+
+function isSame(a: RadiusValue, b: RadiusValue): boolean {
+  return a instanceof Uint8Array && b instanceof Uint8Array ? Buffer.from(a).equals(b) : a === b
+}
