@@ -52,7 +52,7 @@ export interface Guest {
   /** Orders xl2tpd to call an LNS, after ending the one before. */
   dial(call: Call): Promise<void>
   /** Serves as an LNS, after ending the xl2tpd before. */
-  serve(auth: 'pap' | 'chap', secret?: string): Promise<void>
+  serve(auth: 'pap' | 'chap' | 'mschap-v2' | 'eap', secret?: string): Promise<void>
   /** The address of ppp0 and of its other end, once it is there. */
   addressed(deadlineMs?: number): Promise<{ readonly own: string; readonly peer: string }>
   /** Waits until there is no ppp0. */

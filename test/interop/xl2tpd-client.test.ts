@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { skipWithout } from '../setup/peers.ts'
 import { burrow } from '../support/burrow.ts'
+import { ROOT } from '../support/imports.ts'
 import type { Program } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 import { ADDRESS, PAGE, startLab } from './lab.ts'
@@ -13,6 +14,7 @@ const USER = { user: 'hb@hb', password: 'admin@123' } as const
 const STATIC = { user: 'desk@hb', password: 'admin@123', address: '172.16.1.77' } as const
 /** Its sessions last no longer than this. */
 const BRIEF = { user: 'brief@hb', password: 'admin@123', sessionTimeoutS: 2 } as const
+const EAP_MD5 = join(ROOT, 'dist/test/support/eap-md5-plugin.js')
 const SECRET = 'tunnel-secret'
 const GATEWAY = '172.16.1.1'
 const POOL = /^172\.16\.1\.([2-9]|[1-9]\d|100)$/
@@ -34,14 +36,20 @@ test('xl2tpd as the client of burrow serve', { skip: skipWithout('peers') }, asy
   let lns = await serve('')
 
   const call = { lns: ADDRESS.host, ...USER }
-  for (const [method, options] of [
-    ['pap', ['refuse-chap']],
-    ['chap', ['refuse-pap']],
+  // pppd declines what it is asked for first, and wishes for something: LCP walks our list.
+  const refuse = (...methods: readonly string[]) => methods.map(method => `refuse-${method}`)
+  const onlyPap = refuse('mschap-v2', 'mschap', 'chap', 'eap')
+  for (const [method, options, said] of [
+    ['pap', onlyPap, /sent \[PAP AuthReq/],
+    ['chap', refuse('mschap-v2', 'mschap', 'pap', 'eap'), /rcvd \[LCP ConfReq .*<auth chap MD5>/],
+    ['mschapv2', [], /rcvd \[CHAP Success id=\S+ "S=[0-9A-F]{40} M="\]/],
+    ['eap', refuse('mschap-v2', 'mschap', 'chap', 'pap'), /sent \[EAP Response id=\S+ MD5-Challenge/],
   ] as const) {
     await t.test(`dials with ${method}, pings and fetches the page, and hangs up with StopCCN`, async () => {
       const before = records().length
       await client.dial({ ...call, options })
       const { own } = await entered()
+      await client.says(said)
       await reachesTheServer(own)
       await client.end()
       const stop = await stopOf(before, own)
@@ -84,9 +92,15 @@ test('xl2tpd as the client of burrow serve', { skip: skipWithout('peers') }, asy
 
   await t.test('is refused with a wrong password, and let in with the right one', async () => {
     const before = records().length
-    await client.dial({ ...call, password: 'looking-glass', options: ['refuse-chap'] })
-    await client.says(/PAP authentication failed/)
-    await client.gone()
+    for (const [options, said] of [
+      [onlyPap, /PAP authentication failed/],
+      [[], /rcvd \[CHAP Failure id=\S+ "E=691 R=0 C=[0-9A-F]{32} V=3 M=Authentication failed"\]/],
+      [refuse('mschap-v2', 'mschap', 'chap', 'pap'), /EAP: peer reports authentication failure/],
+    ] as const) {
+      await client.dial({ ...call, password: 'looking-glass', options })
+      await client.says(said)
+      await client.gone()
+    }
     assert.equal(records().length, before, 'no session, no record')
     assert.doesNotMatch(lns.stdout() + lns.stderr(), /looking-glass/)
 
@@ -132,9 +146,11 @@ test('xl2tpd as the client of burrow serve', { skip: skipWithout('peers') }, asy
       `listen: [${ADDRESS.host}]
 gatewayAddress: ${GATEWAY}
 manageKernel: true
+ppp: { auth: [mschapv2, chap-md5, pap, eap] }
 controlSocket: ${join(lab.folder, 'control.sock')}
 ${more}
 plugins:
+  - ${EAP_MD5}: { users: { ${USER.user}: ${USER.password} } }
   - auth-local: { users: [${users}] }
   - address-pool: { pools: { main: { ranges: [172.16.1.2-172.16.1.100] } } }
   - policy-zones:

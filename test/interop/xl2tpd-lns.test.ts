@@ -18,10 +18,15 @@ test('burrow connect and xl2tpd as the LNS', { skip: skipWithout('peers') }, asy
   const netns = lab.host.name
   await lns.run(`ip addr add ${BEHIND}/32 dev lo`)
 
-  for (const auth of ['pap', 'chap'] as const) {
-    await t.test(`dials, pings and hangs up with ${auth}`, async () => {
+  for (const [auth, method] of [
+    ['pap', 'pap'],
+    ['chap', 'chap'],
+    ['mschap-v2', 'mschapv2'],
+    ['eap', 'eap'],
+  ] as const) {
+    await t.test(`dials, pings and hangs up with ${method}`, async () => {
       await lns.serve(auth)
-      const client = connect(['--auth', auth])
+      const client = connect(['--auth', method])
       const up = JSON.parse((await client.says(UP))[0])
       assert.equal(up.peerAddress, ADDRESS.xl2tpd)
       assert.match(up.localAddress, /^10\.70\.1\.\d+$/)
@@ -60,6 +65,18 @@ test('burrow connect and xl2tpd as the LNS', { skip: skipWithout('peers') }, asy
     const secret = await connect([]).ended
     assert.equal(secret.code, 4, secret.stderr)
     assert.match(secret.stderr, /DIAL_AUTH/)
+  })
+
+  await t.test('says that the password is wrong with MS-CHAPv2 and EAP too', async () => {
+    for (const [auth, method] of [
+      ['mschap-v2', 'mschapv2'],
+      ['eap', 'eap'],
+    ] as const) {
+      await lns.serve(auth)
+      const { code, stderr } = await connect(['--auth', method], 'looking-glass').ended
+      assert.equal(code, 4, stderr)
+      assert.match(stderr, /DIAL_AUTH/)
+    }
   })
 
   await t.test('ends with an error when the LNS ends the call', async () => {

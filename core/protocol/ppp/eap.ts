@@ -70,7 +70,7 @@ export const EAP: AuthProtocol = {
     login.due = false
     login.transmissions = 1
     const digest = md5(Uint8Array.of(login.identifier), encodeText(secret), challenge)
-    const data = Uint8Array.of(digest.length, ...digest)
+    const data = Uint8Array.of(digest.length, ...digest, ...ourName(env))
     login.response = response(login.identifier, EAP_TYPE.MD5_CHALLENGE, data)
     env.send(PPP.EAP, login.response)
     return undefined
@@ -125,7 +125,7 @@ function hearRequest(
   // What is the same whenever it is asked.
   const answer =
     type === EAP_TYPE.IDENTITY
-      ? response(identifier, type, encodeText(env.config.authAs?.user ?? ''))
+      ? response(identifier, type, ourName(env))
       : type === EAP_TYPE.NOTIFICATION
         ? response(identifier, type, NOTHING)
         : response(identifier, EAP_TYPE.NAK, Uint8Array.of(EAP_TYPE.MD5_CHALLENGE))
@@ -158,7 +158,8 @@ function hearChallenge(
 /** A Success counts once we have proved ourselves, a Failure at any time. */
 function hearEnd(login: LoginState, env: LinkEnv, { kind, identifier }: EapPacket): AuthNews | undefined {
   const answered = kind === 'success' ? login.response !== undefined : login.transmissions > 0
-  if (!answered || identifier !== login.identifier) return dropped(env, 'ppp-stale')
+  // It has the number of what it answers (4.2); pppd gives it the next.
+  if (!answered || ((identifier - login.identifier) & 0xff) > 1) return dropped(env, 'ppp-stale')
   return kind === 'success' ? { kind: 'login-accepted' } : { kind: 'failed', reason: refusedByPeer('') }
 }
 
@@ -170,6 +171,8 @@ function challengeIn(request: Uint8Array | string | undefined): Uint8Array | und
   const [length = 0] = data
   return length > 0 && length < data.length ? data.subarray(1, 1 + length) : undefined
 }
+
+const ourName = ({ config }: LinkEnv): Uint8Array => encodeText(config.authAs?.user ?? '')
 
 function response(identifier: number, type: number, data: Uint8Array): Uint8Array {
   return encodeEap({ kind: 'response', identifier, type, data })

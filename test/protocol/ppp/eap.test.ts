@@ -316,8 +316,8 @@ test('a client tells its name, nods at notifications, proves itself by MD5 and d
     [5, '01', `01${NAME}`],
     [6, '02 6869', '02'],
     [7, `0d 20`, '0304'],
-    [8, challenge, `0410${digest(8)}`],
-    [8, challenge, `0410${digest(8)}`],
+    [8, challenge, `0410${digest(8)}${NAME}`],
+    [8, challenge, `0410${digest(8)}${NAME}`],
   ] as const) {
     peer.send(PPP.EAP, REQUEST, identifier, request)
     peer.wire.run(DECIDED_MS)
@@ -328,6 +328,17 @@ test('a client tells its name, nods at notifications, proves itself by MD5 and d
     ['ownSecret'],
   )
   peer.send(PPP.EAP, SUCCESS, 8)
+  assert.equal(peer.us.link.phase, 'network')
+})
+
+test('pppd as the server gives its Success the next number: a client takes that too, and no other', () => {
+  const peer = dialling()
+  peer.send(PPP.EAP, REQUEST, 255, challenge)
+  peer.wire.run(DECIDED_MS)
+  peer.send(PPP.EAP, SUCCESS, 254)
+  peer.send(PPP.EAP, SUCCESS, 1)
+  assert.deepEqual([peer.us.link.phase, peer.us.drops], ['authenticate', Array(2).fill('ppp-stale')])
+  peer.send(PPP.EAP, SUCCESS, 0)
   assert.equal(peer.us.link.phase, 'network')
 })
 

@@ -104,7 +104,9 @@ function authenticateByEap(
     return eapRequest(packet, EAP_TYPE.MD5_CHALLENGE, md5Request, continued)
   }
   const expected = md5(Uint8Array.of(identifier), text(PASSWORD), EAP_CHALLENGE)
-  return same(Uint8Array.of(expected.length, ...expected), data) ? { kind: 'accept', grant: GRANT } : WRONG
+  return same(Uint8Array.of(expected.length, ...expected), data.subarray(0, 17))
+    ? { kind: 'accept', grant: GRANT }
+    : WRONG
 }
 
 /** Goes on with a Request, numbered after the Response that it follows. */
