@@ -35,8 +35,15 @@ export const ERRORS = {
   POOL_INVALID:
     'give ranges and prefixes as address-address or address/length, without host bits or zone ids',
   ACCOUNTING_FILE: 'make the folder of the accounting file exist and be writable',
+  ACCOUNTING_SPOOL:
+    'give each server, and each accounting-radius of it, a spool folder of its own that can be written',
   AUTH_RADIUS: 'name a pool and attributes that radius-client has; see its options and dictionaries',
   POLICY_INVALID: 'name zones and addresses that exist',
+  // directories
+  LDAP_CONFIG: 'mend the option or the file at the line named',
+  LDAP_METHODS:
+    'offer what the directory can verify, say in `methods` which its users may use, name the attribute that holds what a method needs, or ask a RADIUS server in its place',
+  LDAP_SERVICE: 'mend the name and the password of `service`, or the right of that account to log in',
   // programs and services that answer hooks
   HOOK_EXEC:
     'make the program of `command` and the folder of `cwd` exist, and the program executable, and not writable by everybody',

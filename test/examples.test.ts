@@ -1,13 +1,18 @@
 /** Every example runs with its one command, and its config is in order. */
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { aFolder } from '../core/testing/samples.ts'
+import { skipWithout } from './setup/peers.ts'
 import { BURROW } from './support/burrow.ts'
+import { CA_PEM } from './support/certificates.ts'
 import { ROOT } from './support/imports.ts'
 import { run } from './support/processes.ts'
 
 const DEADLINE_MS = 60_000
+/** Those that start a directory. */
+const DIRECTORIES: ReadonlySet<string> = new Set(['08-openldap', '09-active-directory'])
 const EXAMPLES = readdirSync(join(ROOT, 'examples'))
 /** The reference is what `npm start` serves: test/runtime/start.test.ts. */
 const RUNNABLE = EXAMPLES.filter(name => name !== '01-reference')
@@ -24,11 +29,27 @@ const SAYS: Readonly<Record<string, readonly RegExp[]>> = {
     /^ann@hb +172\.16\.1\.\d+ +reaches 192\.168\.1\.1$/m,
     /^ann@lab +172\.16\.2\.\d+ +reaches 10\.1\.1\.1$/m,
   ],
+  '08-openldap': [
+    /^LAB\\ann +pap +in, as 172\.16\.1\.20\d$/m,
+    /^ben@lab\.test +chap +in, as 172\.16\.1\.51$/m,
+    /^ann +mschapv2 +in, as /m,
+    /^eve +pap +refused: in none of the required groups vpn$/m,
+    /^ben +pap +refused: wrong password/m,
+    /^ben +pap +refused: temporary failure: /m,
+  ],
+  '09-active-directory': [
+    /^CORP\\ann +in, as 172\.16\.1\.51$/m,
+    /^ben +refused: in none of the required groups VPN Users$/m,
+    /^eve +refused: in the refused group Contractors$/m,
+    /^old +refused: the account is disabled/m,
+    /^ann +refused: held back for \d+ s/m,
+  ],
   '06-shell-script-hook': [/^203\.0\.113\.66 refused/m, /^guard\.sh saw sessionDown hb@hb$/m],
 }
 
 for (const name of RUNNABLE) {
-  test(`example ${name} runs with its one command`, async () => {
+  const skip = DIRECTORIES.has(name) && skipWithout('directories')
+  test(`example ${name} runs with its one command`, { skip }, async () => {
     const script = join(ROOT, 'tools/example.mjs')
     const { code, stdout, stderr } = await run([process.execPath, script, name], { deadlineMs: DEADLINE_MS })
     assert.equal(code, 0, `${stdout}\n${stderr}`)
@@ -38,9 +59,17 @@ for (const name of RUNNABLE) {
 }
 
 for (const name of EXAMPLES) {
-  test(`the config of example ${name} is in order, and its page names the command`, async () => {
+  test(`the config of example ${name} is in order, and its page names the command`, async t => {
     const folder = join(ROOT, 'examples', name)
-    const env = { TOTALS_FILE: '/nowhere/totals.json', SESSIONS_FILE: '/nowhere/sessions' }
+    const caFile = join(aFolder(t), 'ca.pem')
+    writeFileSync(caFile, CA_PEM)
+    const env = {
+      TOTALS_FILE: '/nowhere/totals.json',
+      SESSIONS_FILE: '/nowhere/sessions',
+      LDAP_URL: 'ldaps://ldap.example.net',
+      AD_URL: 'ldaps://dc1.corp.example',
+      AD_CA_FILE: caFile,
+    }
     const check = [...BURROW, 'check', '-c', join(folder, 'burrow.yaml')]
     const { code, stderr } = await run(check, { env, deadlineMs: DEADLINE_MS })
     assert.equal(code, 0, stderr)

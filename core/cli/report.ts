@@ -40,6 +40,8 @@ const EXIT_OF: Readonly<Partial<Record<BurrowError['code'], number>>> = {
   USERS_FILE: EXIT.config,
   POOL_INVALID: EXIT.config,
   POLICY_INVALID: EXIT.config,
+  LDAP_CONFIG: EXIT.config,
+  LDAP_METHODS: EXIT.config,
   HOOK_EXEC: EXIT.config,
   HOOK_HTTP: EXIT.config,
   DIAL_REFUSED: EXIT.refused,

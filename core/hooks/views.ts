@@ -117,6 +117,8 @@ export type AuthenticateVerdict =
       readonly kind: 'accept'
       /** The name from here on: for accounting, limits and grants. */
       readonly user: string
+      /** For our trail: who vouches for it, and by what. */
+      readonly reason?: string
       /** What is known of the user's rights already; `authorize` may change it. */
       readonly grant?: Partial<Omit<Grant, 'user'>>
       /** For the peer, in the PAP Ack or CHAP Success; EAP has no room for it. */

@@ -4,7 +4,7 @@ import type { Prefix } from '../flow.ts'
 import type { Hooks } from '../hooks/hooks.ts'
 import type { SessionUp, SessionUpdate } from '../hooks/views.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
-import type { Grant, Lease, SessionInfo } from '../protocol/outputs.ts'
+import type { AuthMethod, Grant, Lease, SessionInfo } from '../protocol/outputs.ts'
 import type { Capability, CapabilityValues } from './capability.ts'
 
 /** What the host lends to a plugin. */
@@ -40,6 +40,8 @@ export interface ServerView {
   ownAddresses(): readonly string[]
   /** The zone of sessions whose grant names none. */
   readonly defaultZone: string
+  /** How users may prove themselves (`ppp.auth`), first choice first. */
+  readonly authMethods: readonly AuthMethod[]
   /** Whether it listens on an address that other hosts can reach. */
   readonly exposed: boolean
   /** Live sessions, by user name. */

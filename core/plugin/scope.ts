@@ -13,6 +13,7 @@ export function scopedServer(
   return {
     gatewayAddress: server.gatewayAddress,
     defaultZone: server.defaultZone,
+    authMethods: server.authMethods,
     exposed: server.exposed,
     ownAddresses: () => server.ownAddresses(),
     sessionsOf: user => server.sessionsOf(user).filter(session => deploymentOf(session) === deployment),

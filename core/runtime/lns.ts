@@ -406,6 +406,7 @@ export class Lns {
     return {
       gatewayAddress: server.gatewayAddress,
       defaultZone: server.defaultZone,
+      authMethods: server.ppp.auth,
       exposed: isExposed(server.listen),
       ownAddresses: () => [...new Set([server.gatewayAddress, ...this.#own.map(({ address }) => address)])],
       sessionsOf: user => this.#driver.book.ofUser(user),

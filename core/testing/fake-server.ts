@@ -1,7 +1,7 @@
 import type { Prefix } from '../flow.ts'
 import type { SessionUp, SessionUpdate } from '../hooks/views.ts'
 import type { GrantChange, Regranted, ServerView } from '../plugin/plugin.ts'
-import type { Lease, SessionInfo } from '../protocol/outputs.ts'
+import type { AuthMethod, Lease, SessionInfo } from '../protocol/outputs.ts'
 import { changedGrant } from '../runtime/regrant.ts'
 import { SessionBook } from '../runtime/session-book.ts'
 
@@ -18,6 +18,8 @@ export class FakeServer implements ServerView {
   own: readonly string[] = ['127.0.0.1', '2.2.2.2', '192.168.1.254']
   /** The zone of sessions whose grant names none. */
   defaultZone = 'dmz'
+  /** As of a config that says nothing of it. */
+  authMethods: readonly AuthMethod[] = ['chap-md5', 'pap']
   exposed = false
   /** Who is in: `note` a session to have it in `sessionsOf`. */
   readonly book = new SessionBook()

@@ -16,6 +16,7 @@ interface Bench {
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   hooks: () => import('./hooks.ts'),
   radius: () => import('./radius.ts'),
+  ldap: () => import('./ldap.ts'),
   'data-plane-rough': async () => ({
     about: 'throughput of the worker between two namespaces, with iperf3 (root)',
     run: async () => void (await import('./data-plane.ts')),

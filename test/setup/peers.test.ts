@@ -11,7 +11,7 @@ async function skips(env: NodeJS.ProcessEnv): Promise<Readonly<Record<Kind, stri
   const module = JSON.stringify(join(ROOT, 'dist/test/setup/peers.js'))
   const script = `const { skipWithout } = await import(${module})
     process.env.PATH = '/nowhere'
-    const kinds = ['network', 'peers', 'radius', 'programs'].map(kind => [kind, skipWithout(kind)])
+    const kinds = ['network', 'peers', 'radius', 'directories', 'programs'].map(kind => [kind, skipWithout(kind)])
     console.log(JSON.stringify(Object.fromEntries(kinds)))`
   const clean = { CI: '', BURROW_TEST_PEERS: '', ...env }
   const { stdout, stderr } = await run([process.execPath, '--input-type=module', '-e', script], {
@@ -22,13 +22,16 @@ async function skips(env: NodeJS.ProcessEnv): Promise<Readonly<Record<Kind, stri
 }
 
 test('what is missing skips a test and says what to install', async () => {
-  const { network, peers, radius, programs } = await skips({})
+  const { network, peers, radius, directories, programs } = await skips({})
   assert.match(String(network), /iproute2/)
   assert.doesNotMatch(String(network), /xl2tpd/)
   assert.match(String(programs), /^not installed: python3 \(/)
   assert.match(String(radius), /^not installed: freeradius freeradius-utils radsecproxy \(/)
-  for (const need of NEEDS.filter(({ kind }) => kind === 'network' || kind === 'peers'))
-    assert.match(String(peers), new RegExp(`apt-get install .*${need.package}`))
+  for (const [kind, skip] of Object.entries({ peers, directories }))
+    for (const need of NEEDS.filter(
+      need => !need.program.includes('/') && ['network', kind].includes(need.kind),
+    ))
+      assert.match(String(skip), new RegExp(`apt-get install .*${need.package}`))
 })
 
 test('in CI nothing is skipped for what is missing', async () => {
@@ -36,14 +39,18 @@ test('in CI nothing is skipped for what is missing', async () => {
     network: false,
     peers: false,
     radius: false,
+    directories: false,
     programs: false,
   })
 })
 
 test('who declines the real peers still has the rest', async () => {
-  const { network, peers, radius, programs } = await skips({ CI: 'true', BURROW_TEST_PEERS: 'skip' })
+  const { network, peers, radius, directories, programs } = await skips({
+    CI: 'true',
+    BURROW_TEST_PEERS: 'skip',
+  })
   assert.deepEqual([network, programs], [false, false])
-  assert.deepEqual([peers, radius], ['BURROW_TEST_PEERS=skip', 'BURROW_TEST_PEERS=skip'])
+  for (const skip of [peers, radius, directories]) assert.equal(skip, 'BURROW_TEST_PEERS=skip')
 })
 
 test('test files get what they need, and no more', () => {
@@ -53,6 +60,8 @@ test('test files get what they need, and no more', () => {
   assert.deepEqual(kinds('test/interop'), ['network', 'peers', 'radius'])
   assert.deepEqual(kindsOf(['test/interop/xl2tpd-lns.test.ts']), ['network', 'peers'])
   assert.deepEqual(kinds('test/support'), ['radius'])
+  assert.deepEqual(kinds('test/plugins'), ['radius', 'directories', 'programs'])
   assert.deepEqual(kindsOf(['test/plugins/radius-client.test.ts']), ['radius'])
+  assert.deepEqual(kindsOf(['test/plugins/auth-ldap.test.ts']), ['directories'])
   assert.deepEqual(kindsOf(['test/plugins/hook-pages.test.ts']), ['programs'])
 })

@@ -1,16 +1,16 @@
 /** What the tests need of the machine, and what to do where it is not there. */
-import { accessSync, constants, existsSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
  * `network`: namespaces and TUN devices. `peers`: real L2TP clients and servers in them. `radius`: a real RADIUS server, on
- * loopback. `programs`: what runs the examples of pages.
+ * loopback. `directories`: real LDAP servers. `programs`: what runs the examples of pages.
  */
-export type Kind = 'network' | 'peers' | 'radius' | 'programs'
+export type Kind = 'network' | 'peers' | 'radius' | 'directories' | 'programs'
 
 export interface Need {
   readonly package: string
-  /** Found on the PATH when it is there, from whatever source. */
+  /** Found on the PATH when it is there, from whatever source; or a file, in which `*` is any one folder. */
   readonly program: string
   readonly why: string
   readonly kind: Kind
@@ -33,6 +33,26 @@ export const NEEDS: readonly Need[] = [
   { kind: 'radius', package: 'freeradius', program: 'freeradius', why: 'a real RADIUS server' },
   { kind: 'radius', package: 'freeradius-utils', program: 'radclient', why: 'sends CoA and Disconnect' },
   { kind: 'radius', package: 'radsecproxy', program: 'radsecproxy', why: 'RadSec for that server' },
+  { kind: 'directories', package: 'slapd', program: 'slapd', why: 'OpenLDAP, a real directory' },
+  { kind: 'directories', package: 'samba', program: 'samba', why: 'Samba, a real Active Directory' },
+  {
+    kind: 'directories',
+    package: 'samba-ad-provision',
+    program: '/usr/share/samba/setup/provision.ldif',
+    why: 'what a new domain begins with',
+  },
+  {
+    kind: 'directories',
+    package: 'samba-dsdb-modules',
+    program: '/usr/lib/*/samba/ldb/samba_dsdb.so',
+    why: 'the database of a domain',
+  },
+  {
+    kind: 'directories',
+    package: 'samba-vfs-modules',
+    program: '/usr/lib/*/samba/vfs/acl_xattr.so',
+    why: 'the shares that a new domain wants',
+  },
 ]
 
 /** Kinds that neither namespaces nor root are needed for. */
@@ -49,6 +69,7 @@ const USERS: Readonly<Record<Kind, readonly string[]>> = {
   network: ['test/dataplane/', 'test/runtime/', 'test/interop/', 'test/packaging', 'test/guide'],
   peers: ['test/interop/'],
   radius: RADIUS_USERS,
+  directories: ['test/plugins/auth-ldap', 'test/examples'],
   programs: ['test/plugins/hook-pages'],
 }
 
@@ -71,7 +92,7 @@ export function kindsOf(paths: readonly string[]): readonly Kind[] {
 export function lackOf(kinds: readonly Kind[]): Lack | undefined {
   if (kinds.length === 0) return undefined
   const needs = NEEDS.filter(({ kind }) => kinds.includes(kind))
-  const packages = needs.filter(({ program }) => !onPath(program)).map(need => need.package)
+  const packages = needs.filter(({ program }) => !isThere(program)).map(need => need.package)
   if (packages.length > 0) {
     const list = packages.join(' ')
     const remedy = `apt-get install --no-install-recommends ${list}`
@@ -85,7 +106,7 @@ export function lackOf(kinds: readonly Kind[]): Lack | undefined {
 
 /** `BURROW_TEST_PEERS=skip` installs nothing and leaves the real peers out, in CI as well: somebody asked for it. */
 export const declined = process.env.BURROW_TEST_PEERS === 'skip'
-const REAL_PEERS: readonly Kind[] = ['peers', 'radius']
+const REAL_PEERS: readonly Kind[] = ['peers', 'radius', 'directories']
 export const isDeclined = (kind: Kind): boolean => declined && REAL_PEERS.includes(kind)
 
 /** In CI what is missing is a failure, never a skipped test. */
@@ -98,7 +119,11 @@ export function skipWithout(kind: Kind): string | false {
   return lack === undefined || mustHave(kind) ? false : `${lack.reason} (${lack.remedy})`
 }
 
-function onPath(program: string): boolean {
+function isThere(program: string): boolean {
+  const [before, after] = program.split('/*/')
+  if (before !== undefined && after !== undefined)
+    return existsSync(before) && readdirSync(before).some(folder => existsSync(join(before, folder, after)))
+  if (program.startsWith('/')) return existsSync(program)
   return (process.env.PATH ?? '').split(':').some(folder => isExecutable(join(folder, program)))
 }
 
