@@ -26,6 +26,8 @@ export const NEEDS: readonly Need[] = [
   },
   { kind: 'peers', package: 'iputils-ping', program: 'ping', why: 'the first packet through a session' },
   { kind: 'peers', package: 'user-mode-linux', program: 'linux.uml', why: 'a Linux kernel as a process' },
+  { kind: 'peers', package: 'gcc', program: 'gcc', why: 'lets that kernel run on a CPU with AMX' },
+  { kind: 'peers', package: 'libc6-dev', program: '/usr/include/dlfcn.h', why: 'the headers for it' },
   { kind: 'peers', package: 'kmod', program: 'modprobe', why: 'loads PPP and L2TP into that kernel' },
   { kind: 'peers', package: 'socat', program: 'socat', why: 'carries commands to that kernel' },
   { kind: 'peers', package: 'xl2tpd', program: 'xl2tpd', why: 'a real L2TP client, and a real LNS' },
