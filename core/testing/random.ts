@@ -22,7 +22,9 @@ export class SeededRandom implements Random {
 
   /** As many as asked for, the same for the same seed. */
   bytes(count: number): Uint8Array {
-    return Uint8Array.from({ length: count }, () => this.uint32() >>> 24)
+    const bytes = new Uint8Array(count)
+    for (let at = 0; at < count; at++) bytes[at] = this.uint32() >>> 24
+    return bytes
   }
 
   /** 0 <= x < 1. */

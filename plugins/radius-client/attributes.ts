@@ -44,7 +44,8 @@ export class AttributeCodec {
 
   /** Throws RADIUS_ATTRIBUTE for what cannot be sent. Text and octets of length 0 are left out (RFC 2865 5). */
   encode(attributes: readonly RadiusAttribute[], hiding: Hiding): readonly RawAttribute[] {
-    const leaves = attributes.flatMap(attribute => this.#encode(attribute, hiding))
+    const leaves: Leaf[] = []
+    for (const attribute of attributes) leaves.push(...this.#encode(attribute, hiding))
     return inParents(leaves).map(leaf => this.#raw(leaf))
   }
 
@@ -131,7 +132,7 @@ interface Leaf {
 
 /** Members of a TLV that follow each other share it, as far as it goes. */
 function inParents(leaves: readonly Leaf[]): readonly Leaf[] {
-  const deepest = Math.max(1, ...leaves.map(({ path }) => path.length))
+  const deepest = leaves.reduce((most, { path }) => Math.max(most, path.length), 1)
   if (deepest === 1) return leaves
   const raised: Leaf[] = []
   for (const leaf of leaves) {

@@ -28,13 +28,13 @@ export type ProofFault =
 
 /** Signs, in place, a packet that begins with `UNSIGNED`; a random authenticator stands in it already. */
 export function signRequest(bytes: Uint8Array, kind: 'random' | 'digest', secret: Uint8Array): void {
-  bytes.set(messageAuthenticator(bytes, SIGNATURE_AT, secret), SIGNATURE_AT)
+  bytes.set(hmacMd5(secret, bytes), SIGNATURE_AT)
   if (kind === 'digest') bytes.set(md5(bytes, secret), AUTHENTICATOR_AT)
 }
 
 /** Signs, in place, a packet that begins with `UNSIGNED` and holds the authenticator of the request. */
 export function signReply(bytes: Uint8Array, secret: Uint8Array): void {
-  bytes.set(messageAuthenticator(bytes, SIGNATURE_AT, secret), SIGNATURE_AT)
+  bytes.set(hmacMd5(secret, bytes), SIGNATURE_AT)
   bytes.set(md5(bytes, secret), AUTHENTICATOR_AT)
 }
 
@@ -45,11 +45,9 @@ export function checkRequest(
   secret: Uint8Array,
   required: boolean,
 ): ProofFault | undefined {
-  const field = kind === 'random' ? packet.authenticator : ZEROES
-  const bytes = withAuthenticator(packet.bytes, field)
-  if (kind === 'digest' && !timingSafeEqual(md5(bytes, secret), packet.authenticator))
-    return 'wrong-authenticator'
-  return checkSignature(packet, bytes, secret, required)
+  const signed = kind === 'random' ? packet.authenticator : ZEROES
+  if (kind === 'digest' && !isProven(packet, signed, secret)) return 'wrong-authenticator'
+  return checkSignature(packet, signed, secret, required)
 }
 
 export function checkReply(
@@ -58,15 +56,20 @@ export function checkReply(
   secret: Uint8Array,
   required: boolean,
 ): ProofFault | undefined {
-  const bytes = withAuthenticator(packet.bytes, requestAuthenticator)
-  if (!timingSafeEqual(md5(bytes, secret), packet.authenticator)) return 'wrong-authenticator'
-  return checkSignature(packet, bytes, secret, required)
+  if (!isProven(packet, requestAuthenticator, secret)) return 'wrong-authenticator'
+  return checkSignature(packet, requestAuthenticator, secret, required)
 }
 
-/** `bytes` is the packet with the authenticator that was signed. The attribute may stand anywhere, once. */
+/** `signed` stood in the place of the authenticator when the digest was made. */
+function isProven({ bytes, authenticator }: RawPacket, signed: Uint8Array, secret: Uint8Array): boolean {
+  const digest = md5(bytes.subarray(0, AUTHENTICATOR_AT), signed, bytes.subarray(HEADER_BYTES), secret)
+  return timingSafeEqual(digest, authenticator)
+}
+
+/** The attribute may stand anywhere, once. */
 function checkSignature(
   packet: RawPacket,
-  bytes: Uint8Array,
+  signed: Uint8Array,
   secret: Uint8Array,
   required: boolean,
 ): ProofFault | undefined {
@@ -75,25 +78,20 @@ function checkSignature(
     return required || mustBeSigned(packet) ? 'missing-message-authenticator' : undefined
   const { value } = signature
   if (another !== undefined || value.length !== AUTHENTICATOR_BYTES) return 'malformed'
-  const at = value.byteOffset - packet.bytes.byteOffset
-  return timingSafeEqual(messageAuthenticator(bytes, at, secret), value)
-    ? undefined
-    : 'wrong-message-authenticator'
+  const { bytes } = packet
+  const at = value.byteOffset - bytes.byteOffset
+  const digest = hmacMd5(
+    secret,
+    bytes.subarray(0, AUTHENTICATOR_AT),
+    signed,
+    bytes.subarray(HEADER_BYTES, at),
+    ZEROES,
+    bytes.subarray(at + AUTHENTICATOR_BYTES),
+  )
+  return timingSafeEqual(digest, value) ? undefined : 'wrong-message-authenticator'
 }
 
 /** RFC 3579 3.2: what carries EAP; RFC 5997 3: Status-Server. */
 function mustBeSigned({ code, attributes }: RawPacket): boolean {
   return code === CODES['Status-Server'].number || attributes.some(({ type }) => type === EAP_MESSAGE)
-}
-
-function messageAuthenticator(bytes: Uint8Array, at: number, secret: Uint8Array): Uint8Array {
-  const unsigned = new Uint8Array(bytes)
-  unsigned.set(ZEROES, at)
-  return hmacMd5(secret, unsigned)
-}
-
-function withAuthenticator(bytes: Uint8Array, authenticator: Uint8Array): Uint8Array {
-  const changed = new Uint8Array(bytes)
-  changed.set(authenticator, AUTHENTICATOR_AT)
-  return changed
 }

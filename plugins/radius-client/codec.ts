@@ -51,6 +51,8 @@ const ZEROES = new Uint8Array(AUTHENTICATOR_BYTES)
 
 export class RadiusCodec {
   readonly #attributes: AttributeCodec
+  /** Few, and a config's own: the same array each time, for what `hmacMd5` keeps of it. */
+  readonly #keys = new Map<string, Uint8Array>()
 
   constructor(dictionary: Dictionary) {
     this.#attributes = new AttributeCodec(dictionary)
@@ -63,7 +65,7 @@ export class RadiusCodec {
   ): { readonly bytes: Uint8Array; readonly authenticator: Uint8Array } {
     const kind = kindOf(code)
     const authenticator = kind === 'random' ? random.bytes(AUTHENTICATOR_BYTES) : ZEROES
-    const key = keyOf(secret)
+    const key = this.#keyOf(secret)
     const raw = this.#attributes.encode(attributes, hidingWith(key, authenticator, random.uint16()))
     const bytes = encodePacket(CODES[code].number, identifier, authenticator, [UNSIGNED, ...raw])
     signRequest(bytes, kind, key)
@@ -78,7 +80,7 @@ export class RadiusCodec {
     const code = codeNamed(packet.code)
     if (code === undefined || !CODES[expected.code].replies?.includes(code)) return drop('wrong-code')
     const { authenticator, requireMessageAuthenticator } = expected
-    const key = keyOf(expected.secret)
+    const key = this.#keyOf(expected.secret)
     const fault = checkReply(packet, authenticator, key, requireMessageAuthenticator)
     return fault ? drop(fault) : this.#message(code, packet, hidingWith(key, authenticator, 0))
   }
@@ -97,7 +99,7 @@ export class RadiusCodec {
     const code = codeNamed(packet.code)
     const kind = code && CODES[code].authenticator
     if (code === undefined || kind === undefined) return drop('wrong-code')
-    const key = keyOf(secret)
+    const key = this.#keyOf(secret)
     const fault = checkRequest(packet, kind, key, requireMessageAuthenticator)
     const vector = kind === 'random' ? packet.authenticator : ZEROES
     return fault ? drop(fault) : this.#message(code, packet, hidingWith(key, vector, 0))
@@ -109,7 +111,7 @@ export class RadiusCodec {
     { identifier, authenticator }: RequestFrame,
     secret: string,
   ): Uint8Array {
-    const key = keyOf(secret)
+    const key = this.#keyOf(secret)
     // Salts need be unique within the packet alone: the request's authenticator is that for each packet.
     const raw = this.#attributes.encode(
       attributes,
@@ -118,6 +120,14 @@ export class RadiusCodec {
     const bytes = encodePacket(CODES[code].number, identifier, authenticator, [UNSIGNED, ...raw])
     signReply(bytes, key)
     return bytes
+  }
+
+  #keyOf(secret: string): Uint8Array {
+    const known = this.#keys.get(secret)
+    if (known !== undefined) return known
+    const key = new TextEncoder().encode(secret)
+    this.#keys.set(secret, key)
+    return key
   }
 
   #message(code: RadiusCode, packet: RawPacket, hiding: Hiding): RadiusDecoded {
@@ -131,10 +141,6 @@ function kindOf(code: RadiusCode): 'random' | 'digest' {
   const { authenticator } = CODES[code]
   if (authenticator === undefined) throw new TypeError(`${code} is no request`)
   return authenticator
-}
-
-function keyOf(secret: string): Uint8Array {
-  return new TextEncoder().encode(secret)
 }
 
 function hidingWith(secret: Uint8Array, authenticator: Uint8Array, firstSalt: number): Hiding {

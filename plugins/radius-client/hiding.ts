@@ -100,5 +100,7 @@ function filledUp(bytes: Uint8Array, blockBytes: number): Uint8Array {
 }
 
 function exclusiveOr(bytes: Uint8Array, mask: Uint8Array): Uint8Array {
-  return bytes.map((byte, at) => byte ^ (mask[at] ?? 0))
+  const masked = new Uint8Array(bytes)
+  for (let at = 0; at < masked.length; at++) masked[at] = (masked[at] ?? 0) ^ (mask[at] ?? 0)
+  return masked
 }

@@ -161,7 +161,7 @@ export class Link {
       patience.signal?.addEventListener('abort', aborted, { once: true })
       this.#queue.add(exchange)
       this.#fill()
-      if (this.#queue.has(exchange)) this.#arm(exchange, exchange.endsAt)
+      if (this.#queue.has(exchange)) this.#arm(exchange, patience.timeoutMs)
     })
   }
 
@@ -190,29 +190,29 @@ export class Link {
   }
 
   #send(exchange: Exchange, lane: Lane): void {
+    const now = this.#parts.clock.now()
     try {
       const identifier = lane.ask(exchange)
       if (identifier === undefined) return void this.#queue.add(exchange)
-      exchange.place = { lane, identifier, at: this.#parts.clock.now() }
+      exchange.place = { lane, identifier, at: now }
     } catch (error) {
       return this.#end(exchange, { kind: 'impossible', reason: (error as Error).message })
     }
     this.#flying.add(exchange)
     exchange.transmissions = 1
-    this.#wait(exchange)
+    this.#wait(exchange, now)
   }
 
   /** Until the next look at it: to send it again, or to see whether the server is silent to all. */
-  #wait(exchange: Exchange): void {
-    const { clock, random, settings } = this.#parts
+  #wait(exchange: Exchange, now: Milliseconds): void {
+    const { random, settings } = this.#parts
     exchange.retransmitMs = nextRetransmitMs(settings, random, exchange.retransmitMs)
-    this.#arm(exchange, Math.min(clock.now() + exchange.retransmitMs, exchange.endsAt))
+    this.#arm(exchange, Math.min(exchange.retransmitMs, exchange.endsAt - now))
   }
 
-  #arm(exchange: Exchange, at: Milliseconds): void {
-    const { clock } = this.#parts
+  #arm(exchange: Exchange, delayMs: Milliseconds): void {
     exchange.timer?.cancel()
-    exchange.timer = clock.setTimer(at - clock.now(), () => this.#look(exchange))
+    exchange.timer = this.#parts.clock.setTimer(delayMs, () => this.#look(exchange))
   }
 
   #look(exchange: Exchange): void {
@@ -222,13 +222,13 @@ export class Link {
     // The server may be taken for dead now, and this be over.
     if (exchange.isSettled) return
     const isSpent = transmissions >= settings.transmissions
-    if (clock.now() >= endsAt || (isSpent && !stream && !patient))
-      return this.#end(exchange, { kind: 'silent' })
+    const now = clock.now()
+    if (now >= endsAt || (isSpent && !stream && !patient)) return this.#end(exchange, { kind: 'silent' })
     if (!isSpent && !stream) {
       place?.lane.again(exchange)
       exchange.transmissions++
     }
-    this.#wait(exchange)
+    this.#wait(exchange, now)
   }
 
   #end(exchange: Exchange, outcome: LinkOutcome): void {

@@ -39,7 +39,7 @@ export function decodePacket(datagram: Uint8Array): RawPacket | undefined {
   if (datagram.length < HEADER_BYTES) return undefined
   const length = numberAt(datagram, 2, 2)
   if (length < HEADER_BYTES || length > LONGEST_PACKET_BYTES || length > datagram.length) return undefined
-  const bytes = Uint8Array.from(datagram.subarray(0, length))
+  const bytes = new Uint8Array(datagram.subarray(0, length))
   const attributes = splitTlvs(bytes.subarray(HEADER_BYTES), PLAIN_TLV)
   if (attributes === undefined) return undefined
   return {
@@ -58,13 +58,25 @@ export function encodePacket(
   authenticator: Uint8Array,
   attributes: readonly RawAttribute[],
 ): Uint8Array {
-  const body = joined(attributes.map(attribute => packTlv(attribute, PLAIN_TLV)))
-  const length = HEADER_BYTES + body.length
+  const length = attributes.reduce((sum, { value }) => sum + 2 + value.length, HEADER_BYTES)
   if (length > LONGEST_PACKET_BYTES) {
     const text = `a packet of ${length} octets; RADIUS carries ${LONGEST_PACKET_BYTES} (RFC 2865 3)`
     throw new BurrowError('RADIUS_ATTRIBUTE', text)
   }
-  return joined([Uint8Array.of(code, identifier), numberOctets(length, 2), authenticator, body])
+  const packet = new Uint8Array(length)
+  packet[0] = code
+  packet[1] = identifier
+  packet[2] = length >> 8
+  packet[3] = length
+  packet.set(authenticator, AUTHENTICATOR_AT)
+  let at = HEADER_BYTES
+  for (const { type, value } of attributes) {
+    packet[at] = type
+    packet[at + 1] = 2 + value.length
+    packet.set(value, at + 2)
+    at += 2 + value.length
+  }
+  return packet
 }
 
 /** Splits to the last octet; undefined where a length is too short or overruns. Values are views. */
@@ -111,5 +123,7 @@ export function numberAt(bytes: Uint8Array, at: number, octets: number): number 
 }
 
 export function numberOctets(value: number, octets: number): Uint8Array {
-  return Uint8Array.from({ length: octets }, (_, at) => Math.floor(value / 256 ** (octets - 1 - at)) % 256)
+  const bytes = new Uint8Array(octets)
+  for (let at = octets - 1, left = value; at >= 0; at--, left = Math.floor(left / 256)) bytes[at] = left % 256
+  return bytes
 }

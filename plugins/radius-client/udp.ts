@@ -14,6 +14,9 @@ export interface UdpTarget {
 /** Room for what a server sends while we are busy: some hundred answers. */
 const RECEIVE_BUFFER_BYTES = 1024 * 1024
 
+/** Sent together: each packet that finds the server asleep costs as much as several that do not. */
+const BATCH = 24
+
 /** Not connected to the server: so that what comes from elsewhere is seen, counted and said. */
 export function udpChannel({ address, port, localAddress }: UdpTarget): OpenChannel {
   return events => {
@@ -25,8 +28,16 @@ export function udpChannel({ address, port, localAddress }: UdpTarget): OpenChan
       lookup: (host, _, callback) => callback(null, host, family),
     })
     let open = true
+    let waiting: Uint8Array[] = []
+    const flush = () => {
+      const packets = waiting
+      waiting = []
+      // What the kernel will not send now is sent again later, or is missed like anything that is lost on the way.
+      if (open) for (const bytes of packets) socket.send(bytes, port, address)
+    }
     const close = () => {
       if (!open) return
+      flush()
       open = false
       socket.close()
     }
@@ -44,8 +55,10 @@ export function udpChannel({ address, port, localAddress }: UdpTarget): OpenChan
     })
     socket.bind(0, localAddress)
     return {
-      // What the kernel will not send now is sent again later, or is missed like anything that is lost on the way.
-      send: bytes => open && socket.send(bytes, port, address),
+      send(bytes) {
+        if (waiting.push(bytes) === 1) setImmediate(flush)
+        else if (waiting.length === BATCH) flush()
+      },
       close,
     }
   }

@@ -19,11 +19,7 @@ export const VALUE_TYPES = {
     expects: 'text, or octets',
     decode: decodeText,
     encode: value =>
-      typeof value === 'string'
-        ? new TextEncoder().encode(value)
-        : value instanceof Uint8Array
-          ? value
-          : undefined,
+      typeof value === 'string' ? Buffer.from(value) : value instanceof Uint8Array ? value : undefined,
   },
   octets: {
     expects: 'octets',
