@@ -4,15 +4,19 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { aFolder } from '../core/testing/samples.ts'
-import { skipWithout } from './setup/peers.ts'
+import { type Kind, skipWithout } from './setup/peers.ts'
 import { BURROW } from './support/burrow.ts'
 import { CA_PEM } from './support/certificates.ts'
 import { ROOT } from './support/imports.ts'
 import { run } from './support/processes.ts'
 
 const DEADLINE_MS = 60_000
-/** Those that start a directory. */
-const DIRECTORIES: ReadonlySet<string> = new Set(['08-openldap', '09-active-directory'])
+/** Those that start a real server. */
+const SERVERS: Readonly<Record<string, Kind>> = {
+  '07-radius': 'radius',
+  '08-openldap': 'directories',
+  '09-active-directory': 'directories',
+}
 const EXAMPLES = readdirSync(join(ROOT, 'examples'))
 /** The reference is what `npm start` serves: test/runtime/start.test.ts. */
 const RUNNABLE = EXAMPLES.filter(name => name !== '01-reference')
@@ -28,6 +32,16 @@ const SAYS: Readonly<Record<string, readonly RegExp[]>> = {
   '05-two-realms': [
     /^ann@hb +172\.16\.1\.\d+ +reaches 192\.168\.1\.1$/m,
     /^ann@lab +172\.16\.2\.\d+ +reaches 10\.1\.1\.1$/m,
+  ],
+  '07-radius': [
+    /^hb@hb +pap +in, as 172\.16\.1\.51$/m,
+    /^ann@hb +mschapv2 +in, as 172\.16\.1\.20\d$/m,
+    /^eve@hb +pap +refused: FreeRADIUS rejects: your contract has ended$/m,
+    /^radclient disconnects hb@hb: Disconnect-ACK; still in: ann@hb$/m,
+    /^Start +hb@hb +172\.16\.1\.51\s+Start +ann@hb/m,
+    /^Interim-Update +hb@hb +172\.16\.1\.51 +120 octets *$/m,
+    /^Stop +hb@hb +172\.16\.1\.51 +120 octets +Admin-Reset$/m,
+    /^Stop +ann@hb .* Admin-Reboot\n(.*\n)*Accounting-Off/m,
   ],
   '08-openldap': [
     /^LAB\\ann +pap +in, as 172\.16\.1\.20\d$/m,
@@ -48,7 +62,8 @@ const SAYS: Readonly<Record<string, readonly RegExp[]>> = {
 }
 
 for (const name of RUNNABLE) {
-  const skip = DIRECTORIES.has(name) && skipWithout('directories')
+  const kind = SERVERS[name]
+  const skip = kind !== undefined && skipWithout(kind)
   test(`example ${name} runs with its one command`, { skip }, async () => {
     const script = join(ROOT, 'tools/example.mjs')
     const { code, stdout, stderr } = await run([process.execPath, script, name], { deadlineMs: DEADLINE_MS })
@@ -66,6 +81,8 @@ for (const name of EXAMPLES) {
     const env = {
       TOTALS_FILE: '/nowhere/totals.json',
       SESSIONS_FILE: '/nowhere/sessions',
+      RADIUS_ADDRESS: '127.0.0.2',
+      SPOOL_FOLDER: join(aFolder(t), 'spool'),
       LDAP_URL: 'ldaps://ldap.example.net',
       AD_URL: 'ldaps://dc1.corp.example',
       AD_CA_FILE: caFile,

@@ -63,6 +63,7 @@ const ANYWHERE: readonly Kind[] = ['radius', 'programs']
 const RADIUS_USERS = [
   'test/support/freeradius',
   'test/interop/radius-',
+  'test/examples',
   ...['radius-', 'auth-radius', 'accounting-radius'].map(name => `test/plugins/${name}`),
 ]
 
