@@ -115,6 +115,7 @@ export const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   idleTimeoutS: isCount,
   interimIntervalS: isCount,
   classes: isTexts,
+  chargeableIdentity: isText,
   filter: isText,
   maxSessions: isCount,
   upRateBps: isRate,

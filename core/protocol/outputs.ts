@@ -144,6 +144,8 @@ export interface Grant {
   readonly interimIntervalS?: number
   /** Opaque values for every accounting record (Class, RFC 2865 5.25): octets in hex, in order. */
   readonly classes?: readonly string[]
+  /** Who is charged, for every accounting record (Chargeable-User-Identity, RFC 4372): octets in hex. */
+  readonly chargeableIdentity?: string
   /** Name of a filter of the policy (Filter-Id, RFC 2865 5.11). */
   readonly filter?: string
   /** Sessions that the user may have at a time, this one included (Port-Limit, RFC 2865 5.42). */

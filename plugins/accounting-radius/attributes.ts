@@ -41,6 +41,7 @@ export function sessionRecord(told: Told, radius: RadiusClient, atMs: number): A
     'Service-Type': 'Framed-User',
     'Framed-Protocol': 'PPP',
     'Framed-IP-Address': network.peerAddress,
+    ...chargedTo(grant),
     ...authenticOf(grant),
     ...(told.event === 'start' ? {} : usageOf(told.counters, told.durationMs)),
     ...(told.event === 'stop' ? terminateCause(told.reason.cause) : {}),
@@ -90,6 +91,13 @@ const wholeSeconds = (ms: number) => Math.floor(ms / 1000)
 
 function statusOf(event: RecordEvent, atMs: number): Attributes {
   return { 'Acct-Status-Type': STATUS_TYPES[event], 'Event-Timestamp': wholeSeconds(atMs) }
+}
+
+/** RFC 4372 2.1: as the server gave it. */
+function chargedTo({ chargeableIdentity }: Grant): Attributes {
+  return chargeableIdentity === undefined
+    ? {}
+    : { 'Chargeable-User-Identity': new Uint8Array(Buffer.from(chargeableIdentity, 'hex')) }
 }
 
 /** Only a RADIUS server gives a Class; who else may have authenticated a user is not known here. */

@@ -12,6 +12,8 @@ export interface Entry {
   readonly octets: number
   /** Absent while it is in memory alone. */
   place: Place | undefined
+  /** It may be sent: it is on the disk, or the disk takes none and it is in memory alone. */
+  kept: boolean
   /** As long as it has no place. */
   payload: Buffer | undefined
   /** A server is to have it. */
@@ -33,6 +35,7 @@ const LEAST_FIRST: readonly RecordEvent[] = ['interim', 'start', 'on', 'off', 's
 
 const NEW = {
   place: undefined,
+  kept: false,
   pending: true,
   latest: false,
   replaces: undefined,
@@ -219,15 +222,15 @@ export class Book {
     let first = true
     const passed = new Set<string>()
     for (const entry of this.#pending.values()) {
-      const { session, event, sending } = entry
+      const { session, event, sending, kept } = entry
       if (BARRIERS.has(event)) {
-        if (first && !sending) yield entry
+        if (first && !sending && kept) yield entry
         return
       }
       first = false
       if (session === undefined || this.#busy.has(session) || passed.has(session)) continue
       passed.add(session)
-      yield entry
+      if (kept) yield entry
     }
   }
 

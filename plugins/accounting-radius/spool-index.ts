@@ -34,6 +34,7 @@ export class SpoolIndex {
     for (const { spent, place, ...made } of [...this.#records.values()].sort((a, b) => a.seq - b.seq)) {
       const entry = book.add({ ...made, payload: undefined }, spent)
       book.placed(entry, place)
+      entry.kept = true
       last = made.seq
     }
     return Math.max(last, ...this.#marks(book))

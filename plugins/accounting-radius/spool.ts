@@ -160,7 +160,11 @@ export class Spool {
   }
 
   #enqueue(kind: Waiting['kind'], entry: Entry, frame: Buffer): Promise<void> {
-    return new Promise(settled => {
+    return new Promise(resolve => {
+      const settled = () => {
+        if (kind === 'record') entry.kept = true
+        resolve()
+      }
       this.#queue.push({ kind, entry, frame, settled })
       if (this.#retry === undefined) {
         void this.#write()

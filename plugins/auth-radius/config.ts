@@ -26,6 +26,10 @@ export const Options = z.strictObject({
     .max(43_000)
     .default(25_000)
     .describe('For one answer. Some servers wait for a person who confirms a push message.'),
+  chargeableIdentity: z
+    .boolean()
+    .default(false)
+    .describe('Ask for a Chargeable-User-Identity (RFC 4372 2.1), which goes into the accounting.'),
   attributes: z
     .record(text, z.union([value, z.array(value).min(1)]))
     .default({})

@@ -127,6 +127,17 @@ export const HONOURED: Readonly<Record<string, Row>> = {
       return undefined
     },
   },
+  'Chargeable-User-Identity': {
+    since: 'RFC 4372 2.2',
+    grants: 'chargeableIdentity',
+    unfit: 'ignore',
+    take: (draft, value) => {
+      // What we ask with is no identity.
+      if (octets(value) === '00') return 'is a NUL'
+      draft.chargeableIdentity = octets(value)
+      return undefined
+    },
+  },
   'Session-Timeout': {
     since: 'RFC 2865 5.27',
     grants: 'sessionTimeoutS',

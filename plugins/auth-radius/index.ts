@@ -16,6 +16,8 @@ import { eapOf, errorOf, messageOf, nameOf, type Reply, stateOf, successOf } fro
 import { loginAttributes, splitRealm } from './request.ts'
 
 const NAME = 'auth-radius'
+/** RFC 4372 2.1: asks for one. */
+const NUL = Uint8Array.of(0)
 
 /** What an exchange goes on with: the server that began it, which alone knows its State. */
 interface Exchange {
@@ -31,9 +33,12 @@ export default definePlugin({
   setup({ hooks, log, clock, server: lns }, options, radius) {
     const { pool, stripRealm, timeoutMs, zones, filterIsZone, framedNetmask } = options
     const realms = options.realms && new Set(options.realms.map(realm => realm.toLowerCase()))
-    const extra = Object.entries(options.attributes).flatMap(([name, values]) =>
-      [values].flat().map(value => ({ name, value })),
-    )
+    const extra = [
+      ...(options.chargeableIdentity ? [{ name: 'Chargeable-User-Identity', value: NUL }] : []),
+      ...Object.entries(options.attributes).flatMap(([name, values]) =>
+        [values].flat().map(value => ({ name, value })),
+      ),
+    ]
     const notes = new BoundedLog(log, clock)
 
     const accept = (call: AuthenticateCall, { attributes, server }: Reply): AuthenticateVerdict => {

@@ -22,6 +22,10 @@ export const SESSION_ATTRIBUTES: Readonly<Record<string, Row>> = {
   'Acct-Session-Id': { number: 44, told: ({ session }) => [session.id] },
   'User-Name': { number: 1, told: ({ session, grant }) => [grant.user, session.user] },
   'Framed-IP-Address': { number: 8, told: ({ network }) => [network.peerAddress] },
+  'Chargeable-User-Identity': {
+    number: 89,
+    told: ({ grant: { chargeableIdentity: hex } }) => [hex === undefined ? hex : Buffer.from(hex, 'hex')],
+  },
   'NAS-Port-Type': { number: 61, told: () => [VIRTUAL] },
   'NAS-Port': { number: 5, told: asSent('NAS-Port') },
   'NAS-Port-Id': { number: 87, told: asSent('NAS-Port-Id') },

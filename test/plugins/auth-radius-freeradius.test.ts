@@ -1,7 +1,9 @@
 /** The authenticator against the real FreeRADIUS, by the real client. */
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
+import { md4, ntPasswordHash } from '../../core/crypto.ts'
 import type { AuthenticateVerdict, Proof } from '../../core/hooks/views.ts'
 import { z } from '../../core/index.ts'
 import type { AnyPlugin } from '../../core/plugin/plugin.ts'
@@ -13,12 +15,15 @@ import { chapProof, mschapv2Proof, papProof } from '../../core/testing/proofs.ts
 import { aSession } from '../../core/testing/samples.ts'
 import type { VirtualClock } from '../../core/testing/virtual-clock.ts'
 import { EAP_TYPE, encodeEap } from '../../core/wire/eap.ts'
+import { grantOf } from '../../plugins/auth-radius/grant.ts'
 import authRadius from '../../plugins/auth-radius/index.ts'
+import { loginAttributes } from '../../plugins/auth-radius/request.ts'
 import radiusClient from '../../plugins/radius-client/index.ts'
 import { skipWithout } from '../setup/peers.ts'
 import { CA_PEM, CLIENT_KEY, CLIENT_PEM, STRANGER_KEY, STRANGER_PEM } from '../support/certificates.ts'
 import { type EapMethod, EapPeer, EapTls, eapMd5, eapMschapv2 } from '../support/eap-peer.ts'
 import { type Freeradius, type FreeradiusConfig, startFreeradius } from '../support/freeradius.ts'
+import { serverOptions, startRadiusClient } from '../support/radius-client.ts'
 
 const skip = skipWithout('radius')
 const USER = 'hb@hb'
@@ -84,6 +89,53 @@ test('MS-CHAPv2: what FreeRADIUS proves is what the peer expects, and its keys a
   assert.equal(verdict.mschapv2Success, mschapv2SuccessOf(proof))
   assert.deepEqual(Object.keys(verdict).sort(), ['grant', 'kind', 'mschapv2Success', 'user'])
   assert.doesNotMatch(inspect([verdict, trail, at.plugin.log], { depth: 9 }), /MPPE|[Kk]ey/)
+})
+
+test('MS-CHAPv2: FreeRADIUS says why it rejects, and the peer is told', { skip }, async t => {
+  const at = await scene(t, { users: HB })
+  // The `mschap` module of FreeRADIUS puts it into MS-CHAP-Error.
+  const verdict = await verdictOf(at, USER, mschapv2Proof('wrong', USER))
+  assert.ok(verdict?.kind === 'reject')
+  assert.match(verdict.mschapv2Error ?? '', /^E=691 R=\d C=[0-9a-f]{32} V=3 M=/)
+})
+
+/** RFC 3079 3.4: the key that the server sends, or receives, by; 128 bits. */
+function mppeKey(ntResponse: Uint8Array, magic: string): string {
+  const sha = (...parts: readonly (Uint8Array | string)[]) =>
+    parts.reduce((hash, part) => hash.update(part), createHash('sha1')).digest()
+  const hashed = md4(ntPasswordHash(PASSWORD))
+  const master = sha(hashed, ntResponse, 'This is the MPPE Master Key').subarray(0, 16)
+  return sha(master, new Uint8Array(40), magic, new Uint8Array(40).fill(0xf2)).subarray(0, 16).toString('hex')
+}
+const RECEIVES = 'On the client side, this is the send key; on the server side, it is the receive key.'
+const SENDS = 'On the client side, this is the receive key; on the server side, it is the send key.'
+
+test('MS-CHAPv2: the keys of FreeRADIUS are revealed as the RFC derives them, and go nowhere', {
+  skip,
+}, async t => {
+  const server = await startFreeradius(t, { users: HB })
+  const { client } = await startRadiusClient(t, { servers: [serverOptions(server)] })
+  const proof = mschapv2Proof(PASSWORD, USER)
+  const attributes = loginAttributes({ user: USER, proof, round: 0 }, false)
+  assert.ok(typeof attributes !== 'string')
+  const outcome = await client.ask({ code: 'Access-Request', attributes })
+  assert.ok(outcome.kind === 'reply' && outcome.code === 'Access-Accept', inspect(outcome))
+  const keyOf = (wanted: string) => {
+    const value = outcome.attributes.find(({ name }) => name === wanted)?.value
+    return value instanceof Uint8Array && Buffer.from(value).toString('hex')
+  }
+  const { ntResponse } = proof.mschapv2() ?? assert.fail()
+  assert.equal(keyOf('MS-MPPE-Send-Key'), mppeKey(ntResponse, SENDS))
+  assert.equal(keyOf('MS-MPPE-Recv-Key'), mppeKey(ntResponse, RECEIVES))
+  // There is no MPPE here, and so nothing in a grant for them.
+  const granted = grantOf(outcome.attributes, {
+    tunnel: aSession().tunnel,
+    taken: [],
+    zones: {},
+    filterIsZone: false,
+    routesNetmask: true,
+  })
+  assert.deepEqual(granted, { kind: 'grant', grant: {}, ignored: [] })
 })
 
 test('FreeRADIUS is told who we are and how the call came in', { skip }, async t => {

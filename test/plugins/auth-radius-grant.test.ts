@@ -176,6 +176,12 @@ of('Class', () => {
   )
 })
 
+of('Chargeable-User-Identity', () => {
+  const name = 'Chargeable-User-Identity'
+  grants([[name, Uint8Array.of(0x68, 0x62)]], { chargeableIdentity: '6862' })
+  ignores([[name, Uint8Array.of(0)]], /is a NUL/)
+})
+
 single('Framed-MTU', 'mtuBytes', 1280, 0, 64, 575, 65_536, '1280')
 single('Session-Timeout', 'sessionTimeoutS', 3600, 0, -1, '60')
 single('Port-Limit', 'maxSessions', 2, 0, '2')

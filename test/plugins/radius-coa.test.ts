@@ -31,12 +31,14 @@ const ANN: Readonly<Record<string, (up: ReturnType<typeof upSession>) => RadiusV
   'Tunnel-Server-Endpoint': () => '2.2.2.2',
   'Acct-Tunnel-Connection': () => '51',
   'Tunnel-Client-Auth-Id': () => 'LAC',
+  'Chargeable-User-Identity': () => octets('ann-0001'),
   Class: () => Uint8Array.of(0xbb, 0x02),
 }
 const NOBODY: Readonly<Record<string, RadiusValue>> = {
   'Framed-IP-Address': '172.16.1.99',
   'NAS-Port': 7,
   'NAS-Port-Type': 0,
+  'Chargeable-User-Identity': octets('ann'),
   Class: Uint8Array.of(1),
 }
 const WITHOUT_NAME = ['NAS-Port-Type', 'Acct-Multi-Session-Id']

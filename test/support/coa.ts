@@ -192,7 +192,8 @@ export async function twoUsers(t: TestScope, options: object = {}) {
     const up = upSession('bob', last)
     return { ...up, session: { ...up.session, tunnel } }
   })
-  const withClass = { ...ann, grant: { ...ann.grant, classes: ['aa01', 'bb02'] } }
+  const chargeableIdentity = Buffer.from('ann-0001').toString('hex')
+  const withClass = { ...ann, grant: { ...ann.grant, classes: ['aa01', 'bb02'], chargeableIdentity } }
   scene.server.up = [withClass, ...others]
   return { ...scene, ann: withClass, others }
 }

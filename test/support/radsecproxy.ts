@@ -1,6 +1,6 @@
 /**
- * radsecproxy before a FreeRADIUS of a test: RadSec for many requests at once. Debian's FreeRADIUS 3.2.1 hangs where one
- * read of its own TLS listener holds more than one packet.
+ * radsecproxy before a FreeRADIUS of a test: RadSec for many requests at once. Debian's FreeRADIUS 3.2.1 was seen to stop
+ * answering on its own TLS listener when several were on one connection; why is not known.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
