@@ -53,7 +53,10 @@ export interface ServerView {
   sessions(wanted?: (session: SessionUp) => boolean): readonly SessionUpdate[]
   /** The live session that holds a lease. */
   sessionHolding(lease: { owner: string; value: string }): SessionInfo | undefined
-  /** Ends a session; resolves when it is gone and its leases are released, or rejects at the deadline. */
+  /**
+   * Ends a session; resolves when it is gone and its leases are released, or rejects at the deadline. To a plugin of a deployment
+   * there are no sessions of others, here and in `regrant`.
+   */
   endSession(key: string, cause: 'replaced' | 'admin-reset', text: string): Promise<void>
   /**
    * Grants a session that is up something else, without a drop: what `change` has takes the place of what was granted.

@@ -121,6 +121,11 @@ export interface RadiusClient {
   ): Uint8Array
   /** Whether the dictionaries know an attribute of that name. */
   knows(attribute: string): boolean
+  /**
+   * The name of the attribute that came as `Attr-N` or `Vendor-V-Attr-N` though the dictionaries have it: its octets are no
+   * value of its type. Undefined for every other name.
+   */
+  meant(attribute: string): string | undefined
 }
 
 /** The servers of this deployment, and the dictionaries that go with them. */

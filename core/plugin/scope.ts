@@ -10,6 +10,9 @@ export function scopedServer(
 ): ServerView {
   if (deployment === undefined) return server
   const prefix = `${deployment}/`
+  /** To us it is the key of no session. */
+  const isOthers = (key: string) =>
+    server.sessions(up => up.session.key === key && deploymentOf(up.session) !== deployment).length > 0
   return {
     gatewayAddress: server.gatewayAddress,
     defaultZone: server.defaultZone,
@@ -19,9 +22,11 @@ export function scopedServer(
     sessionsOf: user => server.sessionsOf(user).filter(session => deploymentOf(session) === deployment),
     sessions: (wanted = () => true) =>
       server.sessions(up => deploymentOf(up.session) === deployment && wanted(up)),
-    regrant: (key, change) => server.regrant(key, change),
+    regrant: async (key, change) => (isOthers(key) ? 'gone' : server.regrant(key, change)),
     sessionHolding: lease => server.sessionHolding(lease),
-    endSession: (key, cause, text) => server.endSession(key, cause, text),
+    endSession: async (key, cause, text) => {
+      if (!isOthers(key)) await server.endSession(key, cause, text)
+    },
     declarePool: (name, prefixes) => server.declarePool(prefix + name, prefixes),
     pools: () => {
       const all = [...server.pools()]

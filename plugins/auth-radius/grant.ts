@@ -2,9 +2,9 @@
  * From the attributes of an accept to the grant. What narrows a session, or says who it is, and cannot be honoured refuses it;
  * what only adds to it is left out, and logged. What is not known says nothing (RFC 2865 5).
  */
-import type { Grant, RadiusAttribute, RadiusValue } from 'burrow'
+import type { Grant, RadiusAttribute, RadiusClient, RadiusValue } from 'burrow'
 import { addRoute, type Circumstances, type Draft } from './draft.ts'
-import { complete, rowFor } from './honoured.ts'
+import { complete, rowFor, unfitOf } from './honoured.ts'
 import { netAround } from './prefixes.ts'
 import { tunnelFault } from './tunnel-fit.ts'
 
@@ -21,11 +21,19 @@ export type Granted =
     }
   | { readonly kind: 'refuse'; readonly reason: string }
 
-export function grantOf(attributes: readonly RadiusAttribute[], circumstances: Circumstances): Granted {
+export function grantOf(
+  attributes: readonly RadiusAttribute[],
+  circumstances: Circumstances,
+  meant: RadiusClient['meant'],
+): Granted {
   const draft: Draft = {}
   const seen = new Map<string, string>()
   const ignored: string[] = []
   for (const attribute of attributes) {
+    const malformed = meant(attribute.name)
+    if (malformed !== undefined && unfitOf(malformed) === 'refuse')
+      return { kind: 'refuse', reason: `${malformed} is malformed` }
+    if (malformed !== undefined && unfitOf(malformed) === 'ignore') ignored.push(`${malformed} is malformed`)
     const entry = rowFor(attribute)
     if (entry === undefined) continue
     const [name, row, value] = entry

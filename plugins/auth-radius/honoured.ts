@@ -3,6 +3,7 @@ import type { RadiusAttribute, RadiusValue } from 'burrow'
 import { add, addRoute, type Draft, into, limit, type Take, takeFilter, unlessZero } from './draft.ts'
 import { ciscoRoute, framedRoute, hostAddress, ipv6Prefix, maskLength, sameForm } from './prefixes.ts'
 import { ciscoRates, mikrotikRates, type Rates } from './rates.ts'
+import { TUNNEL_ATTRIBUTES } from './tunnel-fit.ts'
 
 export interface Row {
   /** Where it is defined. */
@@ -303,6 +304,12 @@ export function rowFor({
   if (name !== 'Cisco-AVPair') return Object.hasOwn(HONOURED, name) ? found(name, value) : undefined
   const [, pair = '', numbered = '', argument = ''] = CISCO_PAIR.exec(String(value)) ?? []
   return found(`${name} ${pair}${numbered}`, argument.trim()) ?? found(`${name} ${pair}`, argument.trim())
+}
+
+/** What becomes of the session where an attribute is of no use; undefined: it says nothing to us. Rows of a Cisco-AVPair differ. */
+export function unfitOf(name: string): Row['unfit'] | undefined {
+  if (name === 'Cisco-AVPair' || Object.hasOwn(TUNNEL_ATTRIBUTES, name)) return 'refuse'
+  return Object.hasOwn(HONOURED, name) ? HONOURED[name]?.unfit : undefined
 }
 
 function found(name: string, value: RadiusValue): readonly [name: string, Row, RadiusValue] | undefined {

@@ -43,13 +43,14 @@ export default definePlugin({
 
     const accept = (call: AuthenticateCall, { attributes, server }: Reply): AuthenticateVerdict => {
       const { session, proof } = call
-      const granted = grantOf(attributes, {
+      const circumstances = {
         tunnel: session.tunnel,
         taken: takenOf(lns),
         zones,
         filterIsZone,
         routesNetmask: framedNetmask === 'route',
-      })
+      }
+      const granted = grantOf(attributes, circumstances, name => radius.meant(name))
       if (granted.kind === 'refuse') return reject(`${server} accepts, but ${granted.reason}`)
       const mschapv2Success = successOf(attributes)
       if (proof.method === 'mschapv2' && mschapv2Success === undefined)

@@ -53,6 +53,12 @@ export class Dictionary {
     return this.#byName.get(name) ?? numbered(name)
   }
 
+  /** What it is called that came under its number. */
+  meant(name: string): string | undefined {
+    const place = this.#byName.has(name) ? undefined : numbered(name)
+    return place && this.at(place.vendorId, place.path)?.name
+  }
+
   at(vendorId: number, path: readonly number[]): AttributeDefinition | undefined {
     return this.#byPlace.get(placeKey(vendorId, path))
   }

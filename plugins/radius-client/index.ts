@@ -41,6 +41,7 @@ export default definePlugin({
       decodeRequest: (bytes, secret, wanted) => codec().decodeRequest(bytes, secret, wanted),
       encodeReply: (reply, request, secret) => codec().encodeReply(reply, request, secret),
       knows: attribute => words().has(attribute),
+      meant: attribute => words().meant(attribute),
     }
     provide(RADIUS, client)
     return {

@@ -6,7 +6,6 @@ import { type Nak, nak } from './nak.ts'
 type Draft = { -readonly [Field in keyof GrantChange]?: GrantChange[Field] }
 
 interface Row {
-  readonly number: number
   /** Puts the value into the draft, or says what it must be. */
   readonly take: (draft: Draft, value: RadiusValue) => string | undefined
 }
@@ -16,7 +15,6 @@ const LEAST_INTERIM_S = 60
 
 export const CHANGE_ATTRIBUTES: Readonly<Record<string, Row>> = {
   'Filter-Id': {
-    number: 11,
     take(draft, value) {
       if (typeof value !== 'string' || value === '') return 'the name of a filter'
       if (draft.filter !== undefined && draft.filter !== value) return 'one filter'
@@ -25,7 +23,6 @@ export const CHANGE_ATTRIBUTES: Readonly<Record<string, Row>> = {
     },
   },
   Class: {
-    number: 25,
     take(draft, value) {
       if (!(value instanceof Uint8Array) || value.length === 0) return 'octets'
       draft.classes = [...(draft.classes ?? []), Buffer.from(value).toString('hex')]
@@ -33,7 +30,6 @@ export const CHANGE_ATTRIBUTES: Readonly<Record<string, Row>> = {
     },
   },
   'Session-Timeout': {
-    number: 27,
     take(draft, value) {
       // 0 is the end to some and no limit to others: whoever means either can say so.
       if (typeof value !== 'number' || value === 0) return 'at least 1 second'
@@ -42,7 +38,6 @@ export const CHANGE_ATTRIBUTES: Readonly<Record<string, Row>> = {
     },
   },
   'Idle-Timeout': {
-    number: 28,
     take(draft, value) {
       if (typeof value !== 'number') return 'a number of seconds'
       draft.idleTimeoutS = value === 0 ? undefined : value
@@ -50,7 +45,6 @@ export const CHANGE_ATTRIBUTES: Readonly<Record<string, Row>> = {
     },
   },
   'Acct-Interim-Interval': {
-    number: 85,
     take(draft, value) {
       if (typeof value !== 'number' || value < LEAST_INTERIM_S) return `at least ${LEAST_INTERIM_S} seconds`
       draft.interimIntervalS = value

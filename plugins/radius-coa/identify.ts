@@ -4,11 +4,6 @@ import type { RadiusAttribute, RadiusClient, RadiusValue, ServerView, SessionUp 
 /** What is said of a session by an attribute of its own. */
 type Told = (up: SessionUp, radius: RadiusClient) => readonly (RadiusValue | undefined)[]
 
-interface Row {
-  readonly number: number
-  readonly told: Told
-}
-
 /** Whatever radius-client tells of a session, a server may name it by. */
 const asSent =
   (name: string): Told =>
@@ -18,38 +13,35 @@ const asSent =
 const VIRTUAL = 5
 
 /** The cheap ones first: a request is held against each session in this order. */
-export const SESSION_ATTRIBUTES: Readonly<Record<string, Row>> = {
-  'Acct-Session-Id': { number: 44, told: ({ session }) => [session.id] },
-  'User-Name': { number: 1, told: ({ session, grant }) => [grant.user, session.user] },
-  'Framed-IP-Address': { number: 8, told: ({ network }) => [network.peerAddress] },
-  'Chargeable-User-Identity': {
-    number: 89,
-    told: ({ grant: { chargeableIdentity: hex } }) => [hex === undefined ? hex : Buffer.from(hex, 'hex')],
-  },
-  'NAS-Port-Type': { number: 61, told: () => [VIRTUAL] },
-  'NAS-Port': { number: 5, told: asSent('NAS-Port') },
-  'NAS-Port-Id': { number: 87, told: asSent('NAS-Port-Id') },
-  'Calling-Station-Id': { number: 31, told: asSent('Calling-Station-Id') },
-  'Called-Station-Id': { number: 30, told: asSent('Called-Station-Id') },
-  'Acct-Multi-Session-Id': { number: 50, told: asSent('Acct-Multi-Session-Id') },
-  'Tunnel-Client-Endpoint': { number: 66, told: asSent('Tunnel-Client-Endpoint') },
-  'Tunnel-Server-Endpoint': { number: 67, told: asSent('Tunnel-Server-Endpoint') },
-  'Acct-Tunnel-Connection': { number: 68, told: asSent('Acct-Tunnel-Connection') },
-  'Tunnel-Client-Auth-Id': { number: 90, told: asSent('Tunnel-Client-Auth-Id') },
+export const SESSION_ATTRIBUTES: Readonly<Record<string, Told>> = {
+  'Acct-Session-Id': ({ session }) => [session.id],
+  'User-Name': ({ session, grant }) => [grant.user, session.user],
+  'Framed-IP-Address': ({ network }) => [network.peerAddress],
+  'Chargeable-User-Identity': ({ grant: { chargeableIdentity: hex } }) => [
+    hex === undefined ? hex : Buffer.from(hex, 'hex'),
+  ],
+  'NAS-Port-Type': () => [VIRTUAL],
+  'NAS-Port': asSent('NAS-Port'),
+  'NAS-Port-Id': asSent('NAS-Port-Id'),
+  'Calling-Station-Id': asSent('Calling-Station-Id'),
+  'Called-Station-Id': asSent('Called-Station-Id'),
+  'Acct-Multi-Session-Id': asSent('Acct-Multi-Session-Id'),
+  'Tunnel-Client-Endpoint': asSent('Tunnel-Client-Endpoint'),
+  'Tunnel-Server-Endpoint': asSent('Tunnel-Server-Endpoint'),
+  'Acct-Tunnel-Connection': asSent('Acct-Tunnel-Connection'),
+  'Tunnel-Client-Auth-Id': asSent('Tunnel-Client-Auth-Id'),
 }
 
 /** In a CoA-Request, Class is what the session shall have from now on. */
 export const DISCONNECT_ATTRIBUTES: typeof SESSION_ATTRIBUTES = {
   ...SESSION_ATTRIBUTES,
-  Class: { number: 25, told: ({ grant }) => (grant.classes ?? []).map(hex => Buffer.from(hex, 'hex')) },
+  Class: ({ grant }) => (grant.classes ?? []).map(hex => Buffer.from(hex, 'hex')),
 }
 
-export const NAS_ATTRIBUTES: Readonly<
-  Record<string, { readonly number: number; readonly isAddress: boolean }>
-> = {
-  'NAS-Identifier': { number: 32, isAddress: false },
-  'NAS-IP-Address': { number: 4, isAddress: true },
-  'NAS-IPv6-Address': { number: 95, isAddress: true },
+export const NAS_ATTRIBUTES: Readonly<Record<string, { readonly isAddress: boolean }>> = {
+  'NAS-Identifier': { isAddress: false },
+  'NAS-IP-Address': { isAddress: true },
+  'NAS-IPv6-Address': { isAddress: true },
 }
 
 /** Says too little by itself: nearly every session has it. */
@@ -70,7 +62,7 @@ export function fits(
   rows: typeof SESSION_ATTRIBUTES,
   radius: RadiusClient,
 ): boolean {
-  return Object.entries(rows).every(([name, { told }]) => {
+  return Object.entries(rows).every(([name, told]) => {
     const wanted = asked.filter(one => one.name === name)
     if (wanted.length === 0) return true
     const values = told(up, radius)

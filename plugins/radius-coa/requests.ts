@@ -10,7 +10,7 @@ import type {
   ServerView,
   SessionUpdate,
 } from 'burrow'
-import { CHANGE_ATTRIBUTES, type Change, readChange } from './changes.ts'
+import { type Change, readChange } from './changes.ts'
 import type { Options, Source } from './config.ts'
 import {
   DISCONNECT_ATTRIBUTES,
@@ -29,10 +29,6 @@ const FRAMED_USER = 2
 /** Says nothing of a session: it is for proxies, against replays, or for people. */
 const ASIDE: ReadonlySet<string> = new Set(['Proxy-State', 'Event-Timestamp'])
 const DISCONNECT_ASIDE: ReadonlySet<string> = new Set([...ASIDE, 'Reply-Message'])
-
-const KNOWN = { ...NAS_ATTRIBUTES, ...DISCONNECT_ATTRIBUTES, ...CHANGE_ATTRIBUTES }
-/** What an attribute is called whose octets are none of its type. */
-const MALFORMED: ReadonlySet<string> = new Set(Object.values(KNOWN).map(({ number }) => `Attr-${number}`))
 
 export interface RequestParts {
   readonly radius: RadiusClient
@@ -91,7 +87,7 @@ export class Requests {
     )
     if (!source.accepts.includes('disconnect')) return nak('administrativelyProhibited', 'not of this source')
     const [unsupported] = rest
-    if (unsupported !== undefined) return misfit(unsupported)
+    if (unsupported !== undefined) return this.#misfit(unsupported)
     const found = this.#find(attributes, DISCONNECT_ATTRIBUTES)
     if (isNak(found)) return found
     const text = `Disconnect-Request of ${name}`
@@ -121,12 +117,20 @@ export class Requests {
         !Object.hasOwn(NAS_ATTRIBUTES, one.name) &&
         !Object.hasOwn(SESSION_ATTRIBUTES, one.name),
     )
-    const malformed = changes.find(({ name }) => MALFORMED.has(name))
-    if (malformed !== undefined) return misfit(malformed)
+    const malformed = changes.find(({ name }) => this.#parts.radius.meant(name) !== undefined)
+    if (malformed !== undefined) return this.#misfit(malformed)
     const change = readChange(changes, options)
     if (typeof change === 'object') return change
     const found = this.#find(attributes, SESSION_ATTRIBUTES)
     return isNak(found) ? found : this.#changeAll(found, change)
+  }
+
+  /** An attribute that has no place in the request, or whose octets are no value of its type. */
+  #misfit({ name }: RadiusAttribute): Nak {
+    const meant = this.#parts.radius.meant(name)
+    return meant === undefined
+      ? nak('unsupportedAttribute', `${name} has no place here`)
+      : nak('invalidRequest', `${meant} is malformed`)
   }
 
   #find(
@@ -192,13 +196,6 @@ export class Requests {
 
 const DONE = 'dynamic authorization: carried out'
 const REFUSED = 'dynamic authorization: refused'
-
-/** An attribute that has no place in the request, or whose octets are no value of its type. */
-function misfit({ name }: RadiusAttribute): Nak {
-  return MALFORMED.has(name)
-    ? nak('invalidRequest', `${name} is malformed`)
-    : nak('unsupportedAttribute', `${name} has no place here`)
-}
 
 /** The change that takes a change back. */
 function undone(change: GrantChange, before: Grant): GrantChange {

@@ -39,6 +39,21 @@ test('a deployment sees who is up of its own, and grants them what it likes', as
   assert.equal(await view.regrant('nobody', {}), 'gone')
 })
 
+test('a deployment cannot end or change a session of another', async () => {
+  const server = new FakeServer()
+  const [hq, branch] = [aSession({ user: 'bob' }), aSession({ user: 'bob' })]
+  server.up = [hq, branch].map(session => anEnd(session))
+  const view = scopedServer(server, 'hq', ({ id }) => (id === hq.id ? 'hq' : 'branch'))
+  assert.equal(await view.regrant(branch.key, { zone: 'trust' }), 'gone')
+  await view.endSession(branch.key, 'admin-reset', 'by a neighbour')
+  assert.deepEqual([server.regranted, server.ended], [[], []])
+  await view.endSession(hq.key, 'admin-reset', 'by us')
+  assert.deepEqual(
+    server.ended.map(({ key }) => key),
+    [hq.key],
+  )
+})
+
 test('of two pools of one name a deployment sees its own, whichever is listed first; those of others not at all', () => {
   const server = new FakeServer()
   const hq = scopedServer(server, 'hq', () => undefined)

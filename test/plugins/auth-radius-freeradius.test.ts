@@ -128,13 +128,14 @@ test('MS-CHAPv2: the keys of FreeRADIUS are revealed as the RFC derives them, an
   assert.equal(keyOf('MS-MPPE-Send-Key'), mppeKey(ntResponse, SENDS))
   assert.equal(keyOf('MS-MPPE-Recv-Key'), mppeKey(ntResponse, RECEIVES))
   // There is no MPPE here, and so nothing in a grant for them.
-  const granted = grantOf(outcome.attributes, {
+  const circumstances = {
     tunnel: aSession().tunnel,
     taken: [],
     zones: {},
     filterIsZone: false,
     routesNetmask: true,
-  })
+  }
+  const granted = grantOf(outcome.attributes, circumstances, name => client.meant(name))
   assert.deepEqual(granted, { kind: 'grant', grant: {}, ignored: [] })
 })
 

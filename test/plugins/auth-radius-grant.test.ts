@@ -1,49 +1,10 @@
 /** What each attribute of an accept does to the grant, or why the session is refused for it. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { RadiusAttribute } from '../../core/plugin/radius.ts'
 import { aTunnel } from '../../core/testing/samples.ts'
-import { type Granted, grantOf } from '../../plugins/auth-radius/grant.ts'
 import { HONOURED } from '../../plugins/auth-radius/honoured.ts'
 import { TUNNEL_ATTRIBUTES } from '../../plugins/auth-radius/tunnel-fit.ts'
-
-const CIRCUMSTANCES = {
-  tunnel: aTunnel(),
-  taken: [
-    { address: '192.168.1.254', length: 32 },
-    { address: '10.9.0.0', length: 16 },
-  ],
-  zones: { staff: 'trust' },
-  filterIsZone: false,
-  routesNetmask: true,
-}
-
-type Value = RadiusAttribute['value']
-type Given = readonly (readonly [name: string, value: Value, tag?: number])[]
-
-const judge = (given: Given, more: Partial<typeof CIRCUMSTANCES> = {}): Granted =>
-  grantOf(
-    given.map(([name, value, tag]) => ({ name, value, ...(tag === undefined ? {} : { tag }) })),
-    { ...CIRCUMSTANCES, ...more },
-  )
-
-const grants = (given: Given, grant: object, more?: Partial<typeof CIRCUMSTANCES>) =>
-  assert.deepEqual(judge(given, more), { kind: 'grant', grant, ignored: [] }, JSON.stringify(given))
-
-function refuses(given: Given, pattern: RegExp): void {
-  const judged = judge(given)
-  assert.equal(judged.kind, 'refuse', String(given))
-  assert.match(judged.reason, pattern)
-}
-
-/** Nothing but this attribute is without effect. */
-function ignores(given: Given, pattern: RegExp): void {
-  const judged = judge([...given, ['Session-Timeout', 60]])
-  assert.equal(judged.kind, 'grant', String(given))
-  assert.deepEqual(judged.grant, { sessionTimeoutS: 60 })
-  assert.equal(judged.ignored.length, 1)
-  assert.match(judged.ignored[0] ?? '', pattern)
-}
+import { type Given, grants, ignores, judge, refuses, type Value } from '../support/grants.ts'
 
 const tested = new Set<string>()
 /** A test that is named after its attribute: the table of the README names it. */
@@ -343,6 +304,27 @@ of('Cisco-AVPair lcp:interface-config', () => {
   )
   for (const bad of ['ip access-group 101 in', 'rate-limit input fast', 'rate-limit both 1 1 1'])
     refuses(pair('lcp:interface-config', bad), /^Cisco-AVPair lcp:interface-config/)
+})
+
+test('octets that are no value of their attribute refuse what a value of no use refuses', () => {
+  const octets = Uint8Array.of(1, 2, 3)
+  for (const [number, name] of [
+    ['Attr-27', 'Session-Timeout'],
+    ['Attr-8', 'Framed-IP-Address'],
+    ['Attr-11', 'Filter-Id'],
+    ['Attr-64', 'Tunnel-Type'],
+    ['Vendor-9-Attr-1', 'Cisco-AVPair'],
+    ['Vendor-14988-Attr-8', 'Mikrotik-Rate-Limit'],
+  ] as const)
+    refuses([[number, octets]], new RegExp(`^${name} is malformed`))
+  for (const [number, name] of [
+    ['Attr-12', 'Framed-MTU'],
+    ['Attr-97', 'Framed-IPv6-Prefix'],
+    ['Vendor-311-Attr-28', 'MS-Primary-DNS-Server'],
+  ] as const)
+    ignores([[number, octets]], new RegExp(`^${name} is malformed`))
+  // We would ask nothing of them.
+  grants([['Attr-5', octets]], {})
 })
 
 test('other Cisco-AVPairs and attributes that are not known say nothing', () => {

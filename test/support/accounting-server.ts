@@ -79,6 +79,7 @@ export class AccountingServer {
       decodeRequest: () => ({ kind: 'drop', reason: 'not of this test' }),
       encodeReply: () => new Uint8Array(),
       knows: () => true,
+      meant: () => undefined,
     }
   }
 

@@ -46,6 +46,7 @@ export const radius = definePlugin({
       decodeRequest: (bytes, secret, options) => codec.decodeRequest(bytes, secret, options),
       encodeReply: (reply, request, secret) => codec.encodeReply(reply, request, secret),
       knows: name => DICTIONARY.has(name),
+      meant: name => DICTIONARY.meant(name),
     })
   },
 })

@@ -8,6 +8,7 @@ import {
   type RadiusOutcome,
   type RadiusRequest,
 } from '../../core/plugin/radius.ts'
+import { readDictionaries } from '../../plugins/radius-client/dictionaries/index.ts'
 import { sessionAttributes } from '../../plugins/radius-client/session-attributes.ts'
 
 /** What a server makes of a request; `never`: it takes it and is silent. */
@@ -19,6 +20,7 @@ export interface FakeRadius {
   readonly asked: RadiusRequest[]
 }
 
+const DICTIONARY = readDictionaries()
 const IDENTITY = { nasIdentifier: 'lns' }
 
 export function fakeRadius(serve: Serve): FakeRadius {
@@ -50,6 +52,7 @@ export function fakeRadius(serve: Serve): FakeRadius {
         decodeRequest: () => ({ kind: 'drop', reason: 'not served' }),
         encodeReply: () => new Uint8Array(),
         knows: name => !name.startsWith('No-'),
+        meant: name => DICTIONARY.meant(name),
       }
       provide(RADIUS, client)
     },
