@@ -7,6 +7,7 @@
  *
  * Nothing outlives the test process: the kernel kills the guests with it.
  */
+import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -58,6 +59,8 @@ export interface Guest {
   serve(auth: 'pap' | 'chap' | 'mschap-v2' | 'eap', secret?: string): Promise<void>
   /** The address of ppp0 and of its other end, once it is there. */
   addressed(deadlineMs?: number): Promise<{ readonly own: string; readonly peer: string }>
+  /** Pings the web server behind the LNS through ppp0, and fetches its page, which sees that address of ours. */
+  reachesTheServer(own: string): Promise<void>
   /** Waits until there is no ppp0. */
   gone(deadlineMs?: number): Promise<void>
   /** Ends xl2tpd, which hangs up first; `KILL` gives it no time for that. Returns when it and its pppd are gone. */
@@ -128,7 +131,7 @@ export async function startLab(t: Cleanup, guests: number): Promise<Lab> {
     process.off('exit', remove)
   })
   await Promise.all(kernels.map(kernel => kernel.says(/LAB-READY/, START_DEADLINE_MS)))
-  const started = indexes.map(index => guestAt(host.name, index))
+  const started = indexes.map(index => guestAt(host.name, index, visitors))
   for (const guest of started) {
     const answer = async () => (await guest.run('true', 1_000)).code === 0
     await until(`the shell of guest ${guest.address}`, answer)
@@ -180,7 +183,7 @@ async function halt(unshare: Program): Promise<void> {
 
 const addressOf = (index: number) => `10.9.0.${10 + index}`
 
-function guestAt(netns: string, index: number): Guest {
+function guestAt(netns: string, index: number, visitors: readonly string[]): Guest {
   const address = addressOf(index)
   const socat = ['socat', '-t', '60', '-', `TCP:${address}:${SHELL_PORT},connect-timeout=10`]
 
@@ -226,6 +229,14 @@ function guestAt(netns: string, index: number): Guest {
         return pattern.test(said)
       }
       await until(`guest ${index} to log ${pattern}`, probe, deadlineMs, () => `\n${said}`)
+    },
+    async reachesTheServer(own) {
+      const output = await must(
+        `ip route replace ${ADDRESS.web} dev ppp0
+        ping -n -c 2 -i 0.2 -w 5 ${ADDRESS.web} && printf 'GET / HTTP/1.0\\r\\n\\r\\n' | socat -t 5 - TCP:${ADDRESS.web}:80`,
+      )
+      assert.match(output, new RegExp(PAGE))
+      assert.equal(visitors.at(-1), own, 'the server saw the address that was assigned')
     },
     async gone(deadlineMs = COMMAND_DEADLINE_MS) {
       const probe = async () => (await exec('[ ! -e /sys/class/net/ppp0 ]')).code === 0

@@ -8,7 +8,7 @@ import { burrow } from '../support/burrow.ts'
 import { ROOT } from '../support/imports.ts'
 import type { Program } from '../support/processes.ts'
 import { until } from '../support/until.ts'
-import { ADDRESS, PAGE, startLab } from './lab.ts'
+import { ADDRESS, startLab } from './lab.ts'
 
 const USER = { user: 'hb@hb', password: 'admin@123' } as const
 const STATIC = { user: 'desk@hb', password: 'admin@123', address: '172.16.1.77' } as const
@@ -50,7 +50,7 @@ test('xl2tpd as the client of burrow serve', { skip: skipWithout('peers') }, asy
       await client.dial({ ...call, options })
       const { own } = await entered()
       await client.says(said)
-      await reachesTheServer(own)
+      await client.reachesTheServer(own)
       await client.end()
       const stop = await stopOf(before, own)
       assert.equal(stop.cause, 'tunnel-closed')
@@ -85,7 +85,7 @@ test('xl2tpd as the client of burrow serve', { skip: skipWithout('peers') }, asy
     await client.dial({ ...call, user: STATIC.user })
     assert.equal((await entered()).own, STATIC.address)
     assert.equal((await stopOf(before, STATIC.address)).cause, 'replaced')
-    await reachesTheServer(STATIC.address)
+    await client.reachesTheServer(STATIC.address)
     await client.end()
     await stopOf(before + 2, STATIC.address)
   })
@@ -124,7 +124,7 @@ test('xl2tpd as the client of burrow serve', { skip: skipWithout('peers') }, asy
     await client.says(/Stop-Control-Connection-Notification/)
     await client.gone()
     await client.dial({ ...call, secret: SECRET })
-    await reachesTheServer((await entered()).own)
+    await client.reachesTheServer((await entered()).own)
   })
 
   await t.test('notices that the LNS started anew, and gets in again', async () => {
@@ -135,7 +135,7 @@ test('xl2tpd as the client of burrow serve', { skip: skipWithout('peers') }, asy
     lns = await serve(`secrets: [{ name: lab, secret: ${SECRET} }]`)
     await client.gone()
     await client.dial({ ...call, secret: SECRET, options })
-    await reachesTheServer((await entered()).own)
+    await client.reachesTheServer((await entered()).own)
   })
 
   async function serve(more: string): Promise<Program> {
@@ -169,16 +169,6 @@ plugins:
     assert.match(own, POOL)
     assert.equal(peer, GATEWAY)
     return { own }
-  }
-
-  async function reachesTheServer(own: string): Promise<void> {
-    const { code, output } = await client.run(
-      `ip route add ${ADDRESS.web} dev ppp0
-      ping -n -c 2 -i 0.2 -w 5 ${ADDRESS.web} && printf 'GET / HTTP/1.0\\r\\n\\r\\n' | socat -t 5 - TCP:${ADDRESS.web}:80`,
-    )
-    assert.equal(code, 0, output)
-    assert.match(output, new RegExp(PAGE))
-    assert.equal(lab.visitors.at(-1), own, 'the server saw the address that was assigned')
   }
 
   function records(): readonly Record[] {

@@ -33,6 +33,8 @@ export interface FreeradiusConfig {
   readonly dictionary?: readonly string[]
   /** Whether `log()` tells what it makes of each request; slow. Default: it does not. */
   readonly debug?: boolean
+  /** Name of the network namespace to serve in; the test's own when it is not given. */
+  readonly netns?: string
   /** Whether `requests()` is kept. Default: it is. */
   readonly recordsRequests?: boolean
 }

@@ -55,7 +55,7 @@ export async function startFreeradius(t: TestScope, config: FreeradiusConfig = {
     for (const [name, text] of Object.entries(filesOf(config, place))) {
       writeFileSync(join(folder, name), text, { mode: 0o600 })
     }
-    const server = new Server(place, config.debug === true)
+    const server = new Server(place, config)
     t.after(() => server.kill())
     try {
       await server.restart()
@@ -82,11 +82,13 @@ class Server implements Freeradius {
   readonly acctPort: number
   readonly radsecPort: number
   readonly #debug: boolean
+  readonly #netns: string | undefined
   #before = ''
   #program: Program | undefined
 
-  constructor(place: Place, debug: boolean) {
+  constructor(place: Place, { debug = false, netns }: FreeradiusConfig) {
     this.#debug = debug
+    this.#netns = netns
     this.folder = place.folder
     this.secret = place.secret
     this.authPort = place.authPort
@@ -97,15 +99,10 @@ class Server implements Freeradius {
   async restart(): Promise<void> {
     await this.kill()
     this.#before = this.log()
-    const program = start([
-      'freeradius',
-      '-d',
-      this.folder,
-      '-f',
-      '-l',
-      'stdout',
-      ...(this.#debug ? ['-xx'] : []),
-    ])
+    const program = start(
+      ['freeradius', '-d', this.folder, '-f', '-l', 'stdout', ...(this.#debug ? ['-xx'] : [])],
+      { netns: this.#netns },
+    )
     this.#program = program
     await until(
       'FreeRADIUS to be ready',
