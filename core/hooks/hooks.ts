@@ -54,7 +54,13 @@ export const HOOKS = {
     deadlineMs: 45_000,
     fault: 'unavailable',
     // `guard.ts` looks at what a `continue` carries.
-    verdicts: { accept: ['user'], reject: ['reason'], unavailable: ['reason'], continue: [] },
+    verdicts: {
+      accept: ['user'],
+      reject: ['reason'],
+      unavailable: ['reason'],
+      renegotiate: ['reason'],
+      continue: [],
+    },
   },
   authorize: {
     kind: 'waterfall',
@@ -99,6 +105,7 @@ const isRate = (value: unknown) => isCount(value) && value !== 0
 /** What a field must be where an answer, or the grant in it, has it: the types of a plugin bind nobody at run time. */
 export const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   message: isText,
+  methods: isTexts,
   reply: isText,
   eap: value => value instanceof Uint8Array,
   mschapv2Success: isLike(/^S=[0-9A-F]{40}( |$)/i),

@@ -154,6 +154,17 @@ export type AuthenticateVerdict =
     }
   | {
       /**
+       * The user is ours, and cannot be verified by the method that was used: LCP is negotiated anew, once a call, for one of `methods`
+       * that `ppp.auth` has as well; else it is a `reject`. Answer so by the realm, never by the user: it tells a guesser who there is.
+       */
+      readonly kind: 'renegotiate'
+      /** First choice first. */
+      readonly methods: readonly AuthMethod[]
+      /** For our log and trail. */
+      readonly reason: string
+    }
+  | {
+      /**
        * The peer has to say more (a code, a new password): this plugin alone is asked about its next message. Rounds are
        * bounded (16, with EAP 64), and `ppp.authTimeoutMs` is for all of them. Answer a wrong password with `reject`: only
        * that slows a guesser.

@@ -34,6 +34,21 @@ export interface CallFacts {
   readonly user?: string
 }
 
+/** Those that a call may come to belong to when its user is known; undefined among them: it may belong to none. */
+export function deploymentsFor(
+  deployments: readonly Deployment[],
+  facts: Omit<CallFacts, 'user'>,
+): readonly (string | undefined)[] {
+  const found: string[] = []
+  for (const { name, when } of deployments) {
+    const { realm, ...rest } = when
+    if (!fits(rest, facts)) continue
+    found.push(name)
+    if (realm === undefined) return found
+  }
+  return [...found, undefined]
+}
+
 /** Name of the first deployment whose conditions hold; undefined: the call belongs to none. A condition on the realm holds only once the user is known. */
 export function deploymentOf(deployments: readonly Deployment[], facts: CallFacts): string | undefined {
   for (const { name, when } of deployments) if (fits(when, facts)) return name

@@ -5,7 +5,7 @@ import type { TapFault } from '../hooks/guard.ts'
 import { type HookOrder, HookSet } from '../hooks/hook-set.ts'
 import { HOOKS } from '../hooks/hooks.ts'
 import type { Clock, Logger, Milliseconds, Random } from '../ports.ts'
-import type { Grant, Lease, SessionInfo } from '../protocol/outputs.ts'
+import type { AuthMethod, Grant, Lease, SessionInfo } from '../protocol/outputs.ts'
 import { CapabilityContainer } from './container.ts'
 import { HOOK_NAMES } from './hook-json.ts'
 import { blamed, type LoadedPlugin } from './load.ts'
@@ -96,6 +96,19 @@ export class PluginHost {
   /** For the calls of a deployment; of none without a name. */
   hooksOf(deployment: string | undefined): HookSet {
     return (deployment === undefined ? undefined : this.#deployments.get(deployment)) ?? this.hooks
+  }
+
+  /** What users of any of these deployments can be verified by; undefined: by whatever there is. */
+  verifies(deployments: readonly (string | undefined)[]): ReadonlySet<AuthMethod> | undefined {
+    const found = new Set<AuthMethod>()
+    const ids = new Set(deployments.flatMap(name => [...this.hooksOf(name).plugins('authenticate')]))
+    for (const { id, instance } of this.#plugins) {
+      if (!ids.has(id)) continue
+      const methods = instance.verifies?.()
+      if (methods === undefined) return undefined
+      for (const method of methods) found.add(method)
+    }
+    return found
   }
 
   report(): BootReport {

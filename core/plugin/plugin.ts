@@ -90,6 +90,11 @@ export interface PluginInstance {
   start?(): void | Promise<void>
   /** Closes it. Called in reverse order, with a deadline. */
   stop?(): void | Promise<void>
+  /**
+   * Of an authenticator: the methods that it can verify its users by, after `check`. LCP asks peers for those that some authenticator
+   * in their reach has. Without it: for any. Data at hand; it must not throw.
+   */
+  verifies?(): readonly AuthMethod[]
   /** Frees a lease of this plugin. Idempotent. */
   releaseLease?(lease: Lease): void | Promise<void>
   /**

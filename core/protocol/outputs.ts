@@ -240,6 +240,15 @@ export interface Continuation extends Pick<AuthExchange, 'plugin' | 'state'> {
   readonly reply: string | Uint8Array
 }
 
+/** The user cannot be verified by the method used: LCP asks for the others, once a call (RFC 1661 3.4: authentication may begin anew). */
+export interface OtherMethods {
+  readonly kind: 'renegotiate'
+  /** First choice first. Of them those count that LCP may demand. */
+  readonly methods: readonly AuthMethod[]
+  /** For our log and trail. */
+  readonly reason: string
+}
+
 /** What the peer is told at the end of an authentication beside yes or no; each method takes what it can carry. */
 export interface LastWord {
   /** PAP and CHAP: their text; MS-CHAPv2: `M=`. */
@@ -252,10 +261,12 @@ export interface LastWord {
 
 export interface Verdicts {
   admitTunnel: { readonly kind: 'accept' } | Denial
-  admitSession: { readonly kind: 'accept' } | Denial
+  /** `auth`: methods that users of this peer can be verified by. LCP asks for those of the config that are among them; for all where none is. */
+  admitSession: { readonly kind: 'accept'; readonly auth?: readonly AuthMethod[] } | Denial
   authenticate:
     | ({ readonly kind: 'accept'; readonly grant: Grant } & LastWord)
     | Continuation
+    | OtherMethods
     | (Denial & LastWord)
   authorize: { readonly kind: 'accept'; readonly grant: Grant } | Denial
   assignAddress: { readonly kind: 'accept'; readonly lease: Lease } | Denial

@@ -82,7 +82,8 @@ const ACTIONS: Readonly<Record<SessionAction, Act>> = {
 
   connect(core, tunnel, session) {
     core.timers.clear(sessionTimer(session, 'call-setup'))
-    session.ppp = tunnel.dial?.ppp ?? core.config.ppp
+    const { demandAuth = core.config.ppp.demandAuth } = session
+    session.ppp = tunnel.dial?.ppp ?? { ...core.config.ppp, demandAuth }
     session.link = createLink()
     startLink(session.link, linkEnv(core, tunnel, session))
   },
@@ -292,7 +293,11 @@ export function sessionVerdict(
   delete session.askId
   // The pending ask says which kind of verdict this is.
   const admission = verdict as Verdicts['admitSession']
-  if (admission.kind === 'accept') return stepCall(core, tunnel, session, 'admitted')
+  if (admission.kind === 'accept') {
+    const demandAuth = core.config.ppp.demandAuth.filter(method => admission.auth?.includes(method))
+    if (demandAuth.length > 0) session.demandAuth = demandAuth
+    return stepCall(core, tunnel, session, 'admitted')
+  }
   const { reason: text, message, errorCode } = admission
   const codes = {
     result: errorCode === undefined ? CDN.administrative : CDN.generalError,

@@ -4,7 +4,7 @@ import type { Milliseconds, Path, Random } from '../ports.ts'
 import type { DialRequest, EndpointConfig } from './config.ts'
 import type { ProtocolDrop } from './drops.ts'
 import type { FlowSlotsState } from './flow-slots.ts'
-import type { Ask, EndReason, Output, Role, SessionKey, TunnelKey } from './outputs.ts'
+import type { Ask, AuthMethod, EndReason, Output, Role, SessionKey, TunnelKey } from './outputs.ts'
 import type { LinkState } from './ppp/link.ts'
 import type { LinkUp, PppConfig } from './ppp/link-env.ts'
 import type { ChannelState } from './reliable-channel.ts'
@@ -67,6 +67,8 @@ export interface SessionState {
   readonly startedAt: Milliseconds
   askId?: number
   link?: LinkState
+  /** Methods of authentication to ask for, where they are not those of the config; never none. */
+  demandAuth?: readonly AuthMethod[]
   /** What its link negotiates by, from its start on: the endpoint may be configured anew meanwhile. */
   ppp?: PppConfig
   /** User that authenticated. */

@@ -15,7 +15,7 @@ import type {
 } from '../protocol/outputs.ts'
 import { authenticated, beginRound, provedRight } from './authentication.ts'
 import type { Decisions, Observed } from './driver.ts'
-import { type Binding, deploymentFor, type Generations } from './generations.ts'
+import { type Binding, deploymentFor, type Generations, verifiableBy } from './generations.ts'
 import { entriesWithoutPassword, withoutPassword } from './mask-password.ts'
 import { createProof } from './proof.ts'
 import type { SessionLimit } from './session-limit.ts'
@@ -53,7 +53,10 @@ export class Asks implements Decisions {
     },
     admitSession: async ({ session }, inquiry, binding) => {
       binding.deployment = deploymentFor(binding.generation, session.tunnel)
-      return (await hooksOf(binding).ask('admitSession', inquiry, { session })) ?? { kind: 'accept' }
+      const verdict = await hooksOf(binding).ask('admitSession', inquiry, { session })
+      if (verdict?.kind === 'deny') return verdict
+      const methods = verifiableBy(binding.generation, session.tunnel)
+      return { kind: 'accept', ...(methods === undefined ? {} : { auth: [...methods] }) }
     },
     authenticate: (ask, inquiry, binding) => this.#authenticate(ask, inquiry, binding),
     authorize: (ask, inquiry, binding) => this.#authorize(ask, inquiry, binding),

@@ -19,10 +19,17 @@ export function beginRound(
 
 /** For the throttle; undefined: nothing was found out, or not yet. */
 export function provedRight(inquiry: Inquiry, verdict: AuthenticateVerdict | undefined): boolean | undefined {
-  if (verdict?.kind === 'unavailable' || verdict?.kind === 'continue') return undefined
+  if (verdict !== undefined && UNDECIDED.has(verdict.kind)) return undefined
   if (inquiry.withdrawn || (verdict === undefined && unavailable(inquiry).length > 0)) return undefined
   return verdict?.kind === 'accept'
 }
+
+/** Neither right nor wrong. */
+const UNDECIDED: ReadonlySet<AuthenticateVerdict['kind']> = new Set([
+  'unavailable',
+  'continue',
+  'renegotiate',
+])
 
 export function authenticated(
   inquiry: Inquiry,
@@ -50,6 +57,10 @@ export function authenticated(
       const { reason, message, mschapv2Error, eap } = verdict
       return { kind: 'deny', reason, ...given({ message, mschapv2: mschapv2Error, eap }) }
     }
+    case 'renegotiate': {
+      const { methods, reason } = verdict
+      return { kind: 'renegotiate', methods, reason }
+    }
     case 'unavailable':
       return { kind: 'deny', reason: verdict.reason }
   }
@@ -63,7 +74,7 @@ const EAP_KIND = { continue: 'request', accept: 'success', reject: 'failure' } a
 
 /** Why the peer's method has no way to tell it so; what a plugin did wrong, to go behind its name. */
 function cannotBeTold(verdict: AuthenticateVerdict, proof: Proof): string | undefined {
-  if (verdict.kind === 'unavailable') return undefined
+  if (verdict.kind === 'unavailable' || verdict.kind === 'renegotiate') return undefined
   const { kind, eap } = verdict
   if (proof.method !== 'eap') {
     if (eap !== undefined) return `answered ${proof.method} with an EAP packet`

@@ -228,7 +228,10 @@ class Rehearsal {
       ...(message === undefined ? {} : { message }),
       ...(verdict.kind === 'continue' ? { continued: this.#goingOn(verdict) } : {}),
       ...comeTo,
-      notes: this.#parts.methods.includes(this.#method) ? [] : [NOT_OFFERED(this.#method)],
+      notes: [
+        ...(this.#parts.methods.includes(this.#method) ? [] : [NOT_OFFERED(this.#method)]),
+        ...(verdict.kind === 'renegotiate' ? [ASKED_AGAIN(verdict.methods)] : []),
+      ],
     }
   }
 
@@ -270,6 +273,9 @@ const NO_EAP =
 const NOT_OFFERED = (method: AuthMethod) =>
   `ppp.auth of this config does not ask peers for ${method}: nobody could come in this way`
 
+const ASKED_AGAIN = (methods: readonly AuthMethod[]) =>
+  `LCP would ask a peer once more, for ${methods.join(' or ')}: try that`
+
 function messageOf(verdict: Verdict<Step>): string | undefined {
   if (verdict.kind === 'continue') return typeof verdict.reply === 'string' ? verdict.reply : undefined
   return 'message' in verdict ? verdict.message : undefined
@@ -287,4 +293,4 @@ function sentence(
   return `${asking} would ask ${user} for more, and decide then.`
 }
 
-const OUTCOMES = { accept: 'accept', deny: 'refuse', continue: 'continue' } as const
+const OUTCOMES = { accept: 'accept', deny: 'refuse', continue: 'continue', renegotiate: 'refuse' } as const

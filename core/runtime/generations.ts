@@ -2,7 +2,7 @@
  * Which generation of the config, and which of its deployments, serves a tunnel or a call. A reload makes a new one: what
  * begins from then on is bound to it, what lives keeps its own until it ends or is moved.
  */
-import { type CallFacts, type Deployment, deploymentOf } from '../plugin/deployment.ts'
+import { type CallFacts, type Deployment, deploymentOf, deploymentsFor } from '../plugin/deployment.ts'
 import type { PluginHost } from '../plugin/host.ts'
 import type { Grant, SessionInfo, TunnelInfo } from '../protocol/outputs.ts'
 
@@ -139,12 +139,18 @@ export class Generations {
 /** The deployment that takes a call, by what is known of it: its user not before it gave a name. */
 export function deploymentFor({ deployments }: Generation, tunnel: TunnelInfo, user?: string) {
   if (deployments.length === 0) return undefined
-  const { path, peerHostName, secretName } = tunnel
-  const facts: CallFacts = {
+  return deploymentOf(deployments, { ...factsOf(tunnel), ...(user === undefined ? {} : { user }) })
+}
+
+/** What those who may come by this tunnel can be verified by; undefined: by whatever there is. */
+export function verifiableBy({ deployments, host }: Generation, tunnel: TunnelInfo) {
+  return host.verifies(deploymentsFor(deployments, factsOf(tunnel)))
+}
+
+function factsOf({ path, peerHostName, secretName }: TunnelInfo): CallFacts {
+  return {
     peerAddress: path.remote.address,
     peerHostName,
     ...(secretName === undefined ? {} : { secretName }),
-    ...(user === undefined ? {} : { user }),
   }
-  return deploymentOf(deployments, facts)
 }

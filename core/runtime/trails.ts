@@ -71,7 +71,7 @@ export class Trails {
     if (subject === undefined) return
     subject.asking = undefined
     this.add(subject.id, entries)
-    if (verdict?.kind === 'deny') {
+    if (verdict?.kind === 'deny' || verdict?.kind === 'renegotiate') {
       subject.refusal = { by: ask.kind, reason: this.#cut(verdict.reason) }
     } else if (verdict !== undefined) {
       if (subject.refusal?.by === ask.kind) subject.refusal = undefined

@@ -99,6 +99,7 @@ export default definePlugin({
 
     return {
       check,
+      verifies: () => methods,
       async start() {
         directory = open()
         const { link } = directory

@@ -62,8 +62,10 @@ export class Login {
     const { methods, plan } = this.#parts
     const { unknownUser } = plan.options
     const { method } = proof
-    if (!isMethod(method) || !methods.includes(method))
-      return this.#reject(`its users may use ${methods.join(', ')}, and this was ${method}`)
+    if (!isMethod(method) || !methods.includes(method)) {
+      const reason = `its users may use ${methods.join(', ')}, and this was ${method}`
+      return { kind: 'renegotiate', methods, reason }
+    }
     const outcome = await this.#outcome(() =>
       method === 'pap' ? this.#byBind(proof.password() ?? '', signal, dryRun) : this.#bySecret(method, proof),
     )

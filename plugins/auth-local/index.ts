@@ -1,7 +1,15 @@
 /** Authenticates users of a file with PAP, CHAP and MS-CHAPv2. Whoever guesses learns nothing from the time that it takes. */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { resolve } from 'node:path'
-import { type AuthenticateVerdict, definePlugin, type Grant, type Proof, Slots, USERS } from 'burrow'
+import {
+  type AuthenticateVerdict,
+  type AuthMethod,
+  definePlugin,
+  type Grant,
+  type Proof,
+  Slots,
+  USERS,
+} from 'burrow'
 import { Options, type User } from './config.ts'
 import { deriveKey, isHashable, sameCost } from './password-hash.ts'
 import { type Directory, readUsers } from './users.ts'
@@ -62,9 +70,12 @@ export default definePlugin({
       return user === undefined ? undefined : { kind: 'accept', grant: grantOf(user) }
     })
 
-    return { check: load, start: load }
+    return { check: load, start: load, verifies: () => METHODS }
   },
 })
+
+/** By a password, and by no method of EAP. */
+const METHODS: readonly AuthMethod[] = ['pap', 'chap-md5', 'mschapv2']
 
 const UNAVAILABLE = {
   full: 'too many logins wait for their password hash; see hashesAtOnce and hashesWaiting',

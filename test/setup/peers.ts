@@ -72,7 +72,7 @@ const USERS: Readonly<Record<Kind, readonly string[]>> = {
   network: ['test/dataplane/', 'test/runtime/', 'test/interop/', 'test/packaging', 'test/guide'],
   peers: ['test/interop/'],
   radius: RADIUS_USERS,
-  directories: ['test/plugins/auth-ldap', 'test/examples'],
+  directories: ['test/plugins/auth-ldap', 'test/interop/ldap-', 'test/examples'],
   programs: ['test/plugins/hook-pages'],
 }
 

@@ -32,6 +32,8 @@ export interface DecisionState {
   continued?: AuthExchange | undefined
   /** For the peer, once it is let in. */
   word?: LastWord | undefined
+  /** LCP was negotiated anew for methods that the user can be verified by. */
+  reopened?: boolean
   /** The name that the peer proved first; a renegotiation must prove the same. */
   user?: string | undefined
   grant?: Grant | undefined
@@ -44,6 +46,8 @@ export type DecisionOutcome =
   | { readonly kind: 'granted'; readonly word: LastWord }
   /** The peer is sent `reply`; its next message goes on. */
   | { readonly kind: 'continued'; readonly reply: string | Uint8Array }
+  /** LCP is to demand one of these. */
+  | { readonly kind: 'reopened'; readonly methods: readonly AuthMethod[] }
   /** `proven`: the peer is who it says, and is told so before it is turned away. */
   | {
       readonly kind: 'denied'
@@ -102,6 +106,12 @@ export function decided(d: DecisionState, env: LinkEnv, verdict: Verdict): Decis
   d.pending = undefined
   d.continued = undefined
   if (verdict.kind === 'deny') return denied(step, verdict, d.word)
+  if (verdict.kind === 'renegotiate') {
+    const methods = verdict.methods.filter(other => other !== method && env.config.demandAuth.includes(other))
+    if (d.reopened === true || methods.length === 0) return denied(step, { ...verdict, kind: 'deny' })
+    d.reopened = true
+    return { kind: 'reopened', methods }
+  }
   if (verdict.kind === 'continue') {
     const most = method === 'eap' ? MOST_EAP_ROUNDS : MOST_ROUNDS
     if (round >= most) return denied(step, tooManyRounds(most))

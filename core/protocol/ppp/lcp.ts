@@ -36,6 +36,8 @@ export interface LcpState extends CpState {
     acfc: boolean
     pfc: boolean
   }
+  /** Methods to demand of this peer; absent: those of the config. */
+  demand?: readonly AuthMethod[]
   /** What the peer asked for and we acknowledged. */
   peer: { mru: number; magic: number; acfc: boolean; pfc: boolean; auth?: AuthMethod | undefined }
   /** How often our own magic number came back (RFC 1661 6.4). */
@@ -85,7 +87,7 @@ export const LCP: ControlProtocol<LcpState> = {
     const { mruBytes, demandAuth, requestAcfc, requestPfc } = env.config
     s.ask = {
       mru: mruBytes,
-      auth: demandAuth,
+      auth: s.demand ?? demandAuth,
       magic: randomMagic(env),
       acfc: requestAcfc,
       pfc: requestPfc,

@@ -246,6 +246,12 @@ function onDecision(link: LinkState, env: LinkEnv, outcome: DecisionOutcome | un
     if (proof !== undefined) goOn(proof, env, outcome.reply)
     return
   }
+  if (outcome.kind === 'reopened') {
+    link.lcp.demand = outcome.methods
+    onLcp(link, env, cpEvent(LCP, link.lcp, env, 'Down'))
+    onLcp(link, env, cpEvent(LCP, link.lcp, env, 'Up'))
+    return
+  }
   const accepted = outcome.kind === 'granted' || outcome.proven
   if (proof !== undefined) {
     proof.verdict = { accepted, ...outcome.word }
