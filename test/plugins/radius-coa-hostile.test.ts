@@ -23,6 +23,7 @@ import {
   upSession,
 } from '../support/coa.ts'
 import { gate } from '../support/gate.ts'
+import { freePort } from '../support/udp-port.ts'
 import { until } from '../support/until.ts'
 
 const at = ({ now }: CoaScene, seconds: number): RadiusAttribute => ({
@@ -317,13 +318,4 @@ for (const [what, options] of WRONG) {
   test(`options with ${what} are refused`, async () => {
     await assert.rejects(loadPlugin(radiusCoa, { options, before: [radius] }), { code: 'PLUGIN_OPTIONS' })
   })
-}
-
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4')
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  await new Promise<void>(resolve => socket.close(() => resolve()))
-  return port
 }
