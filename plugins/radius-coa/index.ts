@@ -46,6 +46,8 @@ export default definePlugin({
       if (told === undefined && source.requireEventTimestamp) return drop('missing-event-timestamp')
       const ageS = told === undefined ? 0 : nowS() - told
       if (Math.abs(ageS) > windowS) return drop('event-timestamp-outside-window')
+      if (told !== undefined && listener.mayBeFromBefore(told, windowS))
+        return drop('event-timestamp-before-start')
       // A request with a timestamp could be sent again for as long as that is in the window.
       const keepMs = told === undefined ? KEEP_MS : Math.max(KEEP_MS, (windowS - ageS + 1) * 1000)
       const key = `${datagram.from.address} ${Buffer.from(authenticator).toString('hex')}`

@@ -123,8 +123,9 @@ test('each source has its own secret, and a prefix is many sources', async t => 
 
 test('the window of Event-Timestamp is an option, and its ends are within', async t => {
   const scene = await coaScene(t, { options: { eventTimestampWindowS: 10 } })
-  const { client, settled, dropped, server } = scene
+  const { client, settled, dropped, server, clock } = scene
   server.up = [upSession('ann', 51)]
+  await clock.advance(11_000)
   for (const seconds of [-11, 11]) await client.send(disconnect(scene, at(scene, seconds)).bytes)
   await settled()
   assert.equal(server.ended.length, 0)
@@ -132,6 +133,43 @@ test('the window of Event-Timestamp is an option, and its ends are within', asyn
   for (const seconds of [-10, 10])
     await client.answerTo(packetOf('CoA-Request', [USER, TIMEOUT, at(scene, seconds)]))
   assert.equal(server.regranted.length, 2)
+})
+
+test('what was recorded before a restart is not carried out after it', async t => {
+  const recorded = await coaScene(t)
+  const packet = disconnect(recorded)
+  await recorded.plugin.host.stop()
+  const clock = new VirtualClock()
+  await clock.advance(60_000)
+  const scene = await coaScene(t, { clock })
+  scene.server.up = [upSession('ann', 51)]
+  await scene.client.send(packet.bytes)
+  await scene.settled()
+  assert.deepEqual(scene.dropped(), ['event-timestamp-before-start'])
+  // By then none that is older has a good time, and whoever's clock is late is heard.
+  await clock.advance(300_001)
+  await scene.client.answerTo(disconnect(scene, at(scene, -299)))
+  assert.equal(scene.server.ended.length, 1)
+})
+
+class WrongClock extends VirtualClock {
+  aheadMs = 3_600_000
+
+  override wallTimeMs(): number {
+    return super.wallTimeMs() + this.aheadMs
+  }
+}
+
+test('where our clock was ahead at the start and is put right, requests are heard once the window has passed', async t => {
+  const clock = new WrongClock()
+  const scene = await coaScene(t, { clock })
+  scene.server.up = [upSession('ann', 51)]
+  clock.aheadMs = 0
+  await scene.client.send(disconnect(scene).bytes)
+  await until('it to be dropped', () => scene.dropped().length === 1)
+  await clock.advance(300_001)
+  await scene.client.answerTo(disconnect(scene))
+  assert.equal(scene.server.ended.length, 1)
 })
 
 test('a source may go without Message-Authenticator or Event-Timestamp, which is warned of', async t => {
