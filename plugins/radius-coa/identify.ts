@@ -1,5 +1,12 @@
 /** Which NAS, and which of its sessions, a request is about (RFC 5176 3): every attribute that says so must fit. */
-import type { RadiusAttribute, RadiusClient, RadiusValue, ServerView, SessionUp } from 'burrow'
+import {
+  type RadiusAttribute,
+  type RadiusClient,
+  type RadiusValue,
+  radiusText,
+  type ServerView,
+  type SessionUp,
+} from 'burrow'
 
 /** What is said of a session by an attribute of its own. */
 type Told = (up: SessionUp, radius: RadiusClient) => readonly (RadiusValue | undefined)[]
@@ -15,7 +22,7 @@ const VIRTUAL = 5
 /** The cheap ones first: a request is held against each session in this order. */
 export const SESSION_ATTRIBUTES: Readonly<Record<string, Told>> = {
   'Acct-Session-Id': ({ session }) => [session.id],
-  'User-Name': ({ session, grant }) => [grant.user, session.user],
+  'User-Name': ({ session, grant }) => [grant.user, session.user].map(name => name && radiusText(name)),
   'Framed-IP-Address': ({ network }) => [network.peerAddress],
   'Chargeable-User-Identity': ({ grant: { chargeableIdentity: hex } }) => [
     hex === undefined ? hex : Buffer.from(hex, 'hex'),
