@@ -1,6 +1,7 @@
 /** What every packet says of us (RFC 2865 5.32) and of the session that it is about: how the call came in, by which tunnel. */
 import { hostname } from 'node:os'
 import { MOST_RADIUS_VALUE_BYTES, type RadiusAttribute, radiusText, type SessionInfo } from 'burrow'
+import { sameForm } from './ipv6.ts'
 
 /** As whom we speak, and what is taken for the caller. */
 export interface IdentityOptions {
@@ -26,7 +27,7 @@ export function nasAttributes({
   return present({
     'NAS-Identifier': nasIdentifier,
     'NAS-IP-Address': nasIpAddress,
-    'NAS-IPv6-Address': nasIpv6Address,
+    'NAS-IPv6-Address': nasIpv6Address && sameForm(nasIpv6Address),
   })
 }
 
