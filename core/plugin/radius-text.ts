@@ -5,6 +5,8 @@ export const MOST_RADIUS_VALUE_BYTES = 253
 
 /** As much of a text, from its beginning, as fits into so many octets of UTF-8: whole characters only. */
 export function radiusText(text: string, mostBytes: number = MOST_RADIUS_VALUE_BYTES): string {
+  // A UTF-16 unit takes three octets at most.
+  if (3 * text.length <= mostBytes) return text
   const bytes = new TextEncoder().encode(text)
   if (bytes.length <= mostBytes) return text
   let end = mostBytes

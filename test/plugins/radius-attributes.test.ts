@@ -200,7 +200,10 @@ test('what is sent in an Accounting-Request', { skip }, async t => {
     await t.test(named(name, 'Accounting-Request'), () => fits(saidOf(stop, name), said))
   await t.test('and nothing else', () =>
     assert.deepEqual(
-      told(stop).filter(name => !Object.hasOwn(ACCOUNTED, name)),
+      server
+        .detail()
+        .flatMap(told)
+        .filter(name => !Object.hasOwn(ACCOUNTED, name)),
       [],
     ),
   )
