@@ -62,19 +62,21 @@ export function isUs({ name, value }: RadiusAttribute, radius: RadiusClient, ser
   return NAS_ATTRIBUTES[name]?.isAddress === true && server.ownAddresses().includes(String(value))
 }
 
-/** Whether a session is all that the attributes say. */
-export function fits(
-  up: SessionUp,
+/** Whether a session is all that the attributes say; made once for a request, and asked of each session. */
+export function fitting(
   asked: readonly RadiusAttribute[],
   rows: typeof SESSION_ATTRIBUTES,
   radius: RadiusClient,
-): boolean {
-  return Object.entries(rows).every(([name, told]) => {
+): (up: SessionUp) => boolean {
+  const named = Object.entries(rows).flatMap(([name, told]) => {
     const wanted = asked.filter(one => one.name === name)
-    if (wanted.length === 0) return true
-    const values = told(up, radius)
-    return wanted.every(({ value }) => values.some(one => one !== undefined && isSame(one, value)))
+    return wanted.length === 0 ? [] : [{ told, wanted }]
   })
+  return up =>
+    named.every(({ told, wanted }) => {
+      const values = told(up, radius)
+      return wanted.every(({ value }) => values.some(one => one !== undefined && isSame(one, value)))
+    })
 }
 
 function isSame(a: RadiusValue, b: RadiusValue): boolean {

@@ -12,6 +12,7 @@ import { Answers } from '../../plugins/radius-coa/answers.ts'
 import radiusCoa from '../../plugins/radius-coa/index.ts'
 import {
   type CoaScene,
+  causeOf,
   coaScene,
   type Packet,
   packetOf,
@@ -32,6 +33,12 @@ const at = ({ now }: CoaScene, seconds: number): RadiusAttribute => ({
 })
 const disconnect = (scene: CoaScene, ...more: readonly RadiusAttribute[]) =>
   packetOf('Disconnect-Request', [USER, ...(more.length > 0 ? more : [scene.now()])])
+
+/** So many octets of them, with their heads. */
+function proxyStates(octets: number): readonly RadiusAttribute[] {
+  const lengths = [...Array<number>(Math.floor(octets / 255)).fill(253), (octets % 255) - 2]
+  return lengths.map(length => ({ name: 'Proxy-State', value: new Uint8Array(length).fill(7) }))
+}
 
 /** Message-Authenticator at the end, wrong where it should be right. */
 function wronglySigned(packet: Packet): Packet {
@@ -68,6 +75,11 @@ const DROPPED: readonly (readonly [string, string, (scene: CoaScene) => Uint8Arr
   ['a time 301 s ahead', 'event-timestamp-outside-window', scene => disconnect(scene, at(scene, 301)).bytes],
   ['an Access-Request', 'wrong-code', scene => packetOf('Access-Request', [USER, scene.now()]).bytes],
   ['an Accounting-Request', 'wrong-code', scene => packetOf('Accounting-Request', [USER, scene.now()]).bytes],
+  [
+    'Proxy-States that fill the packet, and with the answer more than one',
+    'too-much-proxy-state',
+    scene => packetOf('Disconnect-Request', [scene.now(), ...proxyStates(4052)]).bytes,
+  ],
   ['an ACK', 'wrong-code', scene => patched(disconnect(scene), 0, 44)],
   ['an unknown code', 'wrong-code', scene => patched(disconnect(scene), 0, 99)],
   ['nothing', 'malformed', () => new Uint8Array()],
@@ -170,6 +182,18 @@ test('where our clock was ahead at the start and is put right, requests are hear
   await clock.advance(300_001)
   await scene.client.answerTo(disconnect(scene))
   assert.equal(scene.server.ended.length, 1)
+})
+
+test('the most Proxy-States that an answer holds come back, all of them', async t => {
+  const { ask, server } = await coaScene(t)
+  server.up = [upSession('ann', 51)]
+  const states = proxyStates(4046)
+  const answer = await ask('Disconnect-Request', states)
+  assert.equal(causeOf(answer), 402)
+  assert.deepEqual(
+    answer.attributes.filter(({ name }) => name === 'Proxy-State'),
+    states,
+  )
 })
 
 test('a source may go without Message-Authenticator or Event-Timestamp, which is warned of', async t => {
