@@ -4,6 +4,7 @@ import { createHmac } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import type { RadiusAttribute } from '../../core/index.ts'
 import { SharedResources } from '../../core/plugin/shared.ts'
 import { loadPlugin } from '../../core/testing/plugin-harness.ts'
@@ -182,6 +183,36 @@ test('where our clock was ahead at the start and is put right, requests are hear
   await clock.advance(300_001)
   await scene.client.answerTo(disconnect(scene))
   assert.equal(scene.server.ended.length, 1)
+})
+
+test('whatever octets a source signs, it gets an answer or none, and nothing fails', async t => {
+  const scene = await coaScene(t)
+  scene.server.up = [upSession('ann', 51)]
+  const numbered = fc.record({
+    // Message-Authenticator is the codec's.
+    name: fc.integer({ min: 1, max: 254 }).map(number => `Attr-${number < 80 ? number : number + 1}`),
+    value: fc.oneof(
+      fc.uint8Array({ minLength: 1, maxLength: 253 }),
+      fc.constantFrom(1, 2, 4, 6, 18).map(length => new Uint8Array(length)),
+    ),
+  })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom('CoA-Request' as const, 'Disconnect-Request' as const),
+      fc.array(numbered, { maxLength: 15 }),
+      fc.boolean(),
+      async (code, attributes, named) => {
+        const who = named ? [USER] : []
+        await scene.client.send(packetOf(code, [...who, scene.now(), ...attributes]).bytes)
+        await scene.settled()
+      },
+    ),
+    { numRuns: 300 },
+  )
+  assert.deepEqual(
+    scene.plugin.log.filter(({ level }) => level === 'error'),
+    [],
+  )
 })
 
 test('the most Proxy-States that an answer holds come back, all of them', async t => {
