@@ -55,6 +55,7 @@ export {
   type RadiusValue,
 } from './plugin/radius.ts'
 export { type RadiusRates, radiusRates } from './plugin/radius-rates.ts'
+export { MOST_RADIUS_VALUE_BYTES, radiusText } from './plugin/radius-text.ts'
 export {
   EVERY_ADDRESS,
   isInRanges,

@@ -1,14 +1,16 @@
 /** The attributes of each record (RFC 2866 5, RFC 2869 5), but for Acct-Delay-Time. */
-import type {
-  EndCause,
-  FlowCounters,
-  Grant,
-  RadiusAttribute,
-  RadiusClient,
-  RadiusValue,
-  SessionDown,
-  SessionUp,
-  SessionUpdate,
+import {
+  type EndCause,
+  type FlowCounters,
+  type Grant,
+  MOST_RADIUS_VALUE_BYTES,
+  type RadiusAttribute,
+  type RadiusClient,
+  type RadiusValue,
+  radiusText,
+  type SessionDown,
+  type SessionUp,
+  type SessionUpdate,
 } from 'burrow'
 import { TERMINATE_CAUSES } from './causes.ts'
 import type { AccountingRecord, RecordEvent } from './record.ts'
@@ -27,6 +29,9 @@ const STATUS_TYPES: Readonly<Record<RecordEvent, string>> = {
 }
 /** Integers are of 32 bits; what octets have beyond stands in the Gigawords. */
 const WORD = 2n ** 32n
+/** Whatever else a record says, it fits a packet of 4096 octets beside them. */
+const MOST_CLASS_OCTETS = 2048
+const ATTRIBUTE_HEADER_OCTETS = 2
 
 /** Each name once. */
 type Attributes = Readonly<Record<string, RadiusValue>>
@@ -37,7 +42,7 @@ export function sessionRecord(told: Told, radius: RadiusClient, atMs: number): A
   const own: Attributes = {
     ...statusOf(event, atMs),
     'Acct-Session-Id': session.id,
-    'User-Name': grant.user,
+    'User-Name': radiusText(grant.user),
     'Service-Type': 'Framed-User',
     'Framed-Protocol': 'PPP',
     'Framed-IP-Address': network.peerAddress,
@@ -46,14 +51,10 @@ export function sessionRecord(told: Told, radius: RadiusClient, atMs: number): A
     ...(told.event === 'start' ? {} : usageOf(told.counters, told.durationMs)),
     ...(told.event === 'stop' ? terminateCause(told.reason.cause) : {}),
   }
-  const classes = (grant.classes ?? [])
-    .map(octets => ({ name: 'Class', value: new Uint8Array(Buffer.from(octets, 'hex')) }))
-    // An attribute holds an octet at least (RFC 2865 5.25).
-    .filter(({ value }) => value.length > 0)
   const common = radius
     .sessionAttributes(session)
     .filter(({ name }) => !Object.hasOwn(own, name) && name !== 'Class')
-  return { event, session: session.id, atMs, attributes: [...listOf(own), ...classes, ...common] }
+  return { event, session: session.id, atMs, attributes: [...listOf(own), ...classesOf(grant), ...common] }
 }
 
 /** What is told of the whole server (RFC 2866 5.1). */
@@ -95,9 +96,25 @@ function statusOf(event: RecordEvent, atMs: number): Attributes {
 
 /** RFC 4372 2.1: as the server gave it. */
 function chargedTo({ chargeableIdentity }: Grant): Attributes {
-  return chargeableIdentity === undefined
-    ? {}
-    : { 'Chargeable-User-Identity': new Uint8Array(Buffer.from(chargeableIdentity, 'hex')) }
+  const value = octetsOf(chargeableIdentity)
+  return value === undefined ? {} : { 'Chargeable-User-Identity': value }
+}
+
+/** In their order, those that an attribute holds; beyond what one record carries of them there are no more. */
+export function classesOf({ classes = [] }: Grant): readonly RadiusAttribute[] {
+  let octets = 0
+  return classes.flatMap(hex => {
+    const value = octetsOf(hex)
+    if (value === undefined) return []
+    octets += ATTRIBUTE_HEADER_OCTETS + value.length
+    return octets > MOST_CLASS_OCTETS ? [] : [{ name: 'Class', value }]
+  })
+}
+
+/** Undefined for none (RFC 2865 5: an attribute holds an octet at least), and for more than an attribute holds. */
+function octetsOf(hex = ''): Uint8Array | undefined {
+  const value = new Uint8Array(Buffer.from(hex, 'hex'))
+  return value.length > 0 && value.length <= MOST_RADIUS_VALUE_BYTES ? value : undefined
 }
 
 /** Only a RADIUS server gives a Class; who else may have authenticated a user is not known here. */

@@ -1,9 +1,9 @@
 /** Tells RADIUS servers the start, each update and the end of a session (RFC 2866), over crashes and outages. */
 import { accessSync, constants, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { BurrowError, definePlugin, RADIUS } from 'burrow'
+import { BoundedLog, BurrowError, definePlugin, RADIUS } from 'burrow'
 import { Accounting, type Identity, type User } from './accounting.ts'
-import { sessionRecord, type Told } from './attributes.ts'
+import { classesOf, sessionRecord, type Told } from './attributes.ts'
 import { Options } from './config.ts'
 
 const NAME = 'accounting-radius'
@@ -21,7 +21,18 @@ export default definePlugin({
     )
     let user: User | undefined
     const put = (told: Told) => accounting.put(sessionRecord(told, radius, clock.wallTimeMs()))
-    hooks.sessionUp.tapPromise(NAME, event => put({ event: 'start', ...event }))
+    const notes = new BoundedLog(log, clock)
+    hooks.sessionUp.tapPromise(NAME, event => {
+      const classes = (event.grant.classes ?? []).filter(hex => hex !== '')
+      const told = classesOf(event.grant).length
+      if (told < classes.length)
+        notes.warn('a Class of a user is left out of the accounting', {
+          user: event.grant.user,
+          told,
+          of: classes.length,
+        })
+      return put({ event: 'start', ...event })
+    })
     hooks.sessionUpdate.tapPromise(NAME, event => put({ event: 'interim', ...event }))
     hooks.sessionDown.tapPromise(NAME, event => put({ event: 'stop', ...event }))
     return {
@@ -37,7 +48,10 @@ export default definePlugin({
         user = { id, radius, options, identity }
         return accounting.join(user)
       },
-      stop: () => (user === undefined ? undefined : accounting.leave(user)),
+      stop: () => {
+        notes.close()
+        return user === undefined ? undefined : accounting.leave(user)
+      },
     }
   },
 })

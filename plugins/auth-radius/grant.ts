@@ -4,10 +4,12 @@
  */
 import type { Grant, RadiusAttribute, RadiusClient, RadiusValue } from 'burrow'
 import { addRoute, type Circumstances, type Draft } from './draft.ts'
-import { complete, rowFor, unfitOf } from './honoured.ts'
+import { complete, rowFor, unfitOf, vendorOf } from './honoured.ts'
 import { netAround } from './prefixes.ts'
 import { tunnelFault } from './tunnel-fit.ts'
 
+/** What stands in a packet under this name could not be taken apart. */
+const VENDOR_SPECIFIC = 'Attr-26'
 /** The length of a prefix that is one address. */
 const HOST_BITS = 32
 
@@ -30,6 +32,9 @@ export function grantOf(
   const seen = new Map<string, string>()
   const ignored: string[] = []
   for (const attribute of attributes) {
+    const vendor = attribute.name === VENDOR_SPECIFIC ? vendorOf(attribute.value) : undefined
+    if (vendor !== undefined)
+      return { kind: 'refuse', reason: `a Vendor-Specific attribute of ${vendor} is malformed` }
     const malformed = meant(attribute.name)
     if (malformed !== undefined && unfitOf(malformed) === 'refuse')
       return { kind: 'refuse', reason: `${malformed} is malformed` }

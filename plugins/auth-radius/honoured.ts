@@ -133,9 +133,10 @@ export const HONOURED: Readonly<Record<string, Row>> = {
     grants: 'chargeableIdentity',
     unfit: 'ignore',
     take: (draft, value) => {
+      const hex = octets(value)
       // What we ask with is no identity.
-      if (octets(value) === '00') return 'is a NUL'
-      draft.chargeableIdentity = octets(value)
+      if (hex === '' || hex === '00') return 'is a NUL'
+      draft.chargeableIdentity = hex
       return undefined
     },
   },
@@ -304,6 +305,20 @@ export function rowFor({
   if (name !== 'Cisco-AVPair') return Object.hasOwn(HONOURED, name) ? found(name, value) : undefined
   const [, pair = '', numbered = '', argument = ''] = CISCO_PAIR.exec(String(value)) ?? []
   return found(`${name} ${pair}${numbered}`, argument.trim()) ?? found(`${name} ${pair}`, argument.trim())
+}
+
+/** Vendors of rows: what of theirs cannot be taken apart may be any of them. */
+const VENDORS: ReadonlyMap<number, string> = new Map([
+  [9, 'Cisco'],
+  [311, 'Microsoft'],
+  [14_122, 'WISPr'],
+  [14_988, 'MikroTik'],
+])
+
+/** Whose Vendor-Specific attribute it is, where we have rows of that vendor (RFC 2865 5.26). */
+export function vendorOf(value: RadiusValue): string | undefined {
+  if (!(value instanceof Uint8Array) || value.length < 4) return undefined
+  return VENDORS.get(Buffer.from(value).readUInt32BE())
 }
 
 /** What becomes of the session where an attribute is of no use; undefined: it says nothing to us. Rows of a Cisco-AVPair differ. */

@@ -7,6 +7,7 @@ import {
   definePlugin,
   type Prefix,
   RADIUS,
+  type RadiusAttribute,
   type RadiusClient,
   type ServerView,
 } from 'burrow'
@@ -18,6 +19,8 @@ import { loginAttributes, splitRealm } from './request.ts'
 const NAME = 'auth-radius'
 /** RFC 4372 2.1: asks for one. */
 const NUL = Uint8Array.of(0)
+
+const NO_REQUEST = { identifier: 0, authenticator: new Uint8Array(16) }
 
 /** What an exchange goes on with: the server that began it, which alone knows its State. */
 interface Exchange {
@@ -103,7 +106,7 @@ export default definePlugin({
       return verdicts[outcome.code](call, outcome)
     })
 
-    return { check: () => checkNames(options, radius), stop: () => notes.close() }
+    return { check: () => checkOptions(options, extra, radius), stop: () => notes.close() }
   },
 })
 
@@ -147,7 +150,11 @@ function takenOf(lns: ServerView): readonly Prefix[] {
   return [...own, ...[...lns.pools().values()].flat()]
 }
 
-function checkNames({ pool, attributes }: Options, radius: RadiusClient): void {
+function checkOptions(
+  { pool, attributes }: Options,
+  extra: readonly RadiusAttribute[],
+  radius: RadiusClient,
+): void {
   if (pool !== undefined && !radius.pools.includes(pool)) {
     const known = radius.pools.join(', ')
     throw new BurrowError('AUTH_RADIUS', `radius-client has no pool ${JSON.stringify(pool)}, only ${known}`)
@@ -155,4 +162,10 @@ function checkNames({ pool, attributes }: Options, radius: RadiusClient): void {
   const unknown = Object.keys(attributes).find(name => !radius.knows(name))
   if (unknown !== undefined)
     throw new BurrowError('AUTH_RADIUS', `no dictionary has the attribute ${JSON.stringify(unknown)}`)
+  try {
+    // What cannot be sent would make every login fail.
+    radius.encodeReply({ code: 'Access-Accept', attributes: extra }, NO_REQUEST, 'any')
+  } catch (cause) {
+    throw new BurrowError('AUTH_RADIUS', (cause as Error).message, {}, { cause })
+  }
 }

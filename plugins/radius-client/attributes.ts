@@ -169,8 +169,9 @@ function decodeOne(
   const { name, type, encrypt, exactOctets } = definition
   const { tag, rest } = definition.hasTag ? untagged(definition, value) : { tag: 0, rest: value }
   const revealed = rest && (encrypt === 0 ? rest : HIDING[encrypt].reveal(rest, hiding))
-  if (revealed === undefined || (exactOctets ?? revealed.length) !== revealed.length) return undefined
-  const clear = encrypt !== 0 && HIDING[encrypt].padded && type === 'string' ? unpadded(revealed) : revealed
+  if (revealed === undefined) return undefined
+  const clear = encrypt !== 0 && HIDING[encrypt].padded ? unpadded(definition, revealed) : revealed
+  if ((exactOctets ?? clear.length) !== clear.length) return undefined
   const decoded = VALUE_TYPES[type].decode(clear)
   if (decoded === undefined) return undefined
   return { name, value: decoded, ...(tag > 0 && tag <= LARGEST_TAG && { tag }) }
@@ -222,8 +223,11 @@ function tagged({ name, type, encrypt }: AttributeDefinition, octets: Uint8Array
   return joined([Uint8Array.of(tag), octets.subarray(1)])
 }
 
-function unpadded(bytes: Uint8Array): Uint8Array {
-  return bytes.subarray(0, bytes.findLastIndex(byte => byte !== 0) + 1)
+/** Text ends before its zeroes, octets of a known number with that (MS-CHAP-MPPE-Keys, RFC 2548 2.4.1); of others nobody can tell. */
+function unpadded({ type, exactOctets = 0 }: AttributeDefinition, bytes: Uint8Array): Uint8Array {
+  const least = bytes.findLastIndex(byte => byte !== 0) + 1
+  if (type === 'string') return bytes.subarray(0, least)
+  return exactOctets >= least && exactOctets > 0 ? bytes.subarray(0, exactOctets) : bytes
 }
 
 function asOctets(vendorId: number, path: readonly number[], value: Uint8Array): RadiusAttribute {

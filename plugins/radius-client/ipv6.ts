@@ -26,6 +26,12 @@ export function formatIpv6(bytes: Uint8Array): string {
   return `${before}::${after}`
 }
 
+/** An IPv6 address in the form that the kernel gives it, so that two can be compared; other text as it is. */
+export function sameForm(text: string): string {
+  const bytes = parseIpv6(text)
+  return bytes === undefined ? text : formatIpv6(bytes)
+}
+
 /** With a dotted tail in hexadecimal. */
 function plainGroups(text: string): string {
   const [dotted] = /\d+\.\d+\.\d+\.\d+$/.exec(text) ?? []

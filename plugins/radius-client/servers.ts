@@ -5,6 +5,7 @@ import type { OpenChannel } from './channel.ts'
 import type { Server } from './client.ts'
 import type { RadiusCodec } from './codec.ts'
 import { nameOf, type ServerOptions } from './config.ts'
+import { sameForm } from './ipv6.ts'
 import { Link } from './link.ts'
 import { tlsChannel } from './tls.ts'
 import type { TlsFiles } from './tls-files.ts'
@@ -32,7 +33,7 @@ export function startServer(options: ServerOptions, tls: TlsFiles | undefined, p
   } = options
   const { address, localAddress } = options
   const name = nameOf(options)
-  const common = { address, ...(localAddress === undefined ? {} : { localAddress }) }
+  const common = { address: sameForm(address), ...(localAddress === undefined ? {} : { localAddress }) }
   const link = (at: number, stream: boolean, open: OpenChannel) =>
     sharedLink(`${name} port ${at}`, { options, tls, stream, open, at }, parts)
   if (tls !== undefined) {

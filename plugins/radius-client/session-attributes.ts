@@ -1,6 +1,7 @@
 /** What every packet says of us (RFC 2865 5.32) and of the session that it is about: how the call came in, by which tunnel. */
 import { hostname } from 'node:os'
-import type { RadiusAttribute, SessionInfo } from 'burrow'
+import { MOST_RADIUS_VALUE_BYTES, type RadiusAttribute, radiusText, type SessionInfo } from 'burrow'
+import { sameForm } from './ipv6.ts'
 
 /** As whom we speak, and what is taken for the caller. */
 export interface IdentityOptions {
@@ -14,8 +15,8 @@ export interface IdentityOptions {
   readonly callingStationId?: 'address' | 'number'
 }
 
-/** RFC 2865 5: a value holds 253 octets, one of which may be a tag (RFC 2868 3). */
-const MOST_TEXT_BYTES = 252
+/** One octet may be a tag (RFC 2868 3). */
+const MOST_TEXT_BYTES = MOST_RADIUS_VALUE_BYTES - 1
 
 /** Who we are: of every packet, and alone where no session is spoken of (Accounting-On, Status-Server). */
 export function nasAttributes({
@@ -26,7 +27,7 @@ export function nasAttributes({
   return present({
     'NAS-Identifier': nasIdentifier,
     'NAS-IP-Address': nasIpAddress,
-    'NAS-IPv6-Address': nasIpv6Address,
+    'NAS-IPv6-Address': nasIpv6Address && sameForm(nasIpv6Address),
   })
 }
 
@@ -78,16 +79,6 @@ function present(values: Readonly<Record<string, string | number | undefined>>):
   return Object.entries(values).flatMap(([name, value]) =>
     value === undefined || value === ''
       ? []
-      : [{ name, value: typeof value === 'string' ? cut(value) : value }],
+      : [{ name, value: typeof value === 'string' ? radiusText(value, MOST_TEXT_BYTES) : value }],
   )
-}
-
-/** Whole characters only. */
-function cut(text: string): string {
-  const bytes = Buffer.from(text)
-  if (bytes.length <= MOST_TEXT_BYTES) return text
-  let end = MOST_TEXT_BYTES
-  // An octet of the form 10xxxxxx continues a character.
-  while (((bytes[end] ?? 0) & 0xc0) === 0x80) end--
-  return bytes.subarray(0, end).toString()
 }

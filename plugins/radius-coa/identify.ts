@@ -1,5 +1,12 @@
 /** Which NAS, and which of its sessions, a request is about (RFC 5176 3): every attribute that says so must fit. */
-import type { RadiusAttribute, RadiusClient, RadiusValue, ServerView, SessionUp } from 'burrow'
+import {
+  type RadiusAttribute,
+  type RadiusClient,
+  type RadiusValue,
+  radiusText,
+  type ServerView,
+  type SessionUp,
+} from 'burrow'
 
 /** What is said of a session by an attribute of its own. */
 type Told = (up: SessionUp, radius: RadiusClient) => readonly (RadiusValue | undefined)[]
@@ -15,7 +22,7 @@ const VIRTUAL = 5
 /** The cheap ones first: a request is held against each session in this order. */
 export const SESSION_ATTRIBUTES: Readonly<Record<string, Told>> = {
   'Acct-Session-Id': ({ session }) => [session.id],
-  'User-Name': ({ session, grant }) => [grant.user, session.user],
+  'User-Name': ({ session, grant }) => [grant.user, session.user].map(name => name && radiusText(name)),
   'Framed-IP-Address': ({ network }) => [network.peerAddress],
   'Chargeable-User-Identity': ({ grant: { chargeableIdentity: hex } }) => [
     hex === undefined ? hex : Buffer.from(hex, 'hex'),
@@ -55,19 +62,21 @@ export function isUs({ name, value }: RadiusAttribute, radius: RadiusClient, ser
   return NAS_ATTRIBUTES[name]?.isAddress === true && server.ownAddresses().includes(String(value))
 }
 
-/** Whether a session is all that the attributes say. */
-export function fits(
-  up: SessionUp,
+/** Whether a session is all that the attributes say; made once for a request, and asked of each session. */
+export function fitting(
   asked: readonly RadiusAttribute[],
   rows: typeof SESSION_ATTRIBUTES,
   radius: RadiusClient,
-): boolean {
-  return Object.entries(rows).every(([name, told]) => {
+): (up: SessionUp) => boolean {
+  const named = Object.entries(rows).flatMap(([name, told]) => {
     const wanted = asked.filter(one => one.name === name)
-    if (wanted.length === 0) return true
-    const values = told(up, radius)
-    return wanted.every(({ value }) => values.some(one => one !== undefined && isSame(one, value)))
+    return wanted.length === 0 ? [] : [{ told, wanted }]
   })
+  return up =>
+    named.every(({ told, wanted }) => {
+      const values = told(up, radius)
+      return wanted.every(({ value }) => values.some(one => one !== undefined && isSame(one, value)))
+    })
 }
 
 function isSame(a: RadiusValue, b: RadiusValue): boolean {

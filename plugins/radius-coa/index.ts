@@ -1,6 +1,6 @@
 /** Takes Disconnect-Requests and CoA-Requests (RFC 5176): ends live sessions, and changes what they are granted. */
 import { BlockList } from 'node:net'
-import { definePlugin, RADIUS, type RadiusMessage } from 'burrow'
+import { definePlugin, RADIUS, type RadiusMessage, type RadiusValue } from 'burrow'
 import { Options, type Source } from './config.ts'
 import { type Datagram, Listener, type Receiver } from './listener.ts'
 import { nak } from './nak.ts'
@@ -9,6 +9,9 @@ import { Requests } from './requests.ts'
 const NAME = 'radius-coa'
 /** RFC 5080 2.2.2: as long as a client may send a request again. */
 const KEEP_MS = 30_000
+
+/** An answer holds them all, beside its head, Message-Authenticator, Event-Timestamp and one attribute more. */
+const MOST_PROXY_STATE_BYTES = 4096 - 20 - 18 - 6 - 6
 
 export default definePlugin({
   name: NAME,
@@ -42,10 +45,13 @@ export default definePlugin({
       if (decoded.kind === 'drop') return drop(decoded.reason)
       const { message, authenticator } = decoded
       if (message.code !== 'CoA-Request' && message.code !== 'Disconnect-Request') return drop('wrong-code')
+      if (proxyStateBytes(message) > MOST_PROXY_STATE_BYTES) return drop('too-much-proxy-state')
       const told = timestampOf(message)
       if (told === undefined && source.requireEventTimestamp) return drop('missing-event-timestamp')
       const ageS = told === undefined ? 0 : nowS() - told
       if (Math.abs(ageS) > windowS) return drop('event-timestamp-outside-window')
+      if (told !== undefined && listener.mayBeFromBefore(told, windowS))
+        return drop('event-timestamp-before-start')
       // A request with a timestamp could be sent again for as long as that is in the window.
       const keepMs = told === undefined ? KEEP_MS : Math.max(KEEP_MS, (windowS - ageS + 1) * 1000)
       const key = `${datagram.from.address} ${Buffer.from(authenticator).toString('hex')}`
@@ -85,6 +91,14 @@ function holderOf({ address: { address, prefixLength, family } }: Source): (remo
   const list = new BlockList()
   list.addSubnet(address, prefixLength, family)
   return remote => list.check(remote, remote.includes(':') ? 'ipv6' : 'ipv4')
+}
+
+/** With their heads. */
+function proxyStateBytes({ attributes }: RadiusMessage): number {
+  const proxied = attributes.filter(({ name }) => name === 'Proxy-State')
+  const bytesOf = (value: RadiusValue) =>
+    value instanceof Uint8Array ? value.length : Buffer.byteLength(String(value))
+  return proxied.reduce((sum, { value }) => sum + 2 + bytesOf(value), 0)
 }
 
 /** The first; a second one would be another packet's. */

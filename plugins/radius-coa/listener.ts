@@ -1,7 +1,14 @@
 /** One UDP socket over generations of the config and deployments: whoever lists the sender gets what it sends. */
 import { createSocket, type Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
-import { BoundedLog, BurrowError, type Clock, type Logger, type SocketAddress } from 'burrow'
+import {
+  BoundedLog,
+  BurrowError,
+  type Clock,
+  type Logger,
+  type Milliseconds,
+  type SocketAddress,
+} from 'burrow'
 import { Answers } from './answers.ts'
 
 export interface Datagram {
@@ -27,6 +34,8 @@ export class Listener {
   readonly answers: Answers
   /** What was dropped and refused. */
   readonly bounded: BoundedLog
+  /** From then on it is remembered what was answered. */
+  readonly #since: { readonly now: Milliseconds; readonly wallS: number }
   readonly #parts: ListenerParts
   /** The youngest first. Of each plugin the youngest counts: an older one may list senders that are to be heard no more. */
   #receivers: readonly { readonly id: string; readonly receive: Receiver }[] = []
@@ -36,7 +45,17 @@ export class Listener {
   constructor(parts: ListenerParts) {
     this.#parts = parts
     this.answers = new Answers(parts.clock)
+    this.#since = { now: parts.clock.now(), wallS: Math.floor(parts.clock.wallTimeMs() / 1000) }
     this.bounded = new BoundedLog(parts.log, parts.clock, LOG)
+  }
+
+  /**
+   * Whether a request of that Event-Timestamp may have been carried out by the process before this one, and was recorded. Once the
+   * window has passed, that alone tells; and a clock that is put back meanwhile does not count for ever.
+   */
+  mayBeFromBefore(eventTimestampS: number, windowS: number): boolean {
+    const { now, wallS } = this.#since
+    return eventTimestampS < wallS && this.#parts.clock.now() - now <= windowS * 1000
   }
 
   /** Once; gives the address and the port that was taken. */

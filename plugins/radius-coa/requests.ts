@@ -14,7 +14,7 @@ import { type Change, readChange } from './changes.ts'
 import type { Options, Source } from './config.ts'
 import {
   DISCONNECT_ATTRIBUTES,
-  fits,
+  fitting,
   identifies,
   isUs,
   NAS_ATTRIBUTES,
@@ -144,7 +144,7 @@ export class Requests {
     if (other !== undefined) return nak('nasIdentificationMismatch', `${other.name} is another's`)
     const asked = attributes.filter(({ name }) => Object.hasOwn(rows, name))
     if (!asked.some(({ name }) => identifies(name))) return nak('missingAttribute', 'no session is named')
-    const found = server.sessions(up => fits(up, asked, rows, radius))
+    const found = server.sessions(fitting(asked, rows, radius))
     if (found.length === 0) return nak('sessionContextNotFound', 'no session fits')
     if (found.length > 1 && options.severalSessions === 'refuse')
       return nak('multipleSessionSelectionUnsupported', `${found.length} sessions fit`)

@@ -257,6 +257,9 @@ const NOT_TO_BE_HONOURED = [
   ['NAS-Filter-Rule = "permit in ip from any to any"', /NAS-Filter-Rule/],
   ['Mikrotik-Rate-Limit = "fast"', /Mikrotik/],
   ['Cisco-AVPair = "ip:inacl#1=permit ip any any"', /Cisco-AVPair/],
+  ['Attr-27 = 0x0102', /Session-Timeout is malformed/],
+  ['Attr-8 = 0xac100133aa', /Framed-IP-Address is malformed/],
+  ['Attr-26 = 0x00003a8c08c83130', /MikroTik is malformed/],
 ] as const
 
 test('an accept of FreeRADIUS that cannot be honoured is a reject', { skip }, async t => {

@@ -141,6 +141,7 @@ of('Chargeable-User-Identity', () => {
   const name = 'Chargeable-User-Identity'
   grants([[name, Uint8Array.of(0x68, 0x62)]], { chargeableIdentity: '6862' })
   ignores([[name, Uint8Array.of(0)]], /is a NUL/)
+  ignores([[name, new Uint8Array()]], /is a NUL/)
 })
 
 single('Framed-MTU', 'mtuBytes', 1280, 0, 64, 575, 65_536, '1280')
@@ -325,6 +326,24 @@ test('octets that are no value of their attribute refuse what a value of no use 
     ignores([[number, octets]], new RegExp(`^${name} is malformed`))
   // We would ask nothing of them.
   grants([['Attr-5', octets]], {})
+})
+
+test('what of a vendor cannot be taken apart refuses where it may be one of those that are honoured', () => {
+  // As the codec has it: a number, and a length that is more than there is.
+  const broken = (vendor: number): Given => {
+    const octets = Buffer.from([0, 0, 0, 0, 8, 200, 1, 2])
+    octets.writeUInt32BE(vendor)
+    return [['Attr-26', new Uint8Array(octets)]]
+  }
+  for (const [vendor, name] of [
+    [9, 'Cisco'],
+    [311, 'Microsoft'],
+    [14_122, 'WISPr'],
+    [14_988, 'MikroTik'],
+  ] as const)
+    refuses(broken(vendor), new RegExp(`^a Vendor-Specific attribute of ${name} is malformed`))
+  for (const vendor of [0, 8, 3561, 2 ** 32 - 1]) grants(broken(vendor), {})
+  grants([['Attr-26', Uint8Array.of(0, 0, 9)]], {})
 })
 
 test('other Cisco-AVPairs and attributes that are not known say nothing', () => {

@@ -382,6 +382,8 @@ test('of live sessions nothing is said: no server tells without a proof', async 
 for (const [name, options, code] of [
   ['a pool that is not there', { pool: 'third' }, 'AUTH_RADIUS'],
   ['an attribute that no dictionary has', { attributes: { 'No-Such': 1 } }, 'AUTH_RADIUS'],
+  ['a value that an attribute cannot have', { attributes: { 'NAS-Port': 'one' } }, 'AUTH_RADIUS'],
+  ['one that every packet has of its own', { attributes: { 'Message-Authenticator': 'x' } }, 'AUTH_RADIUS'],
   ['no time', { timeoutMs: 0 }, 'PLUGIN_OPTIONS'],
   ['more time than the hook has', { timeoutMs: 45_000 }, 'PLUGIN_OPTIONS'],
   ['a realm with its @', { realms: ['@hb'] }, 'PLUGIN_OPTIONS'],

@@ -1,7 +1,5 @@
-/** Every RADIUS attribute in every direction, against FreeRADIUS and its radclient; and the page that says so. */
+/** Every RADIUS attribute in every direction, against FreeRADIUS and its radclient. */
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
 import { nodeClock } from '../../core/runtime/node/clock.ts'
@@ -13,39 +11,29 @@ import { aFolder, anEnd, aSession } from '../../core/testing/samples.ts'
 import type { VirtualClock } from '../../core/testing/virtual-clock.ts'
 import { EAP_TYPE, encodeEap } from '../../core/wire/eap.ts'
 import accountingRadius from '../../plugins/accounting-radius/index.ts'
-import { HONOURED } from '../../plugins/auth-radius/honoured.ts'
 import authRadius from '../../plugins/auth-radius/index.ts'
-import { TUNNEL_ATTRIBUTES } from '../../plugins/auth-radius/tunnel-fit.ts'
-import { CHANGE_ATTRIBUTES } from '../../plugins/radius-coa/changes.ts'
-import {
-  DISCONNECT_ATTRIBUTES,
-  NAS_ATTRIBUTES,
-  SESSION_ATTRIBUTES,
-} from '../../plugins/radius-coa/identify.ts'
 import radiusCoa from '../../plugins/radius-coa/index.ts'
 import { skipWithout } from '../setup/peers.ts'
 import { type DetailRecord, type Freeradius, radclient, startFreeradius } from '../support/freeradius.ts'
-import { ROOT } from '../support/imports.ts'
 import {
-  ABSENT,
   ACCEPTED,
   ACCOUNTED,
+  ANSWERED,
   type Asked,
   CHANGED,
-  DIRECTIONS,
   DISCONNECTED,
-  type Direction,
-  ELSEWHERE,
-  IDENTIFIES,
+  identifying,
+  named,
   REQUESTED,
+  SIGNED,
+  UNDECIDED,
 } from '../support/radius-attribute-cells.ts'
-import { radiusClientWith, serverOptions } from '../support/radius-client.ts'
+import { pap, radiusClientWith, serverOptions, startRadiusClient } from '../support/radius-client.ts'
 
 const skip = skipWithout('radius')
 const USER = 'hb@hb'
 const PASSWORD = 'admin@123'
 const SECRET = 'secret-of-the-billing'
-const PAGE = join(ROOT, 'docs/radius-attributes.md')
 // Packets of real servers come in real time.
 const clock = nodeClock as unknown as VirtualClock
 const IDENTITY = { nasIdentifier: 'lns1', nasIpAddress: '192.0.2.7', nasIpv6Address: '2001:db8::7' }
@@ -58,9 +46,6 @@ const SESSION = aSession({
   txConnectSpeedBps: 10_000_000,
   callSerialNumber: 4711,
 })
-
-const named = (attribute: string, direction: Direction) =>
-  `${attribute} in ${direction.startsWith('A') ? 'an' : 'a'} ${direction}`
 
 const clientOf = (server: Freeradius) => radiusClientWith({ servers: [serverOptions(server)], ...IDENTITY })
 
@@ -141,6 +126,50 @@ test('what is honoured in an Access-Accept', { skip }, async t => {
     })
 })
 
+test('what is taken of an answer that is no accept', { skip }, async t => {
+  const carol = { password: 'pw', challenge: { message: 'the code?', answer: '4711' } }
+  const dave = { check: ['Auth-Type := Reject'], reply: ['Reply-Message = "Out of money"'] }
+  const server = await startFreeradius(t, { users: { carol, dave } })
+  const plugin = await startPlugin(t, authRadius, { before: [clientOf(server)], clock })
+  for (const [direction, user] of [
+    ['Access-Challenge', 'carol'],
+    ['Access-Reject', 'dave'],
+  ] as const) {
+    const { verdict } = await plugin.authenticate(user, papProof('pw'), { session: SESSION })
+    assert.equal(verdict?.kind, user === 'carol' ? 'continue' : 'reject')
+    for (const [name, told] of Object.entries(UNDECIDED[direction]))
+      await t.test(named(name, direction), () => assert.match(inspect(verdict), told))
+  }
+})
+
+test('what an answer must have', { skip }, async t => {
+  const logins = {
+    'Access-Challenge': 'carol',
+    'Access-Accept': 'ann',
+    'Access-Reject': 'nobody',
+  }
+  const users = {
+    ann: { password: 'pw' },
+    carol: { password: 'pw', challenge: { message: 'the code?', answer: '4711' } },
+  }
+  const server = await startFreeradius(t, { users, messageAuthenticator: 'stock' })
+  const options = serverOptions(server, { timeoutMs: 1000 })
+  const strict = await startRadiusClient(t, { servers: [options] })
+  const lax = await startRadiusClient(t, { servers: [{ ...options, requireMessageAuthenticator: false }] })
+  for (const direction of SIGNED)
+    await t.test(named('Message-Authenticator', direction), async () => {
+      const question = pap(logins[direction], 'pw')
+      const taken = await lax.client.ask(question)
+      assert.equal(taken.kind === 'reply' && taken.code, direction)
+      const before = strict.plugin.log.length
+      assert.equal((await strict.client.ask(question)).kind, 'unavailable')
+      const line = strict.plugin.log
+        .slice(before)
+        .find(({ fields }) => fields.code === 'RADIUS_NO_MESSAGE_AUTHENTICATOR')
+      assert.equal(line?.level, 'error')
+    })
+})
+
 test('what is sent in an Accounting-Request', { skip }, async t => {
   const server = await startFreeradius(t)
   const plugin = await loadPlugin(accountingRadius, {
@@ -171,7 +200,10 @@ test('what is sent in an Accounting-Request', { skip }, async t => {
     await t.test(named(name, 'Accounting-Request'), () => fits(saidOf(stop, name), said))
   await t.test('and nothing else', () =>
     assert.deepEqual(
-      told(stop).filter(name => !Object.hasOwn(ACCOUNTED, name)),
+      server
+        .detail()
+        .flatMap(told)
+        .filter(name => !Object.hasOwn(ACCOUNTED, name)),
       [],
     ),
   )
@@ -217,12 +249,13 @@ async function dynamicScene(t: TestContext) {
     const kindName = kind === 'coa' ? 'CoA' : 'Disconnect'
     assert.equal(code, answer === 'none' ? undefined : `${kindName}-${answer}`, output)
     assert.deepEqual(attributes['Error-Cause'], cause === undefined ? undefined : [cause])
-    if (lines.some(line => line.startsWith('Proxy-State')))
-      assert.deepEqual(attributes['Proxy-State'], ['0x0102'])
+    const proxied = lines.flatMap(line => /^Proxy-State = (.*)/.exec(line)?.[1] ?? [])
+    assert.deepEqual(attributes['Proxy-State'] ?? [], answer === 'none' ? [] : proxied)
     assert.equal(server.ended.length, kind === 'disconnect' && answer === 'ACK' ? 1 : 0)
     assert.equal(server.regranted.length, kind === 'coa' && answer === 'ACK' ? 1 : 0)
     const changed: Readonly<Record<string, unknown>> = { ...server.regranted[0]?.change }
     for (const [field, value] of Object.entries(grant ?? {})) assert.deepEqual(changed[field], value)
+    return attributes
   }
 }
 
@@ -249,119 +282,19 @@ for (const [direction, kind, more, rows] of [
       })
   })
 
-/** In a CoA-Request Class is what the session shall have from then on. */
-function identifying(direction: Direction) {
-  return Object.entries(IDENTIFIES).filter(([name]) => direction !== 'CoA-Request' || name !== 'Class')
-}
-
-const TESTED: Readonly<Record<Direction, readonly string[]>> = {
-  'Access-Request': Object.keys(REQUESTED),
-  'Access-Accept': Object.keys(ACCEPTED),
-  'Accounting-Request': Object.keys(ACCOUNTED),
-  'Disconnect-Request': [
-    ...identifying('Disconnect-Request').map(([name]) => name),
-    ...Object.keys(DISCONNECTED),
-  ],
-  'CoA-Request': [...identifying('CoA-Request').map(([name]) => name), ...Object.keys(CHANGED)],
-}
-
-const ATTRIBUTES = [...new Set([...Object.values(TESTED).flat(), ...Object.keys(ELSEWHERE)])]
-
-test('every attribute that the plugins have in their tables has its test', () => {
-  const missing = (direction: Direction, names: readonly string[]) =>
-    names
-      .filter(name => !TESTED[direction].includes(name))
-      .filter(name => !ELSEWHERE[name]?.[direction])
-      .map(name => named(name, direction))
-  assert.deepEqual(
-    [
-      ...missing('Access-Accept', [...Object.keys(HONOURED), ...Object.keys(TUNNEL_ATTRIBUTES)]),
-      ...missing('Disconnect-Request', [
-        ...Object.keys(DISCONNECT_ATTRIBUTES),
-        ...Object.keys(NAS_ATTRIBUTES),
-      ]),
-      ...missing('CoA-Request', [
-        ...Object.keys(SESSION_ATTRIBUTES),
-        ...Object.keys(NAS_ATTRIBUTES),
-        ...Object.keys(CHANGE_ATTRIBUTES),
-      ]),
-    ],
-    [],
-  )
-})
-
-/** What stands in a cell; undefined: it is empty. */
-function cellOf(attribute: string, direction: Direction): string | undefined {
-  const elsewhere = ELSEWHERE[attribute]?.[direction]
-  const reasons = ABSENT.flatMap(({ direction: of, names }, index) =>
-    of === direction && names.split(', ').includes(attribute) ? [`- (${index + 1})`] : [],
-  )
-  const tests = TESTED[direction].includes(attribute) ? [named(attribute, direction)] : []
-  const cells = [...tests, ...(elsewhere === undefined ? [] : [elsewhere.test]), ...reasons]
-  assert.ok(cells.length < 2, `${named(attribute, direction)}: ${cells}`)
-  return cells[0]
-}
-
-test('no cell of the table is empty, and none has both a test and a reason why there is none', () => {
-  const empty = ATTRIBUTES.flatMap(attribute =>
-    DIRECTIONS.filter(direction => cellOf(attribute, direction) === undefined).map(direction =>
-      named(attribute, direction),
+test('what an ACK or NAK says', { skip }, async t => {
+  const ask = await dynamicScene(t)
+  const all: string[] = []
+  for (const [name, { kind, asked, said }] of Object.entries(ANSWERED))
+    await t.test(named(name, 'ACK or NAK'), async () => {
+      const answer = await ask(kind, { ...asked, lines: [`User-Name = "${USER}"`, ...asked.lines] })
+      fits(saidOf(answer, name), said)
+      all.push(...Object.keys(answer))
+    })
+  await t.test('and nothing else', () =>
+    assert.deepEqual(
+      all.filter(name => !Object.hasOwn(ANSWERED, name)),
+      [],
     ),
   )
-  assert.deepEqual(empty, [])
-  const unknown = ABSENT.flatMap(({ names }) => names.split(', ')).filter(name => !ATTRIBUTES.includes(name))
-  assert.deepEqual(unknown, [])
-})
-
-test('the tests that the table names elsewhere are there', () => {
-  for (const cells of Object.values(ELSEWHERE))
-    for (const { file, test: name } of Object.values(cells)) {
-      const source = readFileSync(join(ROOT, `test/plugins/${file}.test.ts`), 'utf8')
-      assert.ok(source.includes(`test('${name}'`), `${file}: ${name}`)
-    }
-})
-
-test('the pages of the plugins have each attribute in their tables', () => {
-  const pages = (...plugins: readonly string[]) =>
-    plugins.map(plugin => readFileSync(join(ROOT, `plugins/${plugin}/README.md`), 'utf8')).join('\n')
-  const text: Readonly<Record<Direction, string>> = {
-    'Access-Request': pages('auth-radius', 'radius-client'),
-    'Access-Accept': pages('auth-radius'),
-    'Accounting-Request': pages('accounting-radius', 'radius-client'),
-    'Disconnect-Request': pages('radius-coa'),
-    'CoA-Request': pages('radius-coa'),
-  }
-  // One is of all packets, and in the text of radius-client; the other stands for all that is refused.
-  const apart: readonly string[] = ['Message-Authenticator', 'Framed-Pool']
-  const missing = DIRECTIONS.flatMap(direction =>
-    TESTED[direction]
-      .filter(name => !apart.includes(name) && !name.startsWith('Cisco-AVPair '))
-      .filter(name => !new RegExp(`^\\| ([^|]*, )?${name}[,| ]`, 'm').test(text[direction]))
-      .map(name => named(name, direction)),
-  )
-  assert.deepEqual(missing, [])
-})
-
-function page(): string {
-  const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return `# RADIUS attributes, and the tests that show them
-
-Made by \`test/plugins/radius-attributes.test.ts\`, which also runs these tests, against Debian's FreeRADIUS and its radclient: \`BURROW_WRITE_PAGES=1 node
-dist/test/run.js radius-attributes\` writes it anew. What each attribute does, and since which RFC, stands on the pages of
-[auth-radius](../plugins/auth-radius/README.md), [accounting-radius](../plugins/accounting-radius/README.md) and
-[radius-coa](../plugins/radius-coa/README.md).
-
-${row(['attribute', ...DIRECTIONS])}
-${row(['---', ...DIRECTIONS.map(() => '---')])}
-${ATTRIBUTES.map(name => row([name, ...DIRECTIONS.map(direction => cellOf(name, direction) ?? '')])).join('\n')}
-
-Where there is no test:
-
-${ABSENT.map(({ direction, why }, index) => `${index + 1}. ${direction}: ${why}.`).join('\n')}
-`
-}
-
-test('the page has the table', () => {
-  if (process.env.BURROW_WRITE_PAGES === '1') writeFileSync(PAGE, page())
-  assert.equal(readFileSync(PAGE, 'utf8'), page())
 })

@@ -176,6 +176,24 @@ test('RadSec: calls in flight when the connection breaks are asked again over th
   assert.equal(server.requests().length, 200)
 })
 
+test('RadSec: more requests than a connection has identifiers take a second one to the same server', {
+  skip,
+}, async t => {
+  const slow = { password: 'pw', delayS: 1 }
+  const config = { users: { slow, 'slow@another': slow }, threads: 210, recordsRequests: false }
+  const [server, another] = await Promise.all([startFreeradius(t, config), startFreeradius(t, config)])
+  const proxy = await startRadsecproxy(t, server, another)
+  const { client, plugin } = await startRadiusClient(t, { servers: [radsec(server, { port: proxy.port })] })
+  const users = Array.from({ length: 400 }, (_, index) => (index % 2 === 0 ? 'slow' : 'slow@another'))
+  const outcomes = await Promise.all(users.map(user => client.ask(pap(user, 'pw'))))
+  assert.deepEqual(count(outcomes.map(codeOf)), new Map([['Access-Accept', 400]]))
+  assert.equal(proxy.connections(), 2)
+  assert.deepEqual(
+    plugin.log.filter(({ level }) => level === 'warn' || level === 'error'),
+    [],
+  )
+})
+
 test('RadSec: a server of another name, and one that does not trust us, are not spoken with', {
   skip,
 }, async t => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { createSocket, type RemoteInfo } from 'node:dgram'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { isIPv6 } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -81,8 +82,9 @@ interface UdpServer {
 async function udpServer(
   t: TestScope,
   before: (reply: Uint8Array, from: RemoteInfo) => void = () => {},
+  address = '127.0.0.1',
 ): Promise<UdpServer> {
-  const socket = createSocket('udp4')
+  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
   t.after(() => new Promise<void>(done => socket.close(() => done())))
   const from = new Set<number>()
   socket.on('message', (bytes, remote) => {
@@ -94,9 +96,9 @@ async function udpServer(
     before(reply, remote)
     socket.send(reply, remote.port, remote.address)
   })
-  await new Promise<void>(done => socket.bind(0, '127.0.0.1', done))
+  await new Promise<void>(done => socket.bind(0, address, done))
   const { port } = socket.address()
-  return { options: { address: '127.0.0.1', authPort: port, acctPort: port, secret: SECRET }, from }
+  return { options: { address, authPort: port, acctPort: port, secret: SECRET }, from }
 }
 
 test('a reload keeps the socket of a server whose options stay, and no other', async t => {
@@ -133,6 +135,14 @@ test('what comes from another port is dropped and said, even with the right octe
   const line = await until('a line', () => plugin.log.find(({ message }) => /wrong-source/.test(message)))
   assert.equal(line.fields.code, 'RADIUS_REPLY')
   assert.match(String(line.fields.from), /^127\.0\.0\.1 port \d+$/)
+})
+
+test('a server is known by its IPv6 address, however the config writes it', async t => {
+  const { options } = await udpServer(t, () => {}, '::1')
+  for (const address of ['::1', '0:0:0:0:0:0:0:1', '::0001', '::0.0.0.1']) {
+    const { client } = await startRadiusClient(t, { servers: [{ ...options, address, timeoutMs: 2000 }] })
+    assert.equal((await client.ask(pap('alice', 'pw'))).kind, 'reply', address)
+  }
 })
 
 test('no secret and no password gets into a log or a reason', async t => {

@@ -4,6 +4,7 @@ import { createHmac } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import type { RadiusAttribute } from '../../core/index.ts'
 import { SharedResources } from '../../core/plugin/shared.ts'
 import { loadPlugin } from '../../core/testing/plugin-harness.ts'
@@ -12,6 +13,7 @@ import { Answers } from '../../plugins/radius-coa/answers.ts'
 import radiusCoa from '../../plugins/radius-coa/index.ts'
 import {
   type CoaScene,
+  causeOf,
   coaScene,
   type Packet,
   packetOf,
@@ -23,6 +25,7 @@ import {
   upSession,
 } from '../support/coa.ts'
 import { gate } from '../support/gate.ts'
+import { freePort } from '../support/udp-port.ts'
 import { until } from '../support/until.ts'
 
 const at = ({ now }: CoaScene, seconds: number): RadiusAttribute => ({
@@ -31,6 +34,12 @@ const at = ({ now }: CoaScene, seconds: number): RadiusAttribute => ({
 })
 const disconnect = (scene: CoaScene, ...more: readonly RadiusAttribute[]) =>
   packetOf('Disconnect-Request', [USER, ...(more.length > 0 ? more : [scene.now()])])
+
+/** So many octets of them, with their heads. */
+function proxyStates(octets: number): readonly RadiusAttribute[] {
+  const lengths = [...Array<number>(Math.floor(octets / 255)).fill(253), (octets % 255) - 2]
+  return lengths.map(length => ({ name: 'Proxy-State', value: new Uint8Array(length).fill(7) }))
+}
 
 /** Message-Authenticator at the end, wrong where it should be right. */
 function wronglySigned(packet: Packet): Packet {
@@ -67,6 +76,11 @@ const DROPPED: readonly (readonly [string, string, (scene: CoaScene) => Uint8Arr
   ['a time 301 s ahead', 'event-timestamp-outside-window', scene => disconnect(scene, at(scene, 301)).bytes],
   ['an Access-Request', 'wrong-code', scene => packetOf('Access-Request', [USER, scene.now()]).bytes],
   ['an Accounting-Request', 'wrong-code', scene => packetOf('Accounting-Request', [USER, scene.now()]).bytes],
+  [
+    'Proxy-States that fill the packet, and with the answer more than one',
+    'too-much-proxy-state',
+    scene => packetOf('Disconnect-Request', [scene.now(), ...proxyStates(4052)]).bytes,
+  ],
   ['an ACK', 'wrong-code', scene => patched(disconnect(scene), 0, 44)],
   ['an unknown code', 'wrong-code', scene => patched(disconnect(scene), 0, 99)],
   ['nothing', 'malformed', () => new Uint8Array()],
@@ -122,8 +136,9 @@ test('each source has its own secret, and a prefix is many sources', async t => 
 
 test('the window of Event-Timestamp is an option, and its ends are within', async t => {
   const scene = await coaScene(t, { options: { eventTimestampWindowS: 10 } })
-  const { client, settled, dropped, server } = scene
+  const { client, settled, dropped, server, clock } = scene
   server.up = [upSession('ann', 51)]
+  await clock.advance(11_000)
   for (const seconds of [-11, 11]) await client.send(disconnect(scene, at(scene, seconds)).bytes)
   await settled()
   assert.equal(server.ended.length, 0)
@@ -131,6 +146,85 @@ test('the window of Event-Timestamp is an option, and its ends are within', asyn
   for (const seconds of [-10, 10])
     await client.answerTo(packetOf('CoA-Request', [USER, TIMEOUT, at(scene, seconds)]))
   assert.equal(server.regranted.length, 2)
+})
+
+test('what was recorded before a restart is not carried out after it', async t => {
+  const recorded = await coaScene(t)
+  const packet = disconnect(recorded)
+  await recorded.plugin.host.stop()
+  const clock = new VirtualClock()
+  await clock.advance(60_000)
+  const scene = await coaScene(t, { clock })
+  scene.server.up = [upSession('ann', 51)]
+  await scene.client.send(packet.bytes)
+  await scene.settled()
+  assert.deepEqual(scene.dropped(), ['event-timestamp-before-start'])
+  // By then none that is older has a good time, and whoever's clock is late is heard.
+  await clock.advance(300_001)
+  await scene.client.answerTo(disconnect(scene, at(scene, -299)))
+  assert.equal(scene.server.ended.length, 1)
+})
+
+class WrongClock extends VirtualClock {
+  aheadMs = 3_600_000
+
+  override wallTimeMs(): number {
+    return super.wallTimeMs() + this.aheadMs
+  }
+}
+
+test('where our clock was ahead at the start and is put right, requests are heard once the window has passed', async t => {
+  const clock = new WrongClock()
+  const scene = await coaScene(t, { clock })
+  scene.server.up = [upSession('ann', 51)]
+  clock.aheadMs = 0
+  await scene.client.send(disconnect(scene).bytes)
+  await until('it to be dropped', () => scene.dropped().length === 1)
+  await clock.advance(300_001)
+  await scene.client.answerTo(disconnect(scene))
+  assert.equal(scene.server.ended.length, 1)
+})
+
+test('whatever octets a source signs, it gets an answer or none, and nothing fails', async t => {
+  const scene = await coaScene(t)
+  scene.server.up = [upSession('ann', 51)]
+  const numbered = fc.record({
+    // Message-Authenticator is the codec's.
+    name: fc.integer({ min: 1, max: 254 }).map(number => `Attr-${number < 80 ? number : number + 1}`),
+    value: fc.oneof(
+      fc.uint8Array({ minLength: 1, maxLength: 253 }),
+      fc.constantFrom(1, 2, 4, 6, 18).map(length => new Uint8Array(length)),
+    ),
+  })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom('CoA-Request' as const, 'Disconnect-Request' as const),
+      fc.array(numbered, { maxLength: 15 }),
+      fc.boolean(),
+      async (code, attributes, named) => {
+        const who = named ? [USER] : []
+        await scene.client.send(packetOf(code, [...who, scene.now(), ...attributes]).bytes)
+        await scene.settled()
+      },
+    ),
+    { numRuns: 300 },
+  )
+  assert.deepEqual(
+    scene.plugin.log.filter(({ level }) => level === 'error'),
+    [],
+  )
+})
+
+test('the most Proxy-States that an answer holds come back, all of them', async t => {
+  const { ask, server } = await coaScene(t)
+  server.up = [upSession('ann', 51)]
+  const states = proxyStates(4046)
+  const answer = await ask('Disconnect-Request', states)
+  assert.equal(causeOf(answer), 402)
+  assert.deepEqual(
+    answer.attributes.filter(({ name }) => name === 'Proxy-State'),
+    states,
+  )
 })
 
 test('a source may go without Message-Authenticator or Event-Timestamp, which is warned of', async t => {
@@ -317,13 +411,4 @@ for (const [what, options] of WRONG) {
   test(`options with ${what} are refused`, async () => {
     await assert.rejects(loadPlugin(radiusCoa, { options, before: [radius] }), { code: 'PLUGIN_OPTIONS' })
   })
-}
-
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4')
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  await new Promise<void>(resolve => socket.close(() => resolve()))
-  return port
 }

@@ -104,6 +104,14 @@ test('a user is known by the name of the login, and by the name that it was gran
   assert.equal(causeOf(await ask('CoA-Request', [attribute('User-Name', 'ANN'), TIMEOUT])), 503)
 })
 
+test('a user whose name is longer than an attribute holds is known by as much of it as the accounting tells', async t => {
+  const { ask, server } = await coaScene(t)
+  server.up = [upSession('a'.repeat(300), 51)]
+  const asked = (letters: number) =>
+    ask('CoA-Request', [attribute('User-Name', 'a'.repeat(letters)), TIMEOUT]).then(causeOf)
+  assert.deepEqual([await asked(253), await asked(252)], ['CoA-ACK', 503])
+})
+
 const NAS: readonly (readonly [string, RadiusValue, number | string])[] = [
   ['NAS-Identifier', 'lns1', 'CoA-ACK'],
   ['NAS-Identifier', 'lns2', 403],

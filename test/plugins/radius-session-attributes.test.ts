@@ -59,6 +59,8 @@ test('we are the host of that name, and have the addresses that the options give
     { name: 'NAS-IPv6-Address', value: '2001:db8::2' },
   ]
   assert.deepEqual(nasAttributes(options), own)
+  // As the codec reads it, so that a CoA-Request with it is for us.
+  assert.deepEqual(nasAttributes({ ...options, nasIpv6Address: '2001:0DB8:0:0::2' }), own)
   assert.deepEqual(sessionAttributes(aSession(), options).slice(0, 3), own)
 })
 

@@ -8,6 +8,7 @@ import {
   type RadiusOutcome,
   type RadiusRequest,
 } from '../../core/plugin/radius.ts'
+import { RadiusCodec } from '../../plugins/radius-client/codec.ts'
 import { readDictionaries } from '../../plugins/radius-client/dictionaries/index.ts'
 import { sessionAttributes } from '../../plugins/radius-client/session-attributes.ts'
 
@@ -21,6 +22,7 @@ export interface FakeRadius {
 }
 
 const DICTIONARY = readDictionaries()
+const CODEC = new RadiusCodec(DICTIONARY)
 const IDENTITY = { nasIdentifier: 'lns' }
 
 export function fakeRadius(serve: Serve): FakeRadius {
@@ -50,7 +52,7 @@ export function fakeRadius(serve: Serve): FakeRadius {
         sessionAttributes: session => sessionAttributes(session, IDENTITY),
         nasAttributes: [],
         decodeRequest: () => ({ kind: 'drop', reason: 'not served' }),
-        encodeReply: () => new Uint8Array(),
+        encodeReply: (message, request, secret) => CODEC.encodeReply(message, request, secret),
         knows: name => !name.startsWith('No-'),
         meant: name => DICTIONARY.meant(name),
       }

@@ -1,18 +1,25 @@
 /**
- * What becomes of each RADIUS attribute in each direction, as a table: the tests of `radius-attributes.test.ts` and the page
- * docs/radius-attributes.md are made from it.
+ * What becomes of each RADIUS attribute in each direction, as a table: the tests of `radius-attributes.test.ts` are made from it, and
+ * the page docs/radius-attributes.md. Where there is nothing, `radius-attribute-absent.ts` says why.
  */
 import type { Grant } from '../../core/protocol/outputs.ts'
 
 export const DIRECTIONS = [
   'Access-Request',
+  'Access-Challenge',
   'Access-Accept',
+  'Access-Reject',
   'Accounting-Request',
   'Disconnect-Request',
   'CoA-Request',
+  'ACK or NAK',
 ] as const
 
 export type Direction = (typeof DIRECTIONS)[number]
+
+/** The name of a test. */
+export const named = (attribute: string, direction: Direction): string =>
+  `${attribute} in ${direction.startsWith('A') ? 'an' : 'a'} ${direction}`
 
 /** Sent in a login; the logins differ in how the user proves itself. */
 export interface Requested {
@@ -172,6 +179,17 @@ export const ACCEPTED: Readonly<Record<string, Accepted>> = {
   },
 }
 
+/** What FreeRADIUS says when it goes on with a challenge, or rejects, and how the verdict tells it. */
+export const UNDECIDED: Readonly<
+  Record<'Access-Challenge' | 'Access-Reject', Readonly<Record<string, RegExp>>>
+> = {
+  'Access-Challenge': { 'Reply-Message': /reply: 'the code\?'/, State: /state: '[0-9a-f]{8,}'/ },
+  'Access-Reject': { 'Reply-Message': /message: 'Out of money'/ },
+}
+
+/** In these Message-Authenticator is required. */
+export const SIGNED = ['Access-Challenge', 'Access-Accept', 'Access-Reject'] as const
+
 /** As FreeRADIUS writes it into its detail file, in the Stop. */
 export const ACCOUNTED: Readonly<Record<string, string | RegExp>> = {
   'Acct-Status-Type': 'Stop',
@@ -298,115 +316,51 @@ export const CHANGED: Readonly<Record<string, readonly Asked[]>> = {
   'Framed-Pool': [{ lines: ['Framed-Pool = "main"'], ...NAK, cause: 'Unsupported-Attribute' }],
 }
 
-/** Tests that stand elsewhere, for what is more than a value. */
-export const ELSEWHERE: Readonly<
-  Record<string, Partial<Record<Direction, { readonly file: string; readonly test: string }>>>
+/** In the answers of radius-coa, as radclient reads them. */
+export const ANSWERED: Readonly<
+  Record<string, { readonly kind: 'coa' | 'disconnect'; readonly asked: Asked; readonly said: RegExp }>
 > = {
-  'EAP-Message': {
-    'Access-Accept': {
-      file: 'auth-radius-freeradius',
-      test: 'EAP-TLS: a certificate in fragments, both ways, lets in',
-    },
+  'Error-Cause': {
+    kind: 'coa',
+    asked: { lines: ['Framed-Pool = "main"'], ...NAK, cause: 'Unsupported-Attribute' },
+    said: /^Unsupported-Attribute$/,
   },
-  State: {
-    'Access-Accept': {
-      file: 'auth-radius-freeradius',
-      test: 'a challenge of FreeRADIUS goes on with the next password',
-    },
+  'Acct-Terminate-Cause': { kind: 'disconnect', asked: { lines: [], ...ACK }, said: /^Admin-Reset$/ },
+  'Event-Timestamp': {
+    kind: 'disconnect',
+    asked: { lines: [], ...ACK },
+    said: /^[A-Z][a-z]{2} [ \d]\d 20\d\d /,
   },
-  'MS-CHAP2-Success': {
-    'Access-Accept': {
-      file: 'auth-radius-freeradius',
-      test: 'MS-CHAPv2: what FreeRADIUS proves is what the peer expects, and its keys are nowhere',
-    },
-  },
-  'MS-CHAP-Error': {
-    'Access-Accept': {
-      file: 'auth-radius-freeradius',
-      test: 'MS-CHAPv2: FreeRADIUS says why it rejects, and the peer is told',
-    },
-  },
-  'MS-MPPE-Send-Key': {
-    'Access-Accept': {
-      file: 'auth-radius-freeradius',
-      test: 'MS-CHAPv2: the keys of FreeRADIUS are revealed as the RFC derives them, and go nowhere',
-    },
-  },
-  'MS-MPPE-Recv-Key': {
-    'Access-Accept': {
-      file: 'auth-radius-freeradius',
-      test: 'MS-CHAPv2: the keys of FreeRADIUS are revealed as the RFC derives them, and go nowhere',
-    },
+  'Proxy-State': {
+    kind: 'coa',
+    asked: { lines: ['Proxy-State = 0x0102', 'Proxy-State = 0x03', 'Session-Timeout = 600'], ...ACK },
+    said: /^0x0102,0x03$/,
   },
   'Message-Authenticator': {
-    'Access-Accept': {
-      file: 'radius-client-freeradius',
-      test: 'the answer of a stock server, without Message-Authenticator, is refused; the switch takes it',
-    },
+    kind: 'disconnect',
+    asked: { lines: ['Session-Timeout = 1'], ...NAK, cause: 'Unsupported-Attribute' },
+    said: /^0x[0-9a-f]{32}$/,
   },
 }
 
-/** Why there is nothing in a direction, with all the attributes that it is so for. */
-export const ABSENT: readonly {
-  readonly direction: Direction
-  readonly why: string
-  readonly names: string
-}[] = [
-  {
-    direction: 'Access-Request',
-    why: 'the server has it to say, and is given no hint (RFC 2865 5.44, RFC 2869 5.19)',
-    names:
-      'Framed-IP-Address, Framed-IP-Netmask, Filter-Id, Reply-Message, Callback-Number, Callback-Id, Framed-Route, Class, Session-Timeout, Idle-Timeout, Termination-Action, Port-Limit, Acct-Interim-Interval, Framed-Pool, Framed-IPv6-Prefix, Framed-IPv6-Pool, Delegated-IPv6-Prefix, DNS-Server-IPv6-Address, NAS-Filter-Rule, MS-Primary-DNS-Server, MS-Secondary-DNS-Server, MS-Primary-NBNS-Server, MS-Secondary-NBNS-Server, MS-Filter, MS-MPPE-Encryption-Policy, MS-MPPE-Send-Key, MS-MPPE-Recv-Key, MS-CHAP2-Success, MS-CHAP-Error, Mikrotik-Rate-Limit, WISPr-Bandwidth-Max-Up, WISPr-Bandwidth-Max-Down, Cisco-AVPair ip:addr-pool, Cisco-AVPair ip:route, Cisco-AVPair ip:dns-servers, Cisco-AVPair ip:inacl, Cisco-AVPair ip:inacl#, Cisco-AVPair lcp:interface-config',
-  },
-  {
-    direction: 'Access-Request',
-    why: 'of accounting alone (RFC 2866 5.13, RFC 2869 5.19)',
-    names:
-      'Acct-Status-Type, Acct-Authentic, Acct-Session-Time, Acct-Input-Octets, Acct-Input-Gigawords, Acct-Input-Packets, Acct-Output-Octets, Acct-Output-Gigawords, Acct-Output-Packets, Acct-Terminate-Cause, Acct-Delay-Time, Event-Timestamp, Acct-Multi-Session-Id',
-  },
-  {
-    direction: 'Access-Request',
-    why: 'between proxies, and never ours to send (RFC 2865 5.33)',
-    names: 'Proxy-State',
-  },
-  {
-    direction: 'Access-Accept',
-    why: 'not in an answer (RFC 2865 5.44, RFC 2866 5.13, RFC 2548, RFC 2869 5.19); it would say nothing',
-    names:
-      'User-Password, CHAP-Password, CHAP-Challenge, MS-CHAP-Challenge, MS-CHAP2-Response, NAS-Identifier, NAS-IP-Address, NAS-IPv6-Address, NAS-Port, NAS-Port-Id, NAS-Port-Type, Calling-Station-Id, Called-Station-Id, Acct-Tunnel-Connection, Acct-Session-Id, Connect-Info, Acct-Status-Type, Acct-Authentic, Acct-Session-Time, Acct-Input-Octets, Acct-Input-Gigawords, Acct-Input-Packets, Acct-Output-Octets, Acct-Output-Gigawords, Acct-Output-Packets, Acct-Terminate-Cause, Acct-Delay-Time, Event-Timestamp, Acct-Multi-Session-Id, Proxy-State',
-  },
-  {
-    direction: 'Accounting-Request',
-    why: 'of the login alone (RFC 2866 5.13, RFC 2548)',
-    names:
-      'User-Password, CHAP-Password, CHAP-Challenge, MS-CHAP-Challenge, MS-CHAP2-Response, MS-CHAP2-Success, MS-CHAP-Error, MS-MPPE-Send-Key, MS-MPPE-Recv-Key, MS-MPPE-Encryption-Policy, EAP-Message, State, Reply-Message, Callback-Number, Callback-Id',
-  },
-  {
-    direction: 'Accounting-Request',
-    why: 'the server gave it, and is not told it again',
-    names:
-      'Framed-IP-Netmask, Filter-Id, Framed-MTU, Framed-Route, Session-Timeout, Idle-Timeout, Termination-Action, Port-Limit, Acct-Interim-Interval, Framed-Pool, Framed-IPv6-Prefix, Framed-IPv6-Pool, Delegated-IPv6-Prefix, DNS-Server-IPv6-Address, NAS-Filter-Rule, MS-Primary-DNS-Server, MS-Secondary-DNS-Server, MS-Primary-NBNS-Server, MS-Secondary-NBNS-Server, MS-Filter, Mikrotik-Rate-Limit, WISPr-Bandwidth-Max-Up, WISPr-Bandwidth-Max-Down, Cisco-AVPair ip:addr-pool, Cisco-AVPair ip:route, Cisco-AVPair ip:dns-servers, Cisco-AVPair ip:inacl, Cisco-AVPair ip:inacl#, Cisco-AVPair lcp:interface-config',
-  },
-  {
-    direction: 'Accounting-Request',
-    why: 'a session is one link (RFC 2866 5.11)',
-    names: 'Acct-Multi-Session-Id',
-  },
-  {
-    direction: 'Accounting-Request',
-    why: 'between proxies, and never ours to send (RFC 2865 5.33)',
-    names: 'Proxy-State',
-  },
-  {
-    direction: 'Disconnect-Request',
-    why: 'names no session: refused as Unsupported-Attribute, as the test of Service-Type shows (RFC 5176 3.6)',
-    names:
-      'User-Password, CHAP-Password, CHAP-Challenge, MS-CHAP-Challenge, MS-CHAP2-Response, MS-CHAP2-Success, MS-CHAP-Error, MS-MPPE-Send-Key, MS-MPPE-Recv-Key, MS-MPPE-Encryption-Policy, EAP-Message, State, Framed-Protocol, Framed-IP-Netmask, Filter-Id, Framed-MTU, Callback-Number, Callback-Id, Framed-Route, Session-Timeout, Idle-Timeout, Termination-Action, Port-Limit, Acct-Interim-Interval, Framed-Pool, Framed-IPv6-Prefix, Framed-IPv6-Pool, Delegated-IPv6-Prefix, DNS-Server-IPv6-Address, NAS-Filter-Rule, MS-Primary-DNS-Server, MS-Secondary-DNS-Server, MS-Primary-NBNS-Server, MS-Secondary-NBNS-Server, MS-Filter, Tunnel-Type, Tunnel-Medium-Type, Connect-Info, Mikrotik-Rate-Limit, WISPr-Bandwidth-Max-Up, WISPr-Bandwidth-Max-Down, Cisco-AVPair ip:addr-pool, Cisco-AVPair ip:route, Cisco-AVPair ip:dns-servers, Cisco-AVPair ip:inacl, Cisco-AVPair ip:inacl#, Cisco-AVPair lcp:interface-config, Acct-Status-Type, Acct-Authentic, Acct-Session-Time, Acct-Input-Octets, Acct-Input-Gigawords, Acct-Input-Packets, Acct-Output-Octets, Acct-Output-Gigawords, Acct-Output-Packets, Acct-Terminate-Cause, Acct-Delay-Time',
-  },
-  {
-    direction: 'CoA-Request',
-    why: 'cannot be changed while the session is up: refused as Unsupported-Attribute, as the test of Framed-Pool shows (RFC 5176 3.6)',
-    names:
-      'User-Password, CHAP-Password, CHAP-Challenge, MS-CHAP-Challenge, MS-CHAP2-Response, MS-CHAP2-Success, MS-CHAP-Error, MS-MPPE-Send-Key, MS-MPPE-Recv-Key, MS-MPPE-Encryption-Policy, EAP-Message, State, Framed-Protocol, Framed-IP-Netmask, Framed-MTU, Callback-Number, Callback-Id, Framed-Route, Termination-Action, Port-Limit, Framed-IPv6-Prefix, Framed-IPv6-Pool, Delegated-IPv6-Prefix, DNS-Server-IPv6-Address, NAS-Filter-Rule, MS-Primary-DNS-Server, MS-Secondary-DNS-Server, MS-Primary-NBNS-Server, MS-Secondary-NBNS-Server, MS-Filter, Tunnel-Type, Tunnel-Medium-Type, Connect-Info, Cisco-AVPair ip:addr-pool, Cisco-AVPair ip:route, Cisco-AVPair ip:dns-servers, Cisco-AVPair ip:inacl, Cisco-AVPair ip:inacl#, Acct-Status-Type, Acct-Authentic, Acct-Session-Time, Acct-Input-Octets, Acct-Input-Gigawords, Acct-Input-Packets, Acct-Output-Octets, Acct-Output-Gigawords, Acct-Output-Packets, Acct-Terminate-Cause, Acct-Delay-Time',
-  },
-]
+/** In a CoA-Request Class is what the session shall have from then on. */
+export function identifying(
+  direction: 'Disconnect-Request' | 'CoA-Request',
+): readonly (readonly [string, (typeof IDENTIFIES)[string]])[] {
+  return Object.entries(IDENTIFIES).filter(([name]) => direction !== 'CoA-Request' || name !== 'Class')
+}
+
+/** What has a test in `radius-attributes.test.ts`, by the name that `named` gives it. */
+export const TESTED: Readonly<Record<Direction, readonly string[]>> = {
+  'Access-Request': Object.keys(REQUESTED),
+  'Access-Challenge': [...Object.keys(UNDECIDED['Access-Challenge']), 'Message-Authenticator'],
+  'Access-Accept': [...Object.keys(ACCEPTED), 'Message-Authenticator'],
+  'Access-Reject': [...Object.keys(UNDECIDED['Access-Reject']), 'Message-Authenticator'],
+  'Accounting-Request': Object.keys(ACCOUNTED),
+  'Disconnect-Request': [
+    ...identifying('Disconnect-Request').map(([name]) => name),
+    ...Object.keys(DISCONNECTED),
+  ],
+  'CoA-Request': [...identifying('CoA-Request').map(([name]) => name), ...Object.keys(CHANGED)],
+  'ACK or NAK': Object.keys(ANSWERED),
+}

@@ -10,16 +10,23 @@ import { type Program, start } from './processes.ts'
 
 export interface Radsecproxy {
   readonly port: number
+  /** Connections that it has taken since the last start. */
+  connections(): number
   /** As by a crash: every connection breaks. */
   kill(): Promise<void>
   /** On the same port. */
   restart(): Promise<void>
 }
 
-export async function startRadsecproxy(t: TestScope, server: Freeradius): Promise<Radsecproxy> {
+/** `another` is asked about users of the realm `another`: each server has at most 256 requests at a time of a proxy. */
+export async function startRadsecproxy(
+  t: TestScope,
+  server: Freeradius,
+  another = server,
+): Promise<Radsecproxy> {
   const { radsecPort: port } = await freePorts()
   const file = join(server.folder, 'radsecproxy.conf')
-  writeFileSync(file, configOf(server, port), { mode: 0o600 })
+  writeFileSync(file, configOf(server, another, port), { mode: 0o600 })
   let program: Program | undefined
   const kill = async () => void (await program?.end('SIGKILL'))
   const restart = async () => {
@@ -29,10 +36,15 @@ export async function startRadsecproxy(t: TestScope, server: Freeradius): Promis
   }
   t.after(kill)
   await restart()
-  return { port, kill, restart }
+  const connections = () => program?.stderr().match(/incoming TLS connection/g)?.length ?? 0
+  return { port, connections, kill, restart }
 }
 
-function configOf({ host, authPort, acctPort, secret, folder }: Freeradius, port: number): string {
+function configOf(
+  { host, authPort, acctPort, secret, folder }: Freeradius,
+  another: Freeradius,
+  port: number,
+): string {
   return `ListenTLS ${host}:${port}
 LogLevel 2
 tls default {
@@ -56,6 +68,15 @@ server acct {
   port ${acctPort}
   type udp
   secret ${secret}
+}
+server another {
+  host ${another.host}
+  port ${another.authPort}
+  type udp
+  secret ${another.secret}
+}
+realm another {
+  server another
 }
 realm * {
   server auth
