@@ -118,9 +118,13 @@ test('a dead server alone fails at once, and is found again by Status-Server', {
   const start = performance.now()
   assert.equal(codeOf(await client.ask(pap('alice', 'wonderland'))), '127.0.0.1: dead')
   assert.ok(performance.now() - start < 100)
+  // On a busy machine it may have been silent, and answered again, before.
+  const before = plugin.log.length
   server.resume()
   // Without a call that has to try.
-  await until('it to be alive', () => plugin.log.some(({ message }) => /answers again/.test(message)))
+  await until('it to be alive', () =>
+    plugin.log.slice(before).some(({ message }) => /answers again/.test(message)),
+  )
   assert.equal(codeOf(await client.ask(pap('alice', 'wonderland'))), 'Access-Accept')
 })
 
