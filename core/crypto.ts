@@ -1,10 +1,15 @@
 /** Pure hashes and comparisons. No randomness: that comes through the Random port. */
-import { createCipheriv, createHash, hash, timingSafeEqual } from 'node:crypto'
+import { createCipheriv, createHash, hash, timingSafeEqual, X509Certificate } from 'node:crypto'
 // @ts-expect-error -- it ships no types; `md4Of` below is what is used of it.
 import jsMd4 from 'js-md4'
 
 /** Not called itself: on Node it would ask OpenSSL, which has no MD4 any more. Its methods are JavaScript. */
 const md4Of: { array(bytes: Uint8Array): readonly number[] } = jsMd4
+
+/** Throws where a PEM begins with no certificate. */
+export function checkCertificate(pem: string): void {
+  void new X509Certificate(pem)
+}
 
 export function md5(...parts: readonly Uint8Array[]): Uint8Array {
   return digestOf('md5', parts)

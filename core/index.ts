@@ -95,6 +95,7 @@ export type {
 export { BoundedLog, type BoundedLogOptions } from './runtime/bounded-log.ts'
 export { type CheckedYaml, checkedYaml } from './runtime/checked-yaml.ts'
 export { escapeValue } from './runtime/escape.ts'
+export { readTlsFiles, type TlsFileOptions, type TlsFiles } from './runtime/node/tls-files.ts'
 export { passwordProof } from './runtime/proof.ts'
 export { escapeText } from './wire/escape.ts'
 export { formatIpv4 } from './wire/ip.ts'

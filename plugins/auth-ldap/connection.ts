@@ -4,7 +4,7 @@
  */
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, checkServerIdentity, connect as connectTls } from 'node:tls'
-import type { Clock, Milliseconds } from 'burrow'
+import type { Clock, Milliseconds, TlsFiles } from 'burrow'
 import { Client, type DN, type Filter, ResultCodeError } from 'ldapts'
 import { Entry } from './entry.ts'
 import { causeOf, RequestFailure, ServerFailure } from './failures.ts'
@@ -18,7 +18,7 @@ export interface LinkOptions {
   readonly connectTimeoutMs: Milliseconds
 }
 
-export interface TlsOptions extends Pick<ConnectionOptions, 'ca' | 'cert' | 'key'> {
+export interface TlsOptions extends TlsFiles {
   /** The name that the certificate must have. Default: the host of the url. */
   readonly serverName?: string
 }

@@ -1,5 +1,5 @@
 /** Authenticates and authorises users of a directory: OpenLDAP, Active Directory, FreeIPA. */
-import { BurrowError, definePlugin, type Proof, USERS } from 'burrow'
+import { BurrowError, definePlugin, type Proof, readTlsFiles, USERS } from 'burrow'
 import { BindFailures } from './bind-failures.ts'
 import { BindPool } from './bind-pool.ts'
 import { Budget } from './budget.ts'
@@ -14,7 +14,6 @@ import { parseName } from './names.ts'
 import { methodsOf, planOf } from './plan.ts'
 import { Servers } from './servers.ts'
 import { ServiceLink } from './service-link.ts'
-import { readTlsFiles } from './tls-files.ts'
 
 const NAME = 'auth-ldap'
 /** Less than the hooks allow (10 s and 5 s), so that it gives up by itself and says why. */
@@ -37,7 +36,11 @@ export default definePlugin({
 
     const check = () => {
       methods = methodsOf(plan, server.authMethods)
-      tls ??= readTlsFiles(options, configDir, log)
+      const { serverName } = options
+      tls ??= {
+        ...readTlsFiles(options, { configDir, log, code: 'LDAP_CONFIG' }),
+        ...(serverName === undefined ? {} : { serverName }),
+      }
     }
 
     const open = (): Directory => {

@@ -1,8 +1,7 @@
 /** Hooks answered by a service: each call is a POST of JSON, its answer the verdict. */
-import { BurrowError, definePlugin, tapJson } from 'burrow'
+import { BurrowError, definePlugin, readTlsFiles, type TlsFiles, tapJson } from 'burrow'
 import { Options } from './config.ts'
 import { Service } from './service.ts'
-import { readTlsFiles, type TlsFiles } from './tls-files.ts'
 
 const NAME = 'hook-http'
 
@@ -14,7 +13,7 @@ export default definePlugin({
     let service: Service | undefined
     let tls: TlsFiles | undefined
     const read = () => {
-      tls ??= readTlsFiles(options, configDir, log)
+      tls ??= readTlsFiles(options, { configDir, log, code: 'HOOK_HTTP' })
       return tls
     }
     return {

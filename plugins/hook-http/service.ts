@@ -1,11 +1,18 @@
 /** A service behind a URL: a bounded number of connections and waiting calls, tries again, and is left alone while it fails. */
 import { Agent as PlainAgent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
-import { BurrowError, type Clock, type JsonCall, type Logger, type Random, Slots } from 'burrow'
+import {
+  BurrowError,
+  type Clock,
+  type JsonCall,
+  type Logger,
+  type Random,
+  Slots,
+  type TlsFiles,
+} from 'burrow'
 import { Breaker, type Health } from './breaker.ts'
 import type { Options } from './config.ts'
 import { type Outcome, post, type Target } from './post.ts'
-import type { TlsFiles } from './tls-files.ts'
 
 interface ServiceParts {
   readonly options: Options

@@ -1,6 +1,13 @@
 /** RADIUS servers, as a capability: whom other plugins ask, and how packets are read and written. */
 import { resolve } from 'node:path'
-import { type BurrowError, definePlugin, RADIUS, type RadiusClient, throwProblems } from 'burrow'
+import {
+  type BurrowError,
+  definePlugin,
+  RADIUS,
+  type RadiusClient,
+  readTlsFiles,
+  throwProblems,
+} from 'burrow'
 import { Asking } from './client.ts'
 import { RadiusCodec } from './codec.ts'
 import { nameOf, Options, poolsOf, type ServerOptions } from './config.ts'
@@ -8,7 +15,7 @@ import { readDictionaries } from './dictionaries/index.ts'
 import type { Dictionary } from './dictionary.ts'
 import { startServer } from './servers.ts'
 import { nasAttributes, sessionAttributes } from './session-attributes.ts'
-import { readTlsFiles, type TlsFiles } from './tls-files.ts'
+import type { TlsOptions } from './tls.ts'
 
 export default definePlugin({
   name: 'radius-client',
@@ -19,7 +26,7 @@ export default definePlugin({
     const pools = poolsOf(options)
     const own = nasAttributes(options)
     let dictionary: Dictionary | undefined
-    let tls: ReadonlyMap<ServerOptions, TlsFiles> | undefined
+    let tls: ReadonlyMap<ServerOptions, TlsOptions> | undefined
     const words = () => {
       dictionary ??= readDictionaries(options.dictionaries.map(file => resolve(configDir, file)))
       return dictionary
@@ -65,13 +72,15 @@ export default definePlugin({
       },
     }
 
-    function tlsFiles(servers: readonly ServerOptions[]): ReadonlyMap<ServerOptions, TlsFiles> {
-      const files = new Map<ServerOptions, TlsFiles>()
+    function tlsFiles(servers: readonly ServerOptions[]): ReadonlyMap<ServerOptions, TlsOptions> {
+      const files = new Map<ServerOptions, TlsOptions>()
       const problems: BurrowError[] = []
       for (const server of servers) {
         if (server.tls === undefined) continue
+        const { serverName, ...names } = server.tls
         try {
-          files.set(server, readTlsFiles(server.tls, configDir, log))
+          const read = readTlsFiles(names, { configDir, log, code: 'RADIUS_SERVER' })
+          files.set(server, serverName === undefined ? read : { ...read, serverName })
         } catch (error) {
           problems.push(error as BurrowError)
         }

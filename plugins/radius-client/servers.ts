@@ -7,8 +7,7 @@ import type { RadiusCodec } from './codec.ts'
 import { nameOf, type ServerOptions } from './config.ts'
 import { sameForm } from './ipv6.ts'
 import { Link } from './link.ts'
-import { tlsChannel } from './tls.ts'
-import type { TlsFiles } from './tls-files.ts'
+import { type TlsOptions, tlsChannel } from './tls.ts'
 import { udpChannel } from './udp.ts'
 
 interface ServerParts {
@@ -22,7 +21,7 @@ const ACCT_PORT = 1813
 const RADSEC_PORT = 2083
 
 /** A server; `tls` are the files of one over TLS. */
-export function startServer(options: ServerOptions, tls: TlsFiles | undefined, parts: ServerParts): Server {
+export function startServer(options: ServerOptions, tls: TlsOptions | undefined, parts: ServerParts): Server {
   const {
     priority,
     weight,
@@ -47,7 +46,7 @@ export function startServer(options: ServerOptions, tls: TlsFiles | undefined, p
 
 interface LinkTarget {
   readonly options: ServerOptions
-  readonly tls: TlsFiles | undefined
+  readonly tls: TlsOptions | undefined
   readonly stream: boolean
   readonly open: OpenChannel
   readonly at: number

@@ -1,17 +1,18 @@
 /** RadSec: RADIUS over TLS (RFC 6614), packets one after the other as over TCP (RFC 6613). */
 import { isIP } from 'node:net'
 import { connect } from 'node:tls'
+import type { TlsFiles } from 'burrow'
 import type { OpenChannel } from './channel.ts'
 
-export interface TlsTarget {
+export interface TlsOptions extends TlsFiles {
+  /** What the server's certificate must have; its address when it is not given. */
+  readonly serverName?: string
+}
+
+export interface TlsTarget extends TlsOptions {
   /** An address or a name. */
   readonly address: string
   readonly port: number
-  readonly ca: string
-  readonly cert: string
-  readonly key: string
-  /** What the server's certificate must have; `address` when it is not given. */
-  readonly serverName?: string
   readonly localAddress?: string
 }
 

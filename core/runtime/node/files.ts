@@ -10,6 +10,8 @@ export const firstLineOf = (file: string): string | undefined => readText(file).
 /** A way to a file that is relative to the folder of another one. */
 export const besides = (file: string, path: string): string => resolve(dirname(file), path)
 
+export const inFolder = (folder: string, path: string): string => resolve(folder, path)
+
 export const absolute = (file: string): string => resolve(file)
 
 export const folderOf = (file: string): string => dirname(resolve(file))
