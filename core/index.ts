@@ -9,6 +9,7 @@ export {
   type Ipv4Range,
   ipv4PrefixOption,
   ipv4RangeOption,
+  ipv6Form,
   parseIpv4,
   prefixesOf,
   rangeOf,

@@ -1,4 +1,4 @@
-/** IPv4 addresses, ranges and prefixes as an operator writes them, for the options of plugins. */
+/** Addresses, ranges and prefixes as an operator writes them, for the options of plugins. */
 import { IPv4, IPv4CidrRange, RangedSet } from 'ip-num'
 import { z } from 'zod'
 import type { ErrorCode } from '../errors.ts'
@@ -19,6 +19,12 @@ export interface Ipv4Range {
 export function parseIpv4(text: string): number | undefined {
   const signed = parseSigned(text)
   return signed === undefined ? undefined : signed >>> 0
+}
+
+/** An IPv6 address in its one form (RFC 5952), so that two can be compared; undefined for what is none, or has a zone. */
+export function ipv6Form(text: string): string | undefined {
+  const host = `http://[${text}]`
+  return /^[\da-f:.]+$/i.test(text) && URL.canParse(host) ? new URL(host).hostname.slice(1, -1) : undefined
 }
 
 /** The fewest prefixes that cover a range exactly, in order. */

@@ -1,6 +1,5 @@
 /** Addresses, nets and routes as RADIUS writes them. */
-import { isIPv6 } from 'node:net'
-import { formatIpv4, type Prefix, parseIpv4 } from 'burrow'
+import { formatIpv4, ipv6Form, type Prefix, parseIpv4 } from 'burrow'
 
 /** An address that a host can have; undefined for 0.0.0.0/8, loopback, multicast and what lies above. */
 export function hostAddress(text: string): string | undefined {
@@ -70,21 +69,21 @@ export function overlap(a: Prefix, b: Prefix): boolean {
 
 /** An IPv6 prefix in its own form, without host bits. */
 export function ipv6Prefix(text: string): string | undefined {
-  const [address = '', length = ''] = text.split('/')
-  if (!isIPv6(address) || !/^\d{1,3}$/.test(length)) return undefined
+  const [written = '', length = ''] = text.split('/')
+  const address = ipv6Form(written)
+  if (address === undefined || !/^\d{1,3}$/.test(length)) return undefined
   const bits = Number(length)
   if (bits < 1 || bits > 128 || (groupsOf(address) & ((1n << BigInt(128 - bits)) - 1n)) !== 0n)
     return undefined
-  return `${sameForm(address)}/${bits}`
+  return `${address}/${bits}`
 }
 
-/** An address in the one form of RFC 5952, so that two can be compared. */
-export const sameForm = (address: string): string =>
-  isIPv6(address) ? new URL(`http://[${address}]`).hostname.slice(1, -1) : address
+/** An address in its one form, so that two can be compared; other text as it is. */
+export const sameForm = (address: string): string => ipv6Form(address) ?? address
 
-/** As a number; the address is a valid one without a zone. */
+/** As a number; the address is in its one form. */
 function groupsOf(address: string): bigint {
-  const [head = '', tail] = sameForm(address).split('::')
+  const [head = '', tail] = address.split('::')
   const groups = (part: string) => part.split(':').filter(group => group !== '')
   const before = groups(head)
   const after = tail === undefined ? [] : groups(tail)

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { isIPv6 } from 'node:net'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import {
   type Ipv4Range,
   ipv4PrefixOption,
   ipv4RangeOption,
+  ipv6Form,
   parseIpv4,
   prefixesOf,
   rangeOf,
@@ -127,4 +129,36 @@ test('what is in both, or in one without the other, is told as address by addres
     }),
   )
   assert.deepEqual(rangesWithout([EVERY_ADDRESS], [EVERY_ADDRESS]), [])
+})
+
+test('the one form of an IPv6 address, and of what is an address to the kernel no other text', () => {
+  for (const [written, form] of [
+    ['2001:DB8:0:0:0:0:0:1', '2001:db8::1'],
+    ['2001:db8:0:1:0:0:0:1', '2001:db8:0:1::1'],
+    ['2001:db8:0:1:1:1:1:1', '2001:db8:0:1:1:1:1:1'],
+    ['::', '::'],
+    ['::ffff:192.0.2.1', '::ffff:c000:201'],
+    ['1:0:0:2:0:0:3:4', '1::2:0:0:3:4'],
+  ] as const)
+    assert.equal(ipv6Form(written), form)
+  for (const none of [
+    '',
+    'x',
+    '1::2::3',
+    '12345::',
+    '::1%eth0',
+    '[::1]',
+    '::1]/x[',
+    '192.0.2.1',
+    ':::',
+    ' ::1',
+  ])
+    assert.equal(ipv6Form(none), undefined, none)
+  const text = fc.string({ unit: fc.constantFrom(...'0123abF:.:'), maxLength: 24 })
+  const groups = fc.array(fc.constantFrom('0', '1', 'ff', 'ABCD', '', '1.2.3.4'), { maxLength: 9 })
+  for (const candidate of [text, groups.map(parts => parts.join(':'))])
+    fc.assert(
+      fc.property(candidate, one => assert.equal(ipv6Form(one) !== undefined, isIPv6(one), one)),
+      { numRuns: 2000 },
+    )
 })

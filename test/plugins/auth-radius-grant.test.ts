@@ -426,6 +426,8 @@ test('what an attribute of a custom dictionary has for a type throws nowhere', (
     '',
     '\0',
     '/',
+    'fe80::1%eth0',
+    'fe80::1%eth0/64',
     new Uint8Array(0),
     new Uint8Array(300),
   ]
