@@ -13,6 +13,7 @@ import type {
   SessionPolicy,
   Verdict,
 } from '../outputs.ts'
+import type { LcpState } from './lcp.ts'
 import type { LinkEnv } from './link-env.ts'
 
 export type DecisionStep = Extract<AskKind, 'authenticate' | 'authorize' | 'assignAddress' | 'decidePolicy'>
@@ -32,8 +33,8 @@ export interface DecisionState {
   continued?: AuthExchange | undefined
   /** For the peer, once it is let in. */
   word?: LastWord | undefined
-  /** LCP was negotiated anew for methods that the user can be verified by. */
-  reopened?: boolean
+  /** `demand`: LCP was negotiated anew for methods that the user can be verified by. */
+  readonly lcp: Pick<LcpState, 'demand'>
   /** The name that the peer proved first; a renegotiation must prove the same. */
   user?: string | undefined
   grant?: Grant | undefined
@@ -108,8 +109,7 @@ export function decided(d: DecisionState, env: LinkEnv, verdict: Verdict): Decis
   if (verdict.kind === 'deny') return denied(step, verdict, d.word)
   if (verdict.kind === 'renegotiate') {
     const methods = verdict.methods.filter(other => other !== method && env.config.demandAuth.includes(other))
-    if (d.reopened === true || methods.length === 0) return denied(step, { ...verdict, kind: 'deny' })
-    d.reopened = true
+    if (d.lcp.demand !== undefined || methods.length === 0) return denied(step, { ...verdict, kind: 'deny' })
     return { kind: 'reopened', methods }
   }
   if (verdict.kind === 'continue') {

@@ -36,7 +36,7 @@ export interface LcpState extends CpState {
     acfc: boolean
     pfc: boolean
   }
-  /** Methods to demand of this peer; absent: those of the config. */
+  /** Methods to demand of this peer, whose user those of the config cannot verify. */
   demand?: readonly AuthMethod[]
   /** What the peer asked for and we acknowledged. */
   peer: { mru: number; magic: number; acfc: boolean; pfc: boolean; auth?: AuthMethod | undefined }
