@@ -8,11 +8,12 @@
  * Nothing outlives the test process: the kernel kills the guests with it.
  */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { lackOf } from '../setup/peers.ts'
+import { burrow } from '../support/burrow.ts'
 import { ROOT } from '../support/imports.ts'
 import { joinByVeth, makeNetns, type Netns } from '../support/netns.ts'
 import { type Program, run, start } from '../support/processes.ts'
@@ -21,6 +22,8 @@ import { until } from '../support/until.ts'
 export const ADDRESS = {
   host: '10.9.0.1',
   gateway: '192.168.1.254',
+  /** Of Burrow, inside of its sessions. */
+  inSessions: '172.16.1.1',
   web: '192.168.1.1',
   /** Of an xl2tpd that serves in a guest, and the network of its pool. */
   xl2tpd: '10.70.0.1',
@@ -45,6 +48,8 @@ export interface Lab {
   /** Scratch folder on the host; guests can read it. */
   readonly folder: string
   guest(index: number): Guest
+  /** `burrow serve` on the host, with these lines in its config; resolves when it listens. */
+  serve(yaml: string): Promise<Program>
   /** Addresses from which the page was fetched, in order. */
   readonly visitors: readonly string[]
 }
@@ -141,6 +146,18 @@ export async function startLab(t: Cleanup, guests: number): Promise<Lab> {
     inside,
     folder,
     visitors,
+    async serve(yaml) {
+      const config = join(folder, 'burrow.yaml')
+      const own = `listen: [${ADDRESS.host}]
+gatewayAddress: ${ADDRESS.inSessions}
+manageKernel: true
+controlSocket: ${join(folder, 'control.sock')}
+`
+      writeFileSync(config, own + yaml, { mode: 0o600 })
+      const lns = burrow(['serve', '-c', config], { netns: host.name })
+      await lns.says(/Burrow listens/)
+      return lns
+    },
     guest(index) {
       const guest = started[index]
       if (guest === undefined) throw new Error(`this lab has no guest ${index}`)

@@ -1,10 +1,8 @@
 /** pppd dials a server with two realms, one of which can be verified by PAP alone: LCP is negotiated anew for it. */
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { skipWithout } from '../setup/peers.ts'
-import { burrow } from '../support/burrow.ts'
 import { PEOPLE, SERVICE, startSlapd } from '../support/slapd.ts'
 import { ADDRESS, startLab } from './lab.ts'
 
@@ -17,25 +15,14 @@ test('xl2tpd and pppd log in by OpenLDAP, each by what its realm can verify', {
   const directory = { urls: [slapd.url], startTls: true, caFile: join(slapd.folder, 'ca.pem') }
   const common = { ...directory, service: SERVICE, base: PEOPLE }
   const hashes = { realms: ['lab.test'], clearTextAttribute: 'userPassword' }
-  const config = join(lab.folder, 'burrow.yaml')
-  writeFileSync(
-    config,
-    `listen: [${ADDRESS.host}]
-gatewayAddress: 172.16.1.1
-controlSocket: ${join(lab.folder, 'control.sock')}
-manageKernel: true
-log: { format: json }
+  const lns = await lab.serve(`log: { format: json }
 ppp: { auth: [mschapv2, chap-md5, pap] }
 plugins:
   - auth-ldap: ${JSON.stringify({ ...common, ...hashes })}
   - auth-ldap: ${JSON.stringify({ as: 'pap-only', ...common, realms: ['pap.test'], methods: ['pap'] })}
   - address-pool: { pools: { main: { ranges: [172.16.1.2-172.16.1.100] } } }
   - policy-zones: { zones: { trust: [192.168.1.0/24] } }
-`,
-    { mode: 0o600 },
-  )
-  const lns = burrow(['serve', '-c', config], { netns: lab.host.name })
-  await lns.says(/Burrow listens/)
+`)
   const call = { lns: ADDRESS.host, password: 'wonderland' }
 
   for (const [user, said] of [

@@ -4,7 +4,6 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { skipWithout } from '../setup/peers.ts'
-import { burrow } from '../support/burrow.ts'
 import { CA_PEM, CLIENT_KEY, CLIENT_PEM } from '../support/certificates.ts'
 import { startFreeradius } from '../support/freeradius.ts'
 import { until } from '../support/until.ts'
@@ -31,25 +30,14 @@ test('xl2tpd and pppd log in by FreeRADIUS', {
     },
   })
   const { host, authPort, acctPort, secret } = radius
-  const config = join(lab.folder, 'burrow.yaml')
-  writeFileSync(
-    config,
-    `listen: [${ADDRESS.host}]
-gatewayAddress: 172.16.1.1
-controlSocket: ${join(lab.folder, 'control.sock')}
-manageKernel: true
-ppp: { auth: [eap, mschapv2, chap-md5, pap] }
+  const lns = await lab.serve(`ppp: { auth: [eap, mschapv2, chap-md5, pap] }
 plugins:
   - radius-client: { servers: [{ address: ${host}, authPort: ${authPort}, acctPort: ${acctPort}, secret: "${secret}" }] }
   - auth-radius
   - accounting-radius: { spool: ${join(lab.folder, 'spool')} }
   - address-pool: { pools: { main: { ranges: [172.16.1.2-172.16.1.100] } } }
   - policy-zones: { zones: { trust: [192.168.1.0/24] } }
-`,
-    { mode: 0o600 },
-  )
-  const lns = burrow(['serve', '-c', config], { netns: lab.host.name })
-  await lns.says(/Burrow listens/)
+`)
   const files = { ca: CA_PEM, cert: CLIENT_PEM, key: CLIENT_KEY }
   for (const [name, pem] of Object.entries(files)) writeFileSync(join(lab.folder, `${name}.pem`), pem)
   const certificate = Object.keys(files).map(name => `${name} ${join(lab.folder, `${name}.pem`)}`)

@@ -1,10 +1,9 @@
 /** A real client, xl2tpd and pppd on a Linux kernel, dials Burrow and reaches the intranet server. */
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { skipWithout } from '../setup/peers.ts'
-import { burrow } from '../support/burrow.ts'
 import { ROOT } from '../support/imports.ts'
 import type { Program } from '../support/processes.ts'
 import { until } from '../support/until.ts'
@@ -16,7 +15,6 @@ const STATIC = { user: 'desk@hb', password: 'admin@123', address: '172.16.1.77' 
 const BRIEF = { user: 'brief@hb', password: 'admin@123', sessionTimeoutS: 2 } as const
 const EAP_MD5 = join(ROOT, 'dist/test/support/eap-md5-plugin.js')
 const SECRET = 'tunnel-secret'
-const GATEWAY = '172.16.1.1'
 const POOL = /^172\.16\.1\.([2-9]|[1-9]\d|100)$/
 
 interface Record {
@@ -138,16 +136,9 @@ test('xl2tpd as the client of burrow serve', { skip: skipWithout('peers') }, asy
     await client.reachesTheServer((await entered()).own)
   })
 
-  async function serve(more: string): Promise<Program> {
-    const config = join(lab.folder, 'burrow.yaml')
+  function serve(more: string): Promise<Program> {
     const users = [USER, STATIC, BRIEF].map(user => JSON.stringify(user)).join(', ')
-    writeFileSync(
-      config,
-      `listen: [${ADDRESS.host}]
-gatewayAddress: ${GATEWAY}
-manageKernel: true
-ppp: { auth: [mschapv2, chap-md5, pap, eap] }
-controlSocket: ${join(lab.folder, 'control.sock')}
+    return lab.serve(`ppp: { auth: [mschapv2, chap-md5, pap, eap] }
 ${more}
 plugins:
   - ${EAP_MD5}: { users: { ${USER.user}: ${USER.password} } }
@@ -155,19 +146,14 @@ plugins:
   - address-pool: { pools: { main: { ranges: [172.16.1.2-172.16.1.100] } } }
   - policy-zones:
   - accounting-file: { file: ${accounting} }
-`,
-      { mode: 0o600 },
-    )
-    const program = burrow(['serve', '-c', config], { netns: lab.host.name })
-    await program.says(/Burrow listens/)
-    return program
+`)
   }
 
   /** The client's address, once it has one. */
   async function entered(): Promise<{ readonly own: string }> {
     const { own, peer } = await client.addressed()
     assert.match(own, POOL)
-    assert.equal(peer, GATEWAY)
+    assert.equal(peer, ADDRESS.inSessions)
     return { own }
   }
 

@@ -23,6 +23,7 @@ import { settle, VirtualClock } from '../../core/testing/virtual-clock.ts'
 import accountingFile from '../../plugins/accounting-file/index.ts'
 import { type Files, type OpenFile, RecordFile } from '../../plugins/accounting-file/record-file.ts'
 import { gate } from '../support/gate.ts'
+import { MUCH_TRAFFIC } from '../support/traffic.ts'
 
 const NAME = 'sessions.jsonl'
 
@@ -49,13 +50,7 @@ for (const sync of ['never', 'each']) {
 const session = aSession({ user: 'hb@hb', id: '00112233445566ff' })
 const end = anEnd(session, {
   grant: { user: 'hb@hb' },
-  counters: {
-    packetsIn: 12n,
-    octetsIn: 2n ** 32n + 5n,
-    packetsOut: 34n,
-    octetsOut: 2n ** 53n - 1n,
-    drops: {},
-  },
+  counters: MUCH_TRAFFIC,
   durationMs: 61_234.5678,
   reason: { cause: 'peer-hangup', text: 'bye', resultCode: 1 },
 })

@@ -11,6 +11,7 @@ import { skipWithout } from '../setup/peers.ts'
 import { type DetailRecord, type Freeradius, startFreeradius } from '../support/freeradius.ts'
 import { start } from '../support/processes.ts'
 import { radiusClientWith, serverOptions } from '../support/radius-client.ts'
+import { MUCH_TRAFFIC } from '../support/traffic.ts'
 import { until } from '../support/until.ts'
 
 const skip = skipWithout('radius')
@@ -42,13 +43,7 @@ async function load(t: TestContext, server: Freeradius, configDir = aFolder(t)):
 const session = aSession({ user: 'hb@hb', id: '00112233445566ff', calledNumber: '5551' })
 const end = anEnd(session, {
   grant: { user: 'hb@hb', classes: ['00ff', '61'] },
-  counters: {
-    packetsIn: 12n,
-    octetsIn: 2n ** 32n + 5n,
-    packetsOut: 34n,
-    octetsOut: 2n ** 53n - 1n,
-    drops: {},
-  },
+  counters: MUCH_TRAFFIC,
   durationMs: 61_734.5678,
   reason: { cause: 'idle-timeout' },
 })

@@ -93,6 +93,8 @@ const end = anEnd(session, {
 test('the records tell who, with which address, since when, how much, how long and why', async t => {
   const { plugin, server } = await start(t)
   await plugin.tell('sessionUp', end)
+  // It is on its way, and time must not pass for it.
+  await kept(server, 1)
   await plugin.clock.advance(1999)
   await plugin.tell('sessionUpdate', end)
   await plugin.tell('sessionDown', end)

@@ -1,6 +1,6 @@
 /** auth-ldap without a directory: what its options may be, and what is read of names, filters and entries. */
 import assert from 'node:assert/strict'
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { BurrowError } from '../../core/errors.ts'
@@ -18,7 +18,7 @@ import { grantOfEntry } from '../../plugins/auth-ldap/grant.ts'
 import authLdap from '../../plugins/auth-ldap/index.ts'
 import { logonHoursAt } from '../../plugins/auth-ldap/logon-hours.ts'
 import { bindName, comparableDn, firstValue, isBelow, parseName } from '../../plugins/auth-ldap/names.ts'
-import { CA_PEM, CLIENT_KEY, CLIENT_PEM, SERVER_KEY } from '../support/certificates.ts'
+import { writeClientFiles } from '../support/certificates.ts'
 import { gate } from '../support/gate.ts'
 
 const GOOD = {
@@ -72,14 +72,7 @@ for (const options of [
 
 test('files of TLS are read at the check: LDAP_CONFIG, with the file', async t => {
   const configDir = aFolder(t)
-  const all = {
-    'ca.pem': CA_PEM,
-    'client.pem': CLIENT_PEM,
-    'client.key': CLIENT_KEY,
-    'other.key': SERVER_KEY,
-    plain: 'x',
-  }
-  for (const [name, text] of Object.entries(all)) writeFileSync(join(configDir, name), text, { mode: 0o600 })
+  writeClientFiles(configDir)
   const load = (more: object) => loadPlugin(authLdap, { options: { ...GOOD, ...more }, configDir })
   for (const [more, file] of [
     [{ caFile: 'nothing' }, 'nothing'],

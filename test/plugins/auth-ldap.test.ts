@@ -314,17 +314,17 @@ test('users are called one name, however they type it; other realms are not ours
     assert.equal((await plugin.authenticate(user, papProof('wonderland'))).verdict?.kind, 'reject', user)
 })
 
+/** By PAP, without a search before. */
+const BINDING_FIRST = {
+  service: undefined,
+  bindAs: `uid={account},${PEOPLE}`,
+  methods: ['pap'],
+  clearTextAttribute: undefined,
+  ntHashAttribute: undefined,
+}
+
 test('names with the signs of filters and DNs are only names', { skip }, async t => {
-  for (const more of [
-    {},
-    {
-      service: undefined,
-      bindAs: `uid={account},${PEOPLE}`,
-      methods: ['pap'],
-      clearTextAttribute: undefined,
-      ntHashAttribute: undefined,
-    },
-  ]) {
+  for (const more of [{}, BINDING_FIRST]) {
     const plugin = await start(t, JSON.parse(JSON.stringify(more)))
     assert.equal((await reasonOf(plugin, 'frank, (x)*', 'frank#1'))[0], 'accept')
     for (const user of [
@@ -341,16 +341,7 @@ test('names with the signs of filters and DNs are only names', { skip }, async t
 })
 
 test('an empty password is refused and never sent', { skip }, async t => {
-  for (const more of [
-    {},
-    {
-      service: undefined,
-      bindAs: `uid={account},${PEOPLE}`,
-      methods: ['pap'],
-      clearTextAttribute: undefined,
-      ntHashAttribute: undefined,
-    },
-  ]) {
+  for (const more of [{}, BINDING_FIRST]) {
     const plugin = await start(t, JSON.parse(JSON.stringify(more)))
     assert.deepEqual(await reasonOf(plugin, 'alice', ''), ['reject', 'empty password'])
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { loadPlugin, startPlugin } from '../../core/testing/plugin-harness.ts'
 import { papProof } from '../../core/testing/proofs.ts'
 import { aFolder } from '../../core/testing/samples.ts'
 import hookHttp from '../../plugins/hook-http/index.ts'
-import { CA_PEM, CLIENT_KEY, CLIENT_PEM, SERVER_KEY, SERVER_PEM } from '../support/certificates.ts'
+import { CA_PEM, SERVER_KEY, SERVER_PEM, writeClientFiles } from '../support/certificates.ts'
 
 /** Answers with the name in the client's certificate as the user. */
 async function service(t: TestContext, options: object = {}): Promise<string> {
@@ -30,14 +30,7 @@ async function service(t: TestContext, options: object = {}): Promise<string> {
 
 function files(t: TestContext): string {
   const folder = aFolder(t)
-  const all = {
-    'ca.pem': CA_PEM,
-    'client.pem': CLIENT_PEM,
-    'client.key': CLIENT_KEY,
-    'other.key': SERVER_KEY,
-    plain: 'x',
-  }
-  for (const [name, text] of Object.entries(all)) writeFileSync(join(folder, name), text, { mode: 0o600 })
+  writeClientFiles(folder)
   return folder
 }
 

@@ -29,6 +29,7 @@ import {
   UNDECIDED,
 } from '../support/radius-attribute-cells.ts'
 import { pap, radiusClientWith, serverOptions, startRadiusClient } from '../support/radius-client.ts'
+import { MUCH_TRAFFIC } from '../support/traffic.ts'
 
 const skip = skipWithout('radius')
 const USER = 'hb@hb'
@@ -181,13 +182,7 @@ test('what is sent in an Accounting-Request', { skip }, async t => {
   t.after(() => plugin.host.stop())
   const end = anEnd(SESSION, {
     grant: { user: USER, classes: ['00ff', '61'], chargeableIdentity: '6862' },
-    counters: {
-      packetsIn: 12n,
-      octetsIn: 2n ** 32n + 5n,
-      packetsOut: 34n,
-      octetsOut: 2n ** 53n - 1n,
-      drops: {},
-    },
+    counters: MUCH_TRAFFIC,
     durationMs: 61_734,
     reason: { cause: 'idle-timeout' },
   })

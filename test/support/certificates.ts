@@ -3,6 +3,9 @@
  * a stranger that signed for itself.
  */
 
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+
 export const CA_PEM = `-----BEGIN CERTIFICATE-----
 MIIBVDCB+6ADAgECAgEBMAoGCCqGSM49BAMCMBkxFzAVBgNVBAMMDkJ1cnJvdyB0
 ZXN0IENBMCAXDTIwMDEwMTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjAZMRcwFQYD
@@ -73,3 +76,15 @@ T5/X2WfPrzaRH6bC2O95jEoWfe6hRANCAASDWGrlw5plgscfz8ec5A0BC4o4c5D1
 boSL16Iao+h8ueNdbb7HEo3Qs0MLn6GGfL/x43xdXJMS9v0lG/aqaioj
 -----END PRIVATE KEY-----
 `
+
+/** What plugins read of a client, in files of a folder: also a key that is not that of the certificate, and text that is none. */
+export function writeClientFiles(folder: string): void {
+  const files = {
+    'ca.pem': CA_PEM,
+    'client.pem': CLIENT_PEM,
+    'client.key': CLIENT_KEY,
+    'other.key': SERVER_KEY,
+    plain: 'x',
+  }
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode: 0o600 })
+}
