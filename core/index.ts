@@ -20,6 +20,7 @@ export {
   type CapabilityValues,
   capability,
 } from './plugin/capability.ts'
+export { type SplitUser, splitUser } from './plugin/deployment.ts'
 export {
   HOOK_NAMES,
   type HookRequest,

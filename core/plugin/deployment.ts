@@ -55,12 +55,25 @@ export function deploymentOf(deployments: readonly Deployment[], facts: CallFact
   return undefined
 }
 
-/** What follows the last `@` of a user name, else what precedes its `\`, in lower case; empty where there is neither. */
-export function realmOf(user: string): string {
-  const at = user.lastIndexOf('@')
-  const realm = at >= 0 ? user.slice(at + 1) : user.slice(0, Math.max(0, user.indexOf('\\')))
-  return realm.toLowerCase()
+/** Both as they were written; either may be empty. */
+export interface SplitUser {
+  /** Who. */
+  readonly account: string
+  /** Of which realm or domain. */
+  readonly realm: string
 }
+
+/** A user name as `account@realm`, at the last `@`, else as `REALM\account`, at the first `\`; undefined where it is neither. */
+export function splitUser(user: string): SplitUser | undefined {
+  const at = user.lastIndexOf('@')
+  if (at >= 0) return { account: user.slice(0, at), realm: user.slice(at + 1) }
+  const backslash = user.indexOf('\\')
+  if (backslash < 0) return undefined
+  return { account: user.slice(backslash + 1), realm: user.slice(0, backslash) }
+}
+
+/** Of `splitUser`, in lower case; empty where there is none. */
+export const realmOf = (user: string): string => splitUser(user)?.realm.toLowerCase() ?? ''
 
 /** Whether it takes every call that no earlier one takes. */
 export const takesEveryCall = ({ when }: Deployment): boolean =>

@@ -1,4 +1,5 @@
 /** User names as people type them (`user`, `user@realm`, `DOMAIN\user`), and texts with such a name in them. */
+import { splitUser } from 'burrow'
 
 export type Name = {
   /** As it was given, in lower case where case does not count. */
@@ -35,7 +36,7 @@ export function parseName(
   const user = nameCase === 'fold' ? given.toLowerCase() : given
   const [realm] = realms
   if (realm === undefined) return { user, account: user }
-  const parts = split(user)
+  const parts = splitUser(user)
   if (parts === undefined) return withoutRealm === 'accept' ? { user, account: user, realm } : 'elsewhere'
   if (!realms.includes(parts.realm.toLowerCase())) return 'elsewhere'
   if (parts.account === '') return 'nobody'
@@ -47,15 +48,6 @@ function prepared(raw: string): string | undefined {
   if (PLAIN.test(raw)) return raw
   const composed = raw.normalize('NFC')
   return UNSEEN.test(composed) || composed.normalize('NFKC') !== composed ? undefined : composed
-}
-
-/** As `when: { realm }` of a deployment has it: what follows the last `@`, else what precedes the first `\`. */
-function split(user: string): { readonly account: string; readonly realm: string } | undefined {
-  const at = user.lastIndexOf('@')
-  if (at >= 0) return { account: user.slice(0, at), realm: user.slice(at + 1) }
-  const backslash = user.indexOf('\\')
-  if (backslash < 0) return undefined
-  return { account: user.slice(backslash + 1), realm: user.slice(0, backslash) }
 }
 
 export const PLACEHOLDER = /\{(user|account|realm|dn)\}/g
