@@ -1,5 +1,6 @@
 /** Around every tap: its deadline, its name, its abort signal, its faults and its line in the trail. */
 import type { Clock, Milliseconds } from '../ports.ts'
+import { ABANDONMENT, type Abandonment } from './abandonment.ts'
 import { Attempt, attempt, type Outcome, SuccessiveTimer } from './attempt.ts'
 import { FIELDS, type HookName, type HookSpec } from './hooks.ts'
 import { isContinuation } from './plain-data.ts'
@@ -242,7 +243,7 @@ function reasonOf(verdict: unknown): string | undefined {
 }
 
 /** A tap from the question to its verdict. A call asks dozens of them: one object each, and no closures that it can do without. */
-class AskedTap extends Attempt {
+class AskedTap extends Attempt implements Abandonment {
   readonly #guarded: Guarded
   /** Waterfalls: the value so far. */
   readonly #before: unknown
@@ -252,6 +253,7 @@ class AskedTap extends Attempt {
   readonly #startedAt: Milliseconds
   readonly inquiry: Inquiry
   #abort: AbortController | undefined
+  #listeners: Set<() => void> | undefined
   #abandoned: 'late' | 'withdrawn' | undefined
 
   constructor(guarded: Guarded, before: unknown, subject: object, inquiry: Inquiry, done: Done) {
@@ -276,6 +278,16 @@ class AskedTap extends Attempt {
     this.#abort ??= new AbortController()
     if (this.#abandoned !== undefined) this.#abort.abort(this.#abandoned)
     return this.#abort.signal
+  }
+
+  get abandoned(): boolean {
+    return this.#abandoned !== undefined
+  }
+
+  onAbandoned(listener: () => void): () => void {
+    this.#listeners ??= new Set()
+    this.#listeners.add(listener)
+    return () => this.#listeners?.delete(listener)
   }
 
   protected call(): unknown {
@@ -309,6 +321,7 @@ class AskedTap extends Attempt {
   #abandon(why: 'late' | 'withdrawn'): void {
     this.#abandoned = why
     this.#abort?.abort(why)
+    for (const listener of this.#listeners ?? []) listener()
   }
 }
 
@@ -319,6 +332,10 @@ class TapCall {
   constructor(subject: object, asked: AskedTap) {
     Object.assign(this, subject)
     this.#asked = asked
+  }
+
+  get [ABANDONMENT](): Abandonment {
+    return this.#asked
   }
 
   get dryRun(): boolean {

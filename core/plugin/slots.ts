@@ -1,3 +1,5 @@
+import { type Abandonable, isAbandoned, onAbandoned } from '../hooks/abandonment.ts'
+
 /** Runs expensive jobs a few at a time, in order; waiting is bounded, and who no longer needs a job leaves the queue. */
 export class Slots {
   readonly #atOnce: number
@@ -10,12 +12,12 @@ export class Slots {
     this.#mostWaiting = mostWaiting
   }
 
-  /** What `job` gives; 'full' when too many wait, 'aborted' when `signal` aborts before its turn. */
-  async run<T>(signal: AbortSignal, job: () => Promise<T>): Promise<T | 'full' | 'aborted'> {
-    if (signal.aborted) return 'aborted'
+  /** What `job` gives; 'full' when too many wait, 'aborted' when the signal of `call` aborts before its turn. */
+  async run<T>(call: Abandonable, job: () => Promise<T>): Promise<T | 'full' | 'aborted'> {
+    if (isAbandoned(call)) return 'aborted'
     if (this.#running >= this.#atOnce) {
       if (this.#waiting.length >= this.#mostWaiting) return 'full'
-      if (!(await this.#turn(signal))) return 'aborted'
+      if (!(await this.#turn(call))) return 'aborted'
     } else this.#running++
     try {
       return await job()
@@ -28,18 +30,17 @@ export class Slots {
   }
 
   /** Resolves to whether a slot was handed over. */
-  #turn(signal: AbortSignal): Promise<boolean> {
+  #turn(call: Abandonable): Promise<boolean> {
     return new Promise(resolve => {
-      const start = () => {
-        signal.removeEventListener('abort', leave)
-        resolve(true)
-      }
-      const leave = () => {
+      const forget = onAbandoned(call, () => {
         this.#waiting.splice(this.#waiting.indexOf(start), 1)
         resolve(false)
+      })
+      const start = () => {
+        forget()
+        resolve(true)
       }
       this.#waiting.push(start)
-      signal.addEventListener('abort', leave, { once: true })
     })
   }
 }

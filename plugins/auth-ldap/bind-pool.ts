@@ -1,5 +1,5 @@
 /** Connections on which users prove their passwords: one user at a time on each (RFC 4511 4.2.1), a bounded number of them. */
-import { type Milliseconds, Slots } from 'burrow'
+import { type Call, type Milliseconds, Slots } from 'burrow'
 import type { Budget } from './budget.ts'
 import type { Connection } from './connection.ts'
 import { ServerFailure, Unavailable } from './failures.ts'
@@ -28,12 +28,12 @@ export class BindPool {
 
   /** What `act` gives, with a connection of its own; tried once more where the first turns out to be closed. */
   async run<T>(
-    signal: AbortSignal,
+    call: Pick<Call, 'signal'>,
     budget: Budget,
     act: (connection: Connection, timeoutMs: Milliseconds) => Promise<T>,
   ): Promise<T> {
     const { bindsWaiting } = this.#options
-    const result = await this.#slots.run(signal, async () => {
+    const result = await this.#slots.run(call, async () => {
       try {
         return { value: await this.#try(budget, act, true) }
       } catch (error) {

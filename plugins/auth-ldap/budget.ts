@@ -26,7 +26,16 @@ export class Budget {
       const timer = this.#clock.setTimer(this.#endsAt - this.#clock.now(), () =>
         reject(new Unavailable(`${what} took too long`)),
       )
-      work.finally(() => timer.cancel()).then(resolve, reject)
+      work.then(
+        value => {
+          timer.cancel()
+          resolve(value)
+        },
+        error => {
+          timer.cancel()
+          reject(error)
+        },
+      )
     })
   }
 }

@@ -5,10 +5,13 @@ export class Entry {
   readonly dn: string
   readonly #values = new Map<string, readonly (string | Buffer)[]>()
 
-  constructor({ dn, ...attributes }: LdaptsEntry) {
-    this.dn = dn
-    for (const [name, value] of Object.entries(attributes))
-      this.#values.set(name.toLowerCase(), Array.isArray(value) ? value : [value])
+  constructor(entry: LdaptsEntry) {
+    this.dn = entry.dn
+    for (const name in entry) {
+      const value = entry[name]
+      if (name !== 'dn' && value !== undefined)
+        this.#values.set(name.toLowerCase(), Array.isArray(value) ? value : [value])
+    }
   }
 
   /** Its values, in no order; none where it has no such attribute. */

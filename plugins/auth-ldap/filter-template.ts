@@ -8,7 +8,7 @@ import {
   NotFilter,
   OrFilter,
 } from 'ldapts'
-import { fill, PLACEHOLDER, type Values } from './names.ts'
+import { PLACEHOLDER, textTemplate, type Values } from './names.ts'
 
 export type FilterTemplate = (values: Values) => Filter
 
@@ -40,11 +40,13 @@ function templateOf(filter: Filter): FilterTemplate {
   if (filter instanceof EqualityFilter) {
     const { attribute, value } = filter
     if (typeof value !== 'string' || value.match(PLACEHOLDER) === null) return () => filter
-    return values => new EqualityFilter({ attribute, value: fill(value, values) })
+    const fill = textTemplate(value)
+    return values => new EqualityFilter({ attribute, value: fill(values) })
   }
   if (filter instanceof ExtensibleFilter) {
     const { matchType, rule, dnAttributes, value } = filter
-    return values => new ExtensibleFilter({ matchType, rule, dnAttributes, value: fill(value, values) })
+    const fill = textTemplate(value)
+    return values => new ExtensibleFilter({ matchType, rule, dnAttributes, value: fill(values) })
   }
   return () => filter
 }

@@ -1,5 +1,5 @@
 /** Authenticates and authorises users of a directory: OpenLDAP, Active Directory, FreeIPA. */
-import { BurrowError, definePlugin, type Proof, readTlsFiles, USERS } from 'burrow'
+import { BurrowError, type Call, definePlugin, type Proof, readTlsFiles, USERS } from 'burrow'
 import { BindFailures } from './bind-failures.ts'
 import { BindPool } from './bind-pool.ts'
 import { Budget } from './budget.ts'
@@ -62,7 +62,7 @@ export default definePlugin({
       return { pool, link: service === undefined ? undefined : new ServiceLink(servers, identify) }
     }
 
-    const login = async (user: string, proof: Proof, signal: AbortSignal, dryRun: boolean) => {
+    const login = async (user: string, proof: Proof, call: Call) => {
       const name = parseName(user, options)
       if (name === 'elsewhere') return undefined
       const wanted =
@@ -70,7 +70,7 @@ export default definePlugin({
       if (name === 'nobody') return wanted
       if (directory === undefined)
         return { kind: 'unavailable', reason: 'the plugin is not started' } as const
-      return new Login(partsOf(directory, LOGIN_MS), name).prove(proof, signal, dryRun)
+      return new Login(partsOf(directory, LOGIN_MS), name).prove(proof, call)
     }
 
     const partsOf = ({ pool, link }: Directory, totalMs: number): DirectoryParts => ({
@@ -85,11 +85,9 @@ export default definePlugin({
       newBudget: () => new Budget(clock, totalMs),
     })
 
-    provide(USERS, { verify: (user, proof, signal) => login(user, proof, signal, false) })
+    provide(USERS, { verify: (user, proof, signal) => login(user, proof, { signal, dryRun: false }) })
     if (options.serves === 'logins')
-      hooks.authenticate.tapPromise(NAME, ({ user, proof, signal, dryRun }) =>
-        login(user, proof, signal, dryRun),
-      )
+      hooks.authenticate.tapPromise(NAME, call => login(call.user, call.proof, call))
 
     hooks.revalidate.tapPromise(NAME, async ({ user }) => {
       const name = parseName(user, options)

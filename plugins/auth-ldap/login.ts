@@ -1,5 +1,5 @@
 /** One login, or one look at whether somebody may stay: its steps, which the trail shows, and what they come to. */
-import type { AuthenticateVerdict, Grant, Proof, Random, RevalidateVerdict } from 'burrow'
+import type { AuthenticateVerdict, Call, Grant, Proof, Random, RevalidateVerdict } from 'burrow'
 import { stateOf } from './account-state.ts'
 import { refusalOf } from './bind-answers.ts'
 import type { BindFailures } from './bind-failures.ts'
@@ -58,7 +58,7 @@ export class Login {
     this.#budget = parts.newBudget()
   }
 
-  async prove(proof: Proof, signal: AbortSignal, dryRun: boolean): Promise<AuthenticateVerdict | undefined> {
+  async prove(proof: Proof, call: Call): Promise<AuthenticateVerdict | undefined> {
     const { methods, plan } = this.#parts
     const { unknownUser } = plan.options
     const { method } = proof
@@ -67,7 +67,7 @@ export class Login {
       return { kind: 'renegotiate', methods, reason }
     }
     const outcome = await this.#outcome(() =>
-      method === 'pap' ? this.#byBind(proof.password() ?? '', signal, dryRun) : this.#bySecret(method, proof),
+      method === 'pap' ? this.#byBind(proof.password() ?? '', call) : this.#bySecret(method, proof),
     )
     if (outcome.kind === 'unavailable') return { kind: 'unavailable', reason: this.#reason() }
     if (outcome.kind === 'refused') return { kind: 'reject', reason: this.#reason() }
@@ -103,32 +103,31 @@ export class Login {
   }
 
   /** PAP: the directory itself is asked, by a bind as the user. */
-  async #byBind(password: string, signal: AbortSignal, dryRun: boolean): Promise<Outcome> {
+  async #byBind(password: string, call: Call): Promise<Outcome> {
     if (password === '') return this.#refuse('empty password')
     const { plan, link } = this.#parts
     const { bindAs } = plan.options
-    if (bindAs !== undefined || link === undefined)
-      return this.#bindFirst(bindAs ?? '', password, signal, dryRun)
+    if (bindAs !== undefined || link === undefined) return this.#bindFirst(bindAs ?? '', password, call)
     const search = this.#over(link)
     const entry = await this.#find(search)
     if (typeof entry === 'string') {
       // It takes as long as a wrong password; the password of this one goes nowhere.
-      await this.#parts.pool.run(signal, this.#budget, (connection, timeoutMs) =>
+      await this.#parts.pool.run(call, this.#budget, (connection, timeoutMs) =>
         connection.bind(this.#nobody(), this.#noPassword(), timeoutMs),
       )
       return this.#notOne(entry)
     }
     const bind = (connection: Connection, timeoutMs: number) => connection.bind(entry.dn, password, timeoutMs)
-    const right = await this.#bound(entry.dn, signal, dryRun, bind)
+    const right = await this.#bound(entry.dn, call, bind)
     return right === true ? this.#authorise(entry, true, search) : right
   }
 
   /** Without a search before: the user reads its own entry. */
-  async #bindFirst(bindAs: string, password: string, signal: AbortSignal, dryRun: boolean): Promise<Outcome> {
+  async #bindFirst(bindAs: string, password: string, call: Call): Promise<Outcome> {
     const { plan } = this.#parts
     const who = bindName(bindAs, this.#name)
     let outcome: Outcome | undefined
-    const right = await this.#bound(who, signal, dryRun, async (connection, timeoutMs) => {
+    const right = await this.#bound(who, call, async (connection, timeoutMs) => {
       const answer = await connection.bind(who, password, timeoutMs)
       if (answer.kind !== 'right') return answer
       const before = this.#steps.length
@@ -185,21 +184,20 @@ export class Login {
   /** Whether the directory lets the user in, if it may be asked: true, or what that comes to. */
   async #bound(
     who: string,
-    signal: AbortSignal,
-    dryRun: boolean,
+    call: Call,
     bind: (connection: Connection, timeoutMs: number) => Promise<BindAnswer>,
   ): Promise<true | Outcome> {
     const { failures, pool, plan } = this.#parts
     const { bindFailures, bindFailuresWindowS, bindAs } = plan.options
     let where = ''
     const ask = () =>
-      pool.run(signal, this.#budget, (connection, timeoutMs) => {
+      pool.run(call, this.#budget, (connection, timeoutMs) => {
         where = connection.server.name
         return bind(connection, timeoutMs)
       })
     const limit = { failures: bindFailures, windowMs: bindFailuresWindowS * 1000 }
     const isWrong = (answer: BindAnswer) =>
-      !dryRun && answer.kind === 'wrong' && refusalOf(answer.text).wrongPassword
+      !call.dryRun && answer.kind === 'wrong' && refusalOf(answer.text).wrongPassword
     const answer = await this.#budget.within(
       'the bind',
       failures.run(`${plan.key} ${who.toLowerCase()}`, limit, ask, isWrong),

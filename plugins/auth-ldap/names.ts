@@ -55,11 +55,19 @@ export const PLACEHOLDER = /\{(user|account|realm|dn)\}/g
 /** The values of the placeholders of a text. */
 export type Values = Readonly<Record<string, string | undefined>>
 
-export const fill = (
-  template: string,
-  values: Values,
-  quote: (text: string) => string = text => text,
-): string => template.replace(PLACEHOLDER, (_, key: string) => quote(values[key] ?? ''))
+/** A text with placeholders, taken apart once; each value goes through `quote`. */
+export function textTemplate(
+  text: string,
+  quote: (value: string) => string = value => value,
+): (values: Values) => string {
+  // Keys stand at the odd places.
+  const [before = '', ...rest] = text.split(PLACEHOLDER)
+  return values => {
+    let filled = before
+    for (let i = 0; i < rest.length; i += 2) filled += quote(values[rest[i] ?? ''] ?? '') + rest[i + 1]
+    return filled
+  }
+}
 
 /** For a value within a DN (RFC 4514 2.4). */
 export const escapeDnValue = (text: string): string =>
@@ -71,7 +79,7 @@ export const escapeDnValue = (text: string): string =>
 
 /** What a user binds as: a DN, a UPN, or DOMAIN\user. */
 export const bindName = (template: string, name: Name): string =>
-  fill(template, { ...name }, template.includes('=') ? escapeDnValue : undefined)
+  textTemplate(template, template.includes('=') ? escapeDnValue : undefined)({ ...name })
 
 /** DNs that mean the same entry, as far as their spelling tells: case and blanks around separators do not count. */
 export const comparableDn = (dn: string): string => dn.replace(/\s*(?<!\\)([,=+])\s*/g, '$1').toLowerCase()

@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import {
   type AuthenticateVerdict,
   type AuthMethod,
+  type Call,
   definePlugin,
   type Grant,
   type Proof,
@@ -31,14 +32,14 @@ export default definePlugin({
     }
 
     /** Every attempt costs one comparison and, with PAP, one hash of each cost in the directory, whoever the user is. */
-    const verify = async (user: User | undefined, proof: Proof, signal: AbortSignal) => {
+    const verify = async (user: User | undefined, proof: Proof, call: Pick<Call, 'signal'>) => {
       let right = proof.verify(user?.password ?? nobody.secret)
       const password = proof.password()
       if (password === undefined) return right
       for (const cost of directory?.costs ?? []) {
         const own = user?.passwordHash
         const hash = own !== undefined && sameCost(own, cost) ? own : undefined
-        const key = await slots.run(signal, () => deriveKey(password, hash?.salt ?? nobody.salt, cost))
+        const key = await slots.run(call, () => deriveKey(password, hash?.salt ?? nobody.salt, cost))
         if (typeof key === 'string') return key
         if (hash !== undefined) right = timingSafeEqual(key, hash.key) && isHashable(password)
       }
@@ -48,22 +49,21 @@ export default definePlugin({
     const login = async (
       name: string,
       proof: Proof,
-      signal: AbortSignal,
+      call: Pick<Call, 'signal'>,
     ): Promise<AuthenticateVerdict | undefined> => {
       // Whoever speaks a method of EAP needs the password itself, to answer for it round after round.
       if (proof.method === 'eap') return undefined
       if (proof.password() === '') return reject('empty password')
       const user = directory?.users.get(name)
-      const right = await verify(user, proof, signal)
+      const right = await verify(user, proof, call)
       if (typeof right === 'string') return { kind: 'unavailable', reason: UNAVAILABLE[right] }
       if (user === undefined) return unknownUser === 'next' ? undefined : reject('unknown user')
       if (user.passwordHash !== undefined && proof.method !== 'pap') return reject(HASH_ONLY)
       return right ? { kind: 'accept', user: user.user, grant: grantOf(user) } : reject('wrong password')
     }
 
-    provide(USERS, { verify: login })
-    if (serves === 'logins')
-      hooks.authenticate.tapPromise(NAME, ({ user, proof, signal }) => login(user, proof, signal))
+    provide(USERS, { verify: (user, proof, signal) => login(user, proof, { signal }) })
+    if (serves === 'logins') hooks.authenticate.tapPromise(NAME, call => login(call.user, call.proof, call))
 
     hooks.revalidate.tap(NAME, ({ user: name }) => {
       const user = directory?.users.get(name)

@@ -27,7 +27,7 @@ export class Each implements Runner {
   async start(): Promise<void> {}
 
   async ask(call: JsonCall): Promise<unknown> {
-    const ran = await this.#slots.run(call.signal, () => this.#run(call))
+    const ran = await this.#slots.run(call, () => this.#run(call))
     if (ran === 'full') throw busy(this.#parts.waitingCalls)
     if (ran === 'aborted') throw call.signal.reason
     return ran.answer

@@ -71,7 +71,7 @@ export class Service {
     call.signal.addEventListener('abort', follow, { once: true })
     this.#living.add(abort)
     try {
-      const outcome = await this.#slots.run(signal, () => this.#send({ ...call, signal }))
+      const outcome = await this.#slots.run({ signal }, () => this.#send({ ...call, signal }))
       if (outcome === 'full') {
         const { waitingCalls } = this.#parts.options
         throw new BurrowError('HOOK_BUSY', `${waitingCalls} calls wait for a connection already`)

@@ -7,17 +7,14 @@ import { fileURLToPath } from 'node:url'
 import type { BurrowError } from '../../core/errors.ts'
 import { Inquiry } from '../../core/hooks/guard.ts'
 import { definePlugin, passwordProof, USERS, z } from '../../core/index.ts'
-import { Slots } from '../../core/plugin/slots.ts'
 import { authenticatorContract, workOf } from '../../core/testing/contracts/authenticator.ts'
 import { FakeServer } from '../../core/testing/fake-server.ts'
 import { startMemoryLns } from '../../core/testing/memory-lns.ts'
 import { loadPlugin, startPlugin } from '../../core/testing/plugin-harness.ts'
 import { chapProof, mschapv2Proof, papProof } from '../../core/testing/proofs.ts'
 import { aFolder, aSession } from '../../core/testing/samples.ts'
-import { settle } from '../../core/testing/virtual-clock.ts'
 import authLocal from '../../plugins/auth-local/index.ts'
 import { hashPassword, parsePasswordHash } from '../../plugins/auth-local/password-hash.ts'
-import { gate } from '../support/gate.ts'
 
 /** The weakest cost that is accepted: a millisecond. */
 const CHEAP = { ln: 10, r: 1, p: 1, keyBytes: 32 }
@@ -252,33 +249,6 @@ test('logins wait for a hash in turn; beyond the limit the plugin says that it i
   const verdicts = (await Promise.all(logins)).map(({ verdict }) => verdict?.kind)
   assert.deepEqual(verdicts, ['accept', 'unavailable', 'accept', 'unavailable'])
   assert.equal((await login()).verdict?.kind, 'accept')
-})
-
-test('slots run so many jobs at once in order, and never the job of one who left the queue', async () => {
-  const slots = new Slots(2, 3)
-  const gates = [gate(), gate(), gate(), gate(), gate()]
-  const started: number[] = []
-  const leaver = new AbortController()
-  const results = gates.map(({ opened }, index) => {
-    const signal = index === 3 ? leaver.signal : new AbortController().signal
-    return slots.run(signal, async () => {
-      started.push(index)
-      await opened
-      return index
-    })
-  })
-  await settle()
-  assert.deepEqual(started, [0, 1])
-  assert.equal(await slots.run(new AbortController().signal, async () => 'one too many'), 'full')
-  leaver.abort()
-  assert.equal(await results[3], 'aborted')
-  gates[1]?.open()
-  await settle()
-  assert.deepEqual(started, [0, 1, 2])
-  for (const { open } of gates) open()
-  assert.deepEqual(await Promise.all(results), [0, 1, 2, 'aborted', 4])
-  assert.equal(await slots.run(leaver.signal, async () => 'late'), 'aborted')
-  assert.equal(await slots.run(new AbortController().signal, async () => 'next'), 'next')
 })
 
 test('hash-password prints a hash of the default cost, and nothing without a password', () => {
