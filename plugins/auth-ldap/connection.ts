@@ -107,7 +107,6 @@ export class Connection {
   /** A search; the caller has seen to it that no text of a peer is in the filter but as a value. */
   async search(request: SearchRequest, timeoutMs: Milliseconds): Promise<Found> {
     const { base, scope, filter, attributes, sizeLimit } = request
-    this.#gather()
     try {
       const { searchEntries, searchReferences } = await this.#run('a search', timeoutMs, () =>
         this.#client.search(base, { scope, filter, sizeLimit, attributes, explicitBufferAttributes: BINARY }),
@@ -145,14 +144,6 @@ export class Connection {
     }
     const failure = new ServerFailure(this.server, reason, 'closed')
     for (const fail of this.#failPending) fail(failure)
-  }
-
-  /** Searches of one turn of the event loop leave in one write. */
-  #gather(): void {
-    const socket = this.#sockets.at(-1)
-    if (socket === undefined || socket.writableCorked > 0) return
-    socket.cork()
-    setImmediate(() => socket.uncork())
   }
 
   async #bind(timeoutMs: Milliseconds, act: () => Promise<void>): Promise<BindAnswer> {
