@@ -1,4 +1,5 @@
-import { type Abandonable, isAbandoned, onAbandoned } from '../hooks/abandonment.ts'
+import { isAbandoned, onAbandoned } from '../hooks/abandonment.ts'
+import type { Call } from '../hooks/views.ts'
 
 /** Runs expensive jobs a few at a time, in order; waiting is bounded, and who no longer needs a job leaves the queue. */
 export class Slots {
@@ -13,7 +14,7 @@ export class Slots {
   }
 
   /** What `job` gives; 'full' when too many wait, 'aborted' when the signal of `call` aborts before its turn. */
-  async run<T>(call: Abandonable, job: () => Promise<T>): Promise<T | 'full' | 'aborted'> {
+  async run<T>(call: Pick<Call, 'signal'>, job: () => Promise<T>): Promise<T | 'full' | 'aborted'> {
     if (isAbandoned(call)) return 'aborted'
     if (this.#running >= this.#atOnce) {
       if (this.#waiting.length >= this.#mostWaiting) return 'full'
@@ -30,7 +31,7 @@ export class Slots {
   }
 
   /** Resolves to whether a slot was handed over. */
-  #turn(call: Abandonable): Promise<boolean> {
+  #turn(call: Pick<Call, 'signal'>): Promise<boolean> {
     return new Promise(resolve => {
       const forget = onAbandoned(call, () => {
         this.#waiting.splice(this.#waiting.indexOf(start), 1)
