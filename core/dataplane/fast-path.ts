@@ -112,7 +112,10 @@ export class FastPath {
     if (next > end) return VERDICT.upUnknown
 
     const flow = this.#table.find(localAddress, ids)
-    const known = flow >= 0 && this.#isPeer(flow, localPort, remoteAddress, remotePort)
+    const samePeer = flow >= 0 && this.#isPeer(flow, localPort, remoteAddress)
+    const known = samePeer && this.#table.remotePort[flow] === remotePort
+    // A NAT may have given its peer another port: for the control plane to find out.
+    if (samePeer && !known) return VERDICT.upUnknown
     return this.#frame(view, next, end, known ? flow : NO_FLOW)
   }
 
@@ -148,13 +151,9 @@ export class FastPath {
     this.innerBytes = 0
   }
 
-  #isPeer(flow: number, localPort: number, remoteAddress: number, remotePort: number): boolean {
+  #isPeer(flow: number, localPort: number, remoteAddress: number): boolean {
     const table = this.#table
-    return (
-      table.remoteAddress[flow] === remoteAddress &&
-      table.remotePort[flow] === remotePort &&
-      table.localPort[flow] === localPort
-    )
+    return table.remoteAddress[flow] === remoteAddress && table.localPort[flow] === localPort
   }
 
   /** A PPP frame, with or without FF 03 and protocol compression, whatever was agreed; as `decodePppFrame` reads it. */

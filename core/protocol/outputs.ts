@@ -345,6 +345,14 @@ export type Event =
       readonly tunnel: TunnelInfo
     }
   | {
+      /** Its peer sends from another port: a NAT on the way moved it, and it acknowledged there. The flows have been told. */
+      readonly kind: 'tunnelMoved'
+      /** As it is now. */
+      readonly tunnel: TunnelInfo
+      /** Where it was. */
+      readonly from: Path
+    }
+  | {
       /** A tunnel is gone, and its sessions before it. */
       readonly kind: 'tunnelDown'
       /** As it was at last. */

@@ -4,20 +4,14 @@ import { type ControlMessage, decodeMessage, peekHostName, peekSessionId } from 
 import { type ControlHeader, decodeHeader } from '../wire/l2tp-header.ts'
 import { CDN, ERROR, STOPCCN } from '../wire/result-codes.ts'
 import type { TunnelKey } from './outputs.ts'
+import { enterPeer, peerKey } from './peers.ts'
+import { heardWhereItWas, strangeSource } from './rebind.ts'
 import { acknowledge, arrive, createChannel } from './reliable-channel.ts'
 import { badMessage, callFrame, callMessage, refuseCall } from './session.ts'
 import { deliverSignals } from './signals.ts'
 import { crowdBefore, enterHalfOpen, enterTunnel, heldBy } from './sources.ts'
 import { type Core, freeId, type TunnelState } from './state.ts'
-import {
-  forgetIfDone,
-  mayBeRepeated,
-  meetPeer,
-  misplaced,
-  peerKey,
-  stepTunnel,
-  tunnelMessage,
-} from './tunnel.ts'
+import { forgetIfDone, mayBeRepeated, meetPeer, misplaced, stepTunnel, tunnelMessage } from './tunnel.ts'
 import { secretFor, secretOf } from './tunnel-auth.ts'
 import { channelEnv, settleAck } from './tunnel-io.ts'
 
@@ -49,7 +43,8 @@ export function receiveDatagram(core: Core, path: Path, bytes: Uint8Array): void
   if (tunnel === undefined) return core.drop(path, 'unknown-tunnel')
   const { remote } = tunnel.path
   if (remote.address !== path.remote.address || remote.port !== path.remote.port)
-    return core.drop(path, 'wrong-source')
+    return strangeSource(core, tunnel, path, decoded)
+  heardWhereItWas(core, tunnel)
   tunnel.heardAt = core.now
   if (decoded.kind === 'control')
     return receiveControl(core, tunnel, decoded.header, decoded.payload, bytes.length)
@@ -130,7 +125,7 @@ function acceptTunnel(
   })
   if (tunnel === undefined) return core.drop(path, 'half-open-limit')
   enterHalfOpen(core.state.sources, source, tunnel.key, core.now)
-  core.state.byPeer.set(peerKey({ path, peerTunnelId: tunnel.peerId }), tunnel.key)
+  enterPeer(core, tunnel)
   arrive(tunnel.channel, l2tp.receiveWindow, header.ns, header.sessionId, payload)
   const refusal = meetPeer(core, tunnel, message) ?? fullHouse(core, source)
   stepTunnel(core, tunnel, refusal === undefined ? 'sccrq' : 'sccrq-refused', refusal)

@@ -132,6 +132,12 @@ function flowOf(
   }
 }
 
+/** The peer's address or port is another from now on; nothing is counted anew. */
+export function flowMoved(core: Core, tunnel: TunnelState, session: SessionState): void {
+  const { flow } = session
+  if (flow?.network !== undefined && !flow.removing) networkUp(core, tunnel, session, flow.network)
+}
+
 /** A client's tunnel leads everywhere; a session of the LNS to its address and the routes that its grant names. */
 function prefixesOf(session: SessionState, network: LinkUp): readonly Prefix[] {
   if (session.role === 'lac') return [{ address: '0.0.0.0', length: 0 }]

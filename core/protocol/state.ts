@@ -13,10 +13,19 @@ import type { SourcesState } from './sources.ts'
 import type { Timers } from './timers.ts'
 import type { TunnelEvent, TunnelPhase } from './tunnel-table.ts'
 
+/** A port that the peer may have moved to. */
+export interface RebindState {
+  readonly path: Path
+  /** The message that asks; those after it go there too. */
+  readonly ns: number
+  state: 'asked' | 'answered' | 'refused'
+}
+
 export interface TunnelState {
   readonly key: TunnelKey
   readonly role: Role
-  readonly path: Path
+  path: Path
+  rebind?: RebindState
   readonly localId: number
   /** 0 until the peer told it. */
   peerId: number

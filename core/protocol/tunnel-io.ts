@@ -8,7 +8,7 @@ import type { Core, TunnelState } from './state.ts'
 /** Short enough for a refusal to fit what an unproven address may be sent for its SCCRQ. */
 const LONGEST_MESSAGE_CHARACTERS = 120
 
-export type TunnelTimer = 'retransmit' | 'ack' | 'hello' | 'setup' | 'linger'
+export type TunnelTimer = 'retransmit' | 'ack' | 'hello' | 'setup' | 'linger' | 'rebind'
 
 export function tunnelTimer(tunnel: TunnelState, name: TunnelTimer): string {
   return `tunnel|${tunnel.key}|${name}`
@@ -43,7 +43,11 @@ export function channelEnv(core: Core, tunnel: TunnelState): ChannelEnv {
     config: core.config.l2tp,
     transmit(ns, nr, sessionId, body) {
       clearTunnelTimer(core, tunnel, 'ack')
-      transmit(core, tunnel, encodeControlDatagram({ tunnelId: tunnel.peerId, sessionId, ns, nr }, body))
+      const bytes = encodeControlDatagram({ tunnelId: tunnel.peerId, sessionId, ns, nr }, body)
+      transmit(core, tunnel, bytes)
+      const { rebind } = tunnel
+      if (rebind !== undefined && rebind.state !== 'refused' && body.length > 0)
+        core.emit({ kind: 'transmit', path: rebind.path, bytes })
     },
     setRetransmitTimer: delayMs => setTunnelTimer(core, tunnel, 'retransmit', delayMs),
     clearRetransmitTimer: () => clearTunnelTimer(core, tunnel, 'retransmit'),

@@ -3,7 +3,9 @@ import type { ControlMessage, MessageOf } from '../wire/control-message.ts'
 import { describeResult, ERROR, STOPCCN } from '../wire/result-codes.ts'
 import { emitAsk, withdrawAsk } from './asking.ts'
 import { retransmissionCycleMs } from './config.ts'
-import type { EndReason, TunnelInfo, Verdicts } from './outputs.ts'
+import type { EndReason, Verdicts } from './outputs.ts'
+import { leavePeer } from './peers.ts'
+import { rebindTimeout } from './rebind.ts'
 import { setPeerWindow, silence } from './reliable-channel.ts'
 import { stepCall } from './session.ts'
 import { leaveHalfOpen, leaveTunnel } from './sources.ts'
@@ -297,6 +299,8 @@ export function tunnelTimeout(
     }
     case 'linger':
       return stepTunnel(core, tunnel, 'silent')
+    case 'rebind':
+      return rebindTimeout(core, tunnel)
   }
 }
 
@@ -305,7 +309,7 @@ function lostCause({ cause }: EndReason): EndReason['cause'] {
   return cause === 'peer-hangup' || cause === 'local-hangup' ? 'tunnel-closed' : cause
 }
 
-const TIMERS: readonly TunnelTimer[] = ['retransmit', 'ack', 'hello', 'setup', 'linger']
+const TIMERS: readonly TunnelTimer[] = ['retransmit', 'ack', 'hello', 'setup', 'linger', 'rebind']
 
 /** The one owner of a tunnel's end; does nothing the second time. */
 function endTunnel(core: Core, tunnel: TunnelState, reason: EndReason): void {
@@ -314,6 +318,8 @@ function endTunnel(core: Core, tunnel: TunnelState, reason: EndReason): void {
   delete tunnel.askId
   clearTunnelTimer(core, tunnel, 'setup')
   clearTunnelTimer(core, tunnel, 'hello')
+  delete tunnel.rebind
+  clearTunnelTimer(core, tunnel, 'rebind')
   spendChallenge(core, tunnel)
   for (const session of [...tunnel.sessions.values()])
     stepCall(core, tunnel, session, 'tunnel-lost', { reason: { ...reason, cause: lostCause(reason) } })
@@ -345,15 +351,6 @@ export function removeTunnel(core: Core, { key, path }: TunnelState): void {
   core.retiredSecrets.delete(key)
 }
 
-function leavePeer(core: Core, tunnel: TunnelState): void {
-  const { byPeer, tunnels } = core.state
-  const key = peerKey(tunnelInfo(tunnel))
-  if (byPeer.get(key) !== tunnel.key) return
-  const former = tunnel.supersedes
-  if (former !== undefined && tunnels.has(former)) byPeer.set(key, former)
-  else byPeer.delete(key)
-}
-
 /**
  * May another SCCRQ of this peer and id be a repetition. A peer that was open, or said goodbye, has no use for one: it
  * crashed or dials again, and uses its id again (Windows counts from 1).
@@ -378,9 +375,4 @@ function proveAddress(core: Core, tunnel: TunnelState): void {
 function leaveSetup(core: Core, { key, path }: TunnelState): void {
   core.state.dialling = core.state.dialling.filter(dialling => dialling !== key)
   leaveHalfOpen(core.state.sources, path.remote.address, key)
-}
-
-/** How a repeated SCCRQ finds its tunnel: ids are only unique for each address and port of a peer. */
-export function peerKey({ path, peerTunnelId }: Pick<TunnelInfo, 'path' | 'peerTunnelId'>): string {
-  return `${path.local.address}|${path.remote.address}|${path.remote.port}|${peerTunnelId}`
 }

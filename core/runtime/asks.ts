@@ -14,7 +14,7 @@ import type {
   Verdicts,
 } from '../protocol/outputs.ts'
 import { authenticated, beginRound, provedRight } from './authentication.ts'
-import type { Decisions, Observed } from './driver.ts'
+import type { Decisions, Observed } from './decisions.ts'
 import { type Binding, deploymentFor, type Generations, verifiableBy } from './generations.ts'
 import { entriesWithoutPassword, withoutPassword } from './mask-password.ts'
 import { createProof } from './proof.ts'

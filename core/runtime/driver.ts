@@ -5,7 +5,7 @@
 import type { DataPlane, DataPlaneEvent } from '../dataplane/data-plane.ts'
 import { BurrowError } from '../errors.ts'
 import { type FlowCounters, NO_COUNTERS } from '../flow.ts'
-import type { SessionDown, SessionUp, SessionUpdate, TunnelDown, TunnelUp } from '../hooks/views.ts'
+import type { SessionUp, SessionUpdate } from '../hooks/views.ts'
 import type { Clock, LogFields, Logger, Milliseconds, Path, Random, TimerHandle } from '../ports.ts'
 import type {
   Answer,
@@ -16,10 +16,9 @@ import type {
   Output,
   SessionInfo,
   SessionKey,
-  TunnelInfo,
-  Verdict,
 } from '../protocol/outputs.ts'
 import type { BoundedLog } from './bounded-log.ts'
+import type { Decisions, Observed } from './decisions.ts'
 import { describeDenial, describeDropped, describeEvent, describeIgnored } from './event-log.ts'
 import { FlowInstaller } from './flow-installer.ts'
 import { SessionBook } from './session-book.ts'
@@ -36,25 +35,6 @@ export interface DrivenEndpoint {
   hangUp(now: Milliseconds, key: SessionKey, reason: EndReason): void
   shutdown(now: Milliseconds): void
   isQuiet(): boolean
-}
-
-export type Observed =
-  | ({ readonly kind: 'tunnelUp' } & TunnelUp)
-  | ({ readonly kind: 'tunnelDown' } & TunnelDown)
-  | ({ readonly kind: 'sessionUp' } & SessionUp)
-  | ({ readonly kind: 'sessionUpdate' } & SessionUpdate)
-  | ({ readonly kind: 'sessionDown' } & SessionDown)
-
-/** Who decides and who is told; `Asks` over the hooks in a server. */
-export interface Decisions {
-  /** Decides once and calls `answer`, unless withdrawn before. */
-  ask(askId: number, ask: Ask, answer: (verdict: Verdict) => void): void
-  withdraw(askId: number): void
-  /** Resolves when every observer has seen it or is late; never rejects. */
-  tell(event: Observed): Promise<void>
-  releaseLease(lease: Lease, session: SessionInfo): Promise<void>
-  /** Nothing about this tunnel, or this session, is asked or told any more. */
-  over(subject: TunnelInfo | SessionInfo): void
 }
 
 export type Trace = (direction: 'in' | 'out', path: Path, bytes: Uint8Array) => void
@@ -307,6 +287,9 @@ export class Driver {
       case 'tunnelUp':
         void this.#tell(event.tunnel.key, event)
         break
+      case 'tunnelMoved':
+        this.#tunnelMoved(event)
+        break
       case 'tunnelDown':
         void this.#tunnelDown(event)
         break
@@ -337,6 +320,12 @@ export class Driver {
     void this.#tell(session.id, event)
     const live = { up: event, upAt, progress: noProgress(upAt) }
     this.#live.set(session.id, { ...live, watch: this.#watch(live) })
+  }
+
+  #tunnelMoved({ tunnel }: Extract<Event, { kind: 'tunnelMoved' }>): void {
+    for (const live of this.#live.values())
+      if (live.up.session.tunnel.key === tunnel.key)
+        live.up = { ...live.up, session: { ...live.up.session, tunnel } }
   }
 
   #sessionChanged({ session, grant }: Extract<Event, { kind: 'sessionChanged' }>): void {

@@ -84,6 +84,12 @@ export function describeEvent(event: Exclude<Event, { kind: 'drop' }>, trail?: T
   switch (event.kind) {
     case 'tunnelUp':
       return { level: 'info', message: 'tunnel up', fields: tunnelFields(event.tunnel) }
+    case 'tunnelMoved':
+      return {
+        level: 'info',
+        message: 'tunnel moved: its peer acknowledged from another port',
+        fields: { ...tunnelFields(event.tunnel), from: remote(event.from) },
+      }
     case 'tunnelDown': {
       const { cause } = event.reason
       return {

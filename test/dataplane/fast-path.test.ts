@@ -231,7 +231,13 @@ const arrival: fc.Arbitrary<Arrival> = world.chain(given => {
       bytes: datagramTo(fc.constant(localTunnelId), fc.constant(localSessionId)),
     }),
   )
-  return fc.oneof(stranger, ...peers.map(arbitrary => ({ weight: 4, arbitrary })))
+  const moved = peers.map(peer =>
+    fc.tuple(peer, fc.integer({ min: 1, max: 0xffff })).map(([arrived, port]) => ({
+      ...arrived,
+      way: { ...arrived.way, remote: { ...arrived.way.remote, port } },
+    })),
+  )
+  return fc.oneof(stranger, ...moved, ...peers.map(arbitrary => ({ weight: 4, arbitrary })))
 })
 
 function makeFastPath({ flows, localPrefixes }: World): FastPath {

@@ -47,10 +47,11 @@ export function fromNetwork({ flows, localPrefixes }: World, path: Path, datagra
       flow.localSessionId === sessionId &&
       flow.path.local.address === path.local.address,
   )
-  const isOurs =
-    owner?.flow.path.local.port === path.local.port &&
-    owner.flow.path.remote.address === path.remote.address &&
-    owner.flow.path.remote.port === path.remote.port
+  const isItsAddress =
+    owner?.flow.path.local.port === path.local.port && owner.flow.path.remote.address === path.remote.address
+  const isOurs = isItsAddress && owner.flow.path.remote.port === path.remote.port
+  // It may have been moved there by a NAT.
+  if (isItsAddress && !isOurs) return { kind: 'unknown' }
   const frame = decodePppFrame(decoded.payload)
   if (owner === undefined || !isOurs) {
     const isNegotiation = frame === undefined || frame.protocol >= 0x8000

@@ -315,7 +315,7 @@ test('mpd5: more AVPs in SCCCN than the RFC lists', () => {
   assert.equal(bench.eventsOf('tunnelUp').length, 1)
 })
 
-test('phones behind one NAT: many tunnels of one address, and a port that moves is not followed', () => {
+test('phones behind one NAT: many tunnels of one address, and nothing is taken from a port that did not prove itself', () => {
   const bench = new Bench({ l2tp: { maxHalfOpenPerSource: 4 } })
   const phones = Array.from({ length: 50 }, (_, index) =>
     bench.peer({ address: '198.51.100.7', port: 1701 + index }, 1).establish(),

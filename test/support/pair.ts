@@ -46,6 +46,8 @@ export interface PairOptions {
   readonly restoreAlways?: boolean
   /** Keep a trace of every output. */
   readonly trace?: boolean
+  /** What is between them: the path by which the other side sees a datagram; undefined: it is lost. */
+  readonly between?: (from: Side, path: Path) => Path | undefined
   /** Sees each output before it is performed. */
   readonly onOutput?: (from: Side, output: Output) => void
 }
@@ -276,12 +278,14 @@ export class Pair {
   #transmit(from: Side, path: Path, bytes: Uint8Array): void {
     const { loss, duplication, minLatencyMs, maxLatencyMs } = this.weather
     const to = from === this.lns ? this.client : this.lns
-    const back = { local: path.remote, remote: path.local }
+    const swapped = { local: path.remote, remote: path.local }
+    const seen = this.#options.between === undefined ? swapped : this.#options.between(from, path)
+    if (seen === undefined) return
     const copies = (this.#chance.fraction() < loss ? 0 : 1) + (this.#chance.fraction() < duplication ? 1 : 0)
     for (let copy = 0; copy < copies; copy++) {
       const latency = minLatencyMs + Math.floor(this.#chance.fraction() * (maxLatencyMs - minLatencyMs + 1))
       this.at(this.now + latency, () =>
-        this.act(to, (endpoint, now) => endpoint.handleDatagram(now, back, bytes)),
+        this.act(to, (endpoint, now) => endpoint.handleDatagram(now, seen, bytes)),
       )
     }
   }
