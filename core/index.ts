@@ -90,6 +90,7 @@ export type {
   Mschapv2Proof,
   Role,
   SessionInfo,
+  SessionIpv6,
   SessionNetwork,
   SessionPolicy,
   TunnelInfo,

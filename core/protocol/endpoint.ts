@@ -22,7 +22,7 @@ import type {
 import { newTunnel, receiveDatagram } from './reception.ts'
 import { flushAck, retransmit } from './reliable-channel.ts'
 import { callTimeout, hangUpCall, placeCall, regrantCall, sessionVerdict } from './session.ts'
-import { flowRemoved, sessionInfo } from './session-link.ts'
+import { flowRemoved, sessionInfo, sessionNetwork } from './session-link.ts'
 import type { SessionPhase } from './session-table.ts'
 import { deliverSignals, findCall } from './signals.ts'
 import { fromJson, type Json, toJson } from './snapshot.ts'
@@ -306,16 +306,6 @@ function summary(tunnel: TunnelState, session: SessionState): SessionSummary {
     phase,
     startedAt,
     ...(flow === undefined ? {} : { flowId: flow.id }),
-    ...(network === undefined
-      ? {}
-      : {
-          network: {
-            localAddress: network.localAddress,
-            peerAddress: network.peerAddress,
-            dns: network.dns,
-            nbns: network.nbns,
-            mtuBytes: network.mtuBytes,
-          },
-        }),
+    ...(network === undefined ? {} : { network: sessionNetwork(network) }),
   }
 }

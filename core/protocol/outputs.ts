@@ -170,14 +170,17 @@ export interface Lease {
   readonly owner: string
   /** What `value` is. */
   readonly kind: AddressKind
-  /** IPv4 address in dotted form. */
+  /** IPv4 address in dotted form, or `prefix/length`. */
   readonly value: string
   /** Of this lease, as its plugin named it. */
   readonly id: string
 }
 
-/** The kinds of addresses that a session can be assigned. */
-export type AddressKind = 'ipv4'
+/**
+ * The kinds of addresses that a session can be assigned: an IPv4 address; the IPv6 prefix of the link itself, from which the peer makes
+ * its addresses (RFC 4862); a prefix that the peer divides among links of its own (RFC 8415 6.3).
+ */
+export type AddressKind = 'ipv4' | 'ipv6-prefix' | 'delegated-prefix'
 
 /** The rules of one session's flow, in order, first match wins, none = deny. */
 export interface SessionPolicy {
@@ -269,7 +272,8 @@ export interface Verdicts {
     | OtherMethods
     | (Denial & LastWord)
   authorize: { readonly kind: 'accept'; readonly grant: Grant } | Denial
-  assignAddress: { readonly kind: 'accept'; readonly lease: Lease } | Denial
+  /** Without a lease: the session does without this kind; of IPv4 addresses that is a denial. */
+  assignAddress: { readonly kind: 'accept'; readonly lease?: Lease } | Denial
   decidePolicy: { readonly kind: 'accept'; readonly policy: SessionPolicy } | Denial
   ownSecret: { readonly kind: 'accept'; readonly secret: string } | Denial
 }
@@ -322,12 +326,22 @@ export interface EndReason {
   readonly text?: string
 }
 
+/** IPv6 inside a session (RFC 5072): link-local addresses are fe80:: and these. */
+export interface SessionIpv6 {
+  /** Ours: 64 bits as 16 hexadecimal digits. */
+  readonly localInterfaceId: string
+  /** The peer's. */
+  readonly peerInterfaceId: string
+}
+
 /** The network side of an established session. */
 export interface SessionNetwork {
-  /** Our IPv4 address inside the session. */
+  /** Our IPv4 address inside the session; '0.0.0.0' where its peer does without IPv4. */
   readonly localAddress: string
-  /** The peer's IPv4 address inside the session. */
+  /** The peer's IPv4 address inside the session; '0.0.0.0' where it does without IPv4. */
   readonly peerAddress: string
+  /** What IPV6CP agreed on; absent while IPv6 is not open. The prefixes of the peer are leases. */
+  readonly ipv6?: SessionIpv6
   /** DNS servers that were agreed on, at most two (RFC 1877). */
   readonly dns: readonly string[]
   /** NetBIOS name servers that were agreed on, at most two (RFC 1877). */

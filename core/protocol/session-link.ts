@@ -3,7 +3,8 @@ import type { Flow, FlowCounters, Prefix } from '../flow.ts'
 import { encodePppFrame } from '../wire/ppp-frame.ts'
 import { emitAsk, withdrawAsk } from './asking.ts'
 import { releaseFlowSlot, takeFlowSlot } from './flow-slots.ts'
-import type { Ask, EndReason, SessionInfo } from './outputs.ts'
+import type { Ask, EndReason, SessionInfo, SessionNetwork } from './outputs.ts'
+import { NO_IPV4 } from './ppp/ipcp.ts'
 import { linkLost } from './ppp/link.ts'
 import type { LinkEnv, LinkTimer, LinkUp } from './ppp/link-env.ts'
 import { countSession } from './sources.ts'
@@ -84,7 +85,7 @@ function networkUp(core: Core, tunnel: TunnelState, session: SessionState, netwo
   })
   if (session.wasUp) return
   session.wasUp = true
-  const { grant, leases, localAddress, peerAddress, dns, nbns, mtuBytes } = network
+  const { grant, leases } = network
   core.emit({
     kind: 'event',
     event: {
@@ -92,10 +93,22 @@ function networkUp(core: Core, tunnel: TunnelState, session: SessionState, netwo
       session: sessionInfo(tunnel, session),
       grant,
       leases,
-      network: { localAddress, peerAddress, dns, nbns, mtuBytes },
+      network: sessionNetwork(network),
       flowId: slot.id,
     },
   })
+}
+
+/** What others are shown of it. */
+export function sessionNetwork({
+  localAddress,
+  peerAddress,
+  ipv6,
+  dns,
+  nbns,
+  mtuBytes,
+}: LinkUp): SessionNetwork {
+  return { localAddress, peerAddress, ...(ipv6 === undefined ? {} : { ipv6 }), dns, nbns, mtuBytes }
 }
 
 function flowOf(
@@ -138,14 +151,19 @@ export function flowMoved(core: Core, tunnel: TunnelState, session: SessionState
   if (flow?.network !== undefined && !flow.removing) networkUp(core, tunnel, session, flow.network)
 }
 
+const EVERYWHERE = ['0.0.0.0/0', '::/0']
+
 /** A client's tunnel leads everywhere; a session of the LNS to its address and the routes that its grant names. */
 function prefixesOf(session: SessionState, network: LinkUp): readonly Prefix[] {
-  if (session.role === 'lac') return [{ address: '0.0.0.0', length: 0 }]
-  const routes = (network.grant.routes ?? []).flatMap(route => {
+  const { peerAddress, ipv6, grant, leases } = network
+  const isOpen = (route: string) =>
+    route.includes(':') ? ipv6 !== undefined : peerAddress !== NO_IPV4.peerAddress
+  const own = leases.map(({ kind, value }) => (kind === 'ipv4' ? `${peerAddress}/32` : value))
+  const behind = session.role === 'lac' ? EVERYWHERE : [...own, ...(grant.routes ?? [])]
+  return behind.filter(isOpen).flatMap(route => {
     const [address, length] = route.split('/')
     return address === undefined || length === undefined ? [] : [{ address, length: Number(length) }]
   })
-  return [{ address: network.peerAddress, length: 32 }, ...routes]
 }
 
 /** The network phase ended and the link goes on: a renegotiation. */

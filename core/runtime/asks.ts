@@ -90,7 +90,7 @@ export class Asks implements Decisions {
       this.trails.serve('session' in ask ? ask.session.id : ask.tunnel.key, binding)
       if (!inquiry.withdrawn) this.#keep(ask, inquiry, verdict)
       if (!inquiry.withdrawn) answer(verdict)
-      else if ('lease' in verdict) void this.#release(verdict.lease, binding)
+      else if ('lease' in verdict && verdict.lease !== undefined) void this.#release(verdict.lease, binding)
     }
     void this.#decide(ask, inquiry, binding).then(settle, error => {
       this.#parts.log.error({ ask: ask.kind, error }, 'internal error; the decision is a denial')
@@ -194,7 +194,8 @@ export class Asks implements Decisions {
   ) {
     const verdict = await hooksOf(binding).ask('assignAddress', inquiry, { session, grant, address })
     const owner = inquiry.answeredBy
-    if (verdict === undefined || owner === undefined) return deny('no plugin gives out addresses')
+    if (verdict === undefined || owner === undefined)
+      return address === 'ipv4' ? deny('no plugin gives out addresses') : accept({})
     if (verdict.kind === 'refuse') return deny(verdict.reason)
     return accept({ lease: { owner, kind: address, value: verdict.value, id: verdict.id } })
   }

@@ -268,7 +268,7 @@ export class Driver {
       if (verdict.kind === 'deny') {
         const { message, fields } = describeDenial(ask, verdict.reason)
         this.#parts.bounded.warn(message, fields)
-      } else if (ask.kind === 'assignAddress' && 'lease' in verdict) {
+      } else if (ask.kind === 'assignAddress' && 'lease' in verdict && verdict.lease !== undefined) {
         this.book.hold(ask.session.id, verdict.lease)
       }
       this.#input(now => this.#parts.endpoint.handleAnswer(now, { kind: 'verdict', askId, verdict }))

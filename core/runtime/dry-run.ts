@@ -14,6 +14,7 @@ import type {
   TunnelInfo,
   Verdict,
 } from '../protocol/outputs.ts'
+import { addressKinds } from '../protocol/ppp/decisions.ts'
 import { Asks } from './asks.ts'
 import { checkedArguments } from './control-arguments.ts'
 import { whyRefused } from './explain.ts'
@@ -63,6 +64,8 @@ export interface DryRunParts {
   readonly log: Logger
   /** In the order in which the server asks peers for them. */
   readonly methods: readonly AuthMethod[]
+  /** Whether a login is given IPv6. */
+  readonly ipv6: boolean
   /** Where a peer of this address would have dialled. */
   readonly localAddressFor: (peer: string) => Promise<SocketAddress>
 }
@@ -89,6 +92,8 @@ export interface DryRun extends Pick<TrailRecord, 'startedAt' | 'entries' | 'ref
   readonly grant?: Grant
   /** It is released again already. */
   readonly lease?: Omit<Lease, 'id'>
+  /** The same of IPv6: absent where there would be none. */
+  readonly prefixes?: readonly Omit<Lease, 'id'>[]
   /** What the session could reach; absent where it would be refused before. */
   readonly policy?: SessionPolicy
   /** What the operator should know beside. */
@@ -114,6 +119,11 @@ export async function dryRun(parts: DryRunParts, args: unknown): Promise<DryRun>
 }
 
 type Step = Exclude<AskKind, 'ownSecret'>
+
+function shown(leases: readonly Lease[]): Pick<DryRun, 'lease' | 'prefixes'> {
+  const [lease, ...prefixes] = leases.map(({ id: _, ...rest }) => rest)
+  return { ...(lease === undefined ? {} : { lease }), ...(prefixes.length === 0 ? {} : { prefixes }) }
+}
 
 class Rehearsal {
   readonly #parts: DryRunParts
@@ -182,13 +192,19 @@ class Rehearsal {
     const authorized = await this.#ask({ kind: 'authorize', session, grant: login.grant })
     if (authorized.kind !== 'accept') return this.#end(authorized, { grant: login.grant })
     const { grant } = authorized
-    const assigned = await this.#ask({ kind: 'assignAddress', session, grant, address: 'ipv4' })
-    if (assigned.kind !== 'accept') return this.#end(assigned, { grant })
-    const { id: _, ...lease } = assigned.lease
-    const decided = await this.#ask({ kind: 'decidePolicy', session, grant, leases: [assigned.lease] })
-    await this.#release(assigned.lease)
-    if (decided.kind !== 'accept') return this.#end(decided, { grant, lease })
-    return this.#end(decided, { grant, lease, policy: decided.policy })
+    const leases: Lease[] = []
+    try {
+      for (const address of addressKinds(this.#parts.ipv6)) {
+        const assigned = await this.#ask({ kind: 'assignAddress', session, grant, address })
+        if (assigned.kind !== 'accept') return this.#end(assigned, { grant, ...shown(leases) })
+        if (assigned.lease !== undefined) leases.push(assigned.lease)
+      }
+      const decided = await this.#ask({ kind: 'decidePolicy', session, grant, leases })
+      if (decided.kind !== 'accept') return this.#end(decided, { grant, ...shown(leases) })
+      return this.#end(decided, { grant, ...shown(leases), policy: decided.policy })
+    } finally {
+      for (const lease of leases) await this.#release(lease)
+    }
   }
 
   #login(session: SessionInfo): Extract<Ask, { kind: 'authenticate' }> {
@@ -212,7 +228,7 @@ class Rehearsal {
     }
   }
 
-  #end(verdict: Verdict<Step>, comeTo: Pick<DryRun, 'grant' | 'lease' | 'policy'> = {}): DryRun {
+  #end(verdict: Verdict<Step>, comeTo: Pick<DryRun, 'grant' | 'lease' | 'prefixes' | 'policy'> = {}): DryRun {
     const { user, peer } = this.#credential
     const trail = this.#trail()
     const outcome = OUTCOMES[verdict.kind]

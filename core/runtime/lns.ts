@@ -201,6 +201,7 @@ export class Lns {
       random,
       log,
       methods,
+      ipv6: ppp.ipv6,
       localAddressFor,
     }
     const result = await dryRun(parts, args)

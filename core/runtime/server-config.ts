@@ -94,6 +94,10 @@ const Ppp = z.strictObject({
     ),
   dns: z.array(ipv4).max(2).default([]).describe('DNS servers for users who have none of their own.'),
   nbns: z.array(ipv4).max(2).default([]).describe('NetBIOS name servers, likewise.'),
+  ipv6: z
+    .boolean()
+    .default(PPP.ipv6)
+    .describe('IPv6 inside sessions (RFC 5072), for users whom a plugin gives a prefix.'),
   echoIntervalMs: span(PPP.echo.intervalMs, 0, 3_600_000, 'Between LCP keepalives; 0: none.'),
   echoFailures: count(PPP.echo.failures, 1, 100, 'Unanswered keepalives that end a session.'),
   authTimeoutMs: span(PPP.authTimeoutMs, 1000, 600_000, 'From LCP up to the verdict.'),

@@ -143,6 +143,7 @@ const SHOW_OPTION: Readonly<Record<OptionFormat, (value: Uint8Array) => OptionFi
   address: addressValue,
   auth: authProtocolName,
   flag: () => true,
+  identifier: hex,
   bytes: hex,
 }
 

@@ -118,8 +118,11 @@ export const IPCP_OPTION = {
   SECONDARY_NBNS: 132,
 } as const
 
+/** RFC 5072 4. */
+export const IPV6CP_OPTION = { INTERFACE_IDENTIFIER: 1, COMPRESSION: 2 } as const
+
 /** How the value of an option reads. `flag`: none; `auth`: protocol number, then perhaps an algorithm. */
-export type OptionFormat = 'uint16' | 'uint32' | 'address' | 'auth' | 'flag' | 'bytes'
+export type OptionFormat = 'uint16' | 'uint32' | 'address' | 'auth' | 'flag' | 'identifier' | 'bytes'
 
 export interface OptionSpec {
   readonly name: string
@@ -152,6 +155,10 @@ export const CP_OPTIONS: Readonly<Record<number, ReadonlyMap<number, OptionSpec>
     [IPCP_OPTION.SECONDARY_DNS, spec('Secondary-DNS', 'address')],
     [IPCP_OPTION.SECONDARY_NBNS, spec('Secondary-NBNS', 'address')],
   ]),
+  [PPP.IPV6CP]: new Map([
+    [IPV6CP_OPTION.INTERFACE_IDENTIFIER, spec('Interface-Identifier', 'identifier')],
+    [IPV6CP_OPTION.COMPRESSION, spec('IPv6-Compression-Protocol', 'auth')],
+  ]),
 }
 
 const VALUE_BYTES: Readonly<Record<OptionFormat, number | undefined>> = {
@@ -159,6 +166,7 @@ const VALUE_BYTES: Readonly<Record<OptionFormat, number | undefined>> = {
   uint32: 4,
   address: 4,
   flag: 0,
+  identifier: 8,
   auth: undefined,
   bytes: undefined,
 }

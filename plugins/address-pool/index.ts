@@ -12,7 +12,9 @@ export default definePlugin({
   setup({ id, hooks, log, random, server, shared }, options) {
     const leases = shared('leases', () => new Leases())
     const allocator = new Allocator({ owner: id, options, leases, server, random, log })
-    hooks.assignAddress.tapPromise(NAME, call => allocator.assign(call))
+    hooks.assignAddress.tapPromise(NAME, async call =>
+      call.address === 'ipv4' ? allocator.assign(call) : undefined,
+    )
     return {
       releaseLease: lease => allocator.release(lease),
       resumeLease: (lease, session, grant) => allocator.resume(lease, session, grant),

@@ -110,7 +110,12 @@ function guardedChain(): () => Promise<void> {
     const { grant } = await decide<'authorize'>({ kind: 'authorize', session, grant: first.grant })
     const wanted = { kind: 'assignAddress', session, grant, address: 'ipv4' } as const
     const { lease } = await decide<'assignAddress'>(wanted)
-    const asked = { kind: 'decidePolicy', session, grant, leases: [lease] } as const
+    const asked = {
+      kind: 'decidePolicy',
+      session,
+      grant,
+      leases: lease === undefined ? [] : [lease],
+    } as const
     const { policy } = await decide<'decidePolicy'>(asked)
     assert.equal(policy.rules.length, PLUGINS)
     const reason = { cause: 'peer-hangup' } as const

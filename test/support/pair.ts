@@ -249,7 +249,8 @@ export class Pair {
       // Withdrawn: whoever decided keeps what it would have given.
       if (!side.open.delete(askId)) return
       const { verdict } = decided
-      if (verdict.kind === 'accept' && 'lease' in verdict) side.leases.set(verdict.lease.id, verdict.lease)
+      if (verdict.kind === 'accept' && 'lease' in verdict && verdict.lease !== undefined)
+        side.leases.set(verdict.lease.id, verdict.lease)
       this.act(side, (endpoint, now) => endpoint.handleAnswer(now, { kind: 'verdict', askId, verdict }))
     })
   }

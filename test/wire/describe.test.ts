@@ -111,7 +111,7 @@ const PPP_FRAMES: readonly (readonly [string, string])[] = [
   ['ff03 8021 02 07 000a 0300 ac100133', `IPCP Configure-Ack id 7 ${IDS}, malformed`],
   [
     'ff03 8057 01 01 000e 010a 0102030405060708',
-    `IPV6CP Configure-Request id 1 ${IDS}, option 1 0102030405060708`,
+    `IPV6CP Configure-Request id 1 ${IDS}, Interface-Identifier 0102030405060708`,
   ],
   ['ff03 c223 01 09 0009 02 beef 6c6e', `CHAP Challenge id 9 ${IDS}, name ln`],
   ['ff03 c223 04 09 0006 6e6f', `CHAP Failure id 9 ${IDS}, message no`],

@@ -20,6 +20,7 @@ const COMMON = {
   localAddress: '0.0.0.0',
   dns: [],
   nbns: [],
+  ipv6: false,
 } as const
 
 /** Defaults of each role. An LNS wants `localAddress` set, a client `authAs`. */

@@ -1,6 +1,8 @@
 /** The chain of decisions that lets a peer in: authenticate, authorize, assignAddress, decidePolicy. */
 import { parseIpv4 } from '../../wire/ip.ts'
+import { parseIpv6Prefix } from '../../wire/ipv6.ts'
 import type {
+  AddressKind,
   AskKind,
   AuthExchange,
   AuthMethod,
@@ -24,6 +26,8 @@ interface PendingDecision {
   /** `authenticate`: who wants in, and how. */
   readonly user?: string
   readonly method?: AuthMethod
+  /** `assignAddress`: of which kind. */
+  readonly address?: AddressKind
 }
 
 /** What was decided; it outlives a renegotiation, where only the proof is asked for anew. */
@@ -40,6 +44,8 @@ export interface DecisionState {
   grant?: Grant | undefined
   authorized: boolean
   leases: readonly Lease[]
+  /** Kinds that were decided on, with a lease or without. */
+  assigned: readonly AddressKind[]
   policy?: SessionPolicy | undefined
 }
 
@@ -69,7 +75,14 @@ const tooManyRounds = (most: number): Denial => ({ kind: 'deny', reason: `no ver
 const OTHER_NAME: Denial = { kind: 'deny', reason: 'another name than the exchange began with' }
 const EMPTY_PROOF: Denial = { kind: 'deny', reason: 'empty name or password' }
 const OTHER_USER: Denial = { kind: 'deny', reason: 'renegotiated as another user' }
-const BAD_LEASE: Denial = { kind: 'deny', reason: 'the lease is no IPv4 address' }
+const badLease = (kind: AddressKind): Denial => ({
+  kind: 'deny',
+  reason: kind === 'ipv4' ? 'the lease is no IPv4 address' : `the ${kind} that was leased is no IPv6 prefix`,
+})
+
+/** What a session may be given, in this order; IPv6 where the config has it. */
+export const addressKinds = (ipv6: boolean): readonly AddressKind[] =>
+  ipv6 ? ['ipv4', 'ipv6-prefix', 'delegated-prefix'] : ['ipv4']
 
 const DENIED: Readonly<Record<DecisionStep, { readonly proven: boolean; readonly reason: EndReason }>> = {
   authenticate: { proven: false, reason: { cause: 'auth-failed', pppCause: 16 } },
@@ -102,7 +115,7 @@ export function decideUnproven(d: DecisionState, env: LinkEnv): DecisionOutcome 
 /** The verdict on `d.pending`. */
 export function decided(d: DecisionState, env: LinkEnv, verdict: Verdict): DecisionOutcome | undefined {
   const step = d.pending?.step ?? 'authenticate'
-  const { user = '', method } = d.pending ?? {}
+  const { user = '', method, address = 'ipv4' } = d.pending ?? {}
   const round = 1 + (d.continued?.round ?? 0)
   d.pending = undefined
   d.continued = undefined
@@ -133,9 +146,12 @@ export function decided(d: DecisionState, env: LinkEnv, verdict: Verdict): Decis
   } else if ('grant' in verdict) {
     d.grant = verdict.grant
     d.authorized = true
-  } else if ('lease' in verdict) {
-    d.leases = [verdict.lease]
-    if (parseIpv4(verdict.lease.value) === undefined) return denied(step, BAD_LEASE, d.word)
+  } else if (step === 'assignAddress') {
+    d.assigned = [...d.assigned, address]
+    const lease = 'lease' in verdict ? verdict.lease : undefined
+    if (lease !== undefined) d.leases = [...d.leases, lease]
+    if (lease === undefined ? address === 'ipv4' : !isOfKind(lease, address))
+      return denied(step, badLease(address), d.word)
   } else if ('policy' in verdict) {
     d.policy = verdict.policy
   }
@@ -146,8 +162,9 @@ export function decided(d: DecisionState, env: LinkEnv, verdict: Verdict): Decis
 function askNext(d: DecisionState, env: LinkEnv, grant: Grant): DecisionOutcome | undefined {
   const { leases, word = {} } = d
   if (env.config.role === 'lac') return { kind: 'granted', word }
+  const missing = addressKinds(env.config.ipv6).find(kind => !d.assigned.includes(kind))
   if (!d.authorized) ask(d, env, { kind: 'authorize', grant })
-  else if (leases.length === 0) ask(d, env, { kind: 'assignAddress', grant, address: 'ipv4' })
+  else if (missing !== undefined) ask(d, env, { kind: 'assignAddress', grant, address: missing })
   else if (d.policy === undefined) ask(d, env, { kind: 'decidePolicy', grant, leases })
   else return { kind: 'granted', word }
   return undefined
@@ -158,8 +175,17 @@ function ask(
   env: LinkEnv,
   question: Parameters<LinkEnv['ask']>[0] & { kind: DecisionStep },
 ): void {
-  const asker = question.kind === 'authenticate' ? { user: question.user, method: question.proof.method } : {}
+  const asker =
+    question.kind === 'authenticate'
+      ? { user: question.user, method: question.proof.method }
+      : question.kind === 'assignAddress'
+        ? { address: question.address }
+        : {}
   d.pending = { step: question.kind, askId: env.ask(question), ...asker }
+}
+
+function isOfKind({ value }: Lease, kind: AddressKind): boolean {
+  return kind === 'ipv4' ? parseIpv4(value) !== undefined : parseIpv6Prefix(value) !== undefined
 }
 
 /** `welcome`: what a peer that proved itself would have been told. */

@@ -47,6 +47,9 @@ const NO_ADDRESS: EndReason = {
   text: 'IPCP: the peer gives us no usable address',
 }
 
+/** Of a peer that does without IPv4. */
+export const NO_IPV4 = { localAddress: UNSPECIFIED, peerAddress: UNSPECIFIED, dns: [], nbns: [] } as const
+
 export function createIpcp(): IpcpState {
   return { ...CP_START, offer: {}, ask: NOTHING_ASKED }
 }

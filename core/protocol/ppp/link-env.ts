@@ -3,7 +3,7 @@
  * effects that it may have. The link itself is plain state plus functions over (state, env, input).
  */
 import type { Milliseconds, Random } from '../../ports.ts'
-import type { Ask, AuthMethod, EndReason, Grant, Lease, SessionPolicy } from '../outputs.ts'
+import type { Ask, AuthMethod, EndReason, Grant, Lease, SessionIpv6, SessionPolicy } from '../outputs.ts'
 
 /** Options of one side of a link. Defaults in `DEFAULT_PPP` (ppp/config.ts). */
 export interface PppConfig {
@@ -38,11 +38,16 @@ export interface PppConfig {
   readonly nbns: readonly string[]
   /** Client: ask for DNS servers. */
   readonly requestDns: boolean
+  /** LNS: a prefix is asked for at each login, and IPv6 offered to whom it is given (RFC 5072). Client: IPv6 is asked for. */
+  readonly ipv6: boolean
 }
 
 export interface LinkUp {
+  /** '0.0.0.0' where the peer does without IPv4, as the next. */
   readonly localAddress: string
   readonly peerAddress: string
+  /** Absent: IPv6 is not open. */
+  readonly ipv6?: SessionIpv6
   readonly dns: readonly string[]
   readonly nbns: readonly string[]
   /** Largest inner packet that both directions may carry. */
@@ -66,6 +71,7 @@ export type LinkAsk = WithoutSession<Exclude<Ask, { kind: 'admitTunnel' | 'admit
 export type LinkTimer =
   | 'lcp-restart'
   | 'ipcp-restart'
+  | 'ipv6cp-restart'
   | 'auth'
   | 'auth-retransmit'
   | 'login-retransmit'

@@ -4,6 +4,7 @@ import type { LoginState, ProofState } from './auth.ts'
 import type { CpEvent } from './cp-table.ts'
 import type { DecisionState } from './decisions.ts'
 import { createIpcp, type IpcpState } from './ipcp.ts'
+import { createIpv6cp, type Ipv6cpState } from './ipv6cp.ts'
 import { createLcp, type LcpState } from './lcp.ts'
 
 /** RFC 1661 3.2. */
@@ -14,6 +15,7 @@ export interface LinkState extends DecisionState {
   phase: LinkPhase
   lcp: LcpState
   ipcp: IpcpState
+  ipv6cp: Ipv6cpState
   /** The peer proves itself; absent: not demanded. */
   proof?: ProofState | undefined
   /** We prove ourselves; absent: the peer does not demand it. */
@@ -22,6 +24,8 @@ export interface LinkState extends DecisionState {
   admitted: boolean
   /** `env.up` was told, `env.down` not yet. */
   networkUp: boolean
+  /** IPv4 is not to be had, and why; what is left is IPv6. */
+  ipv4Gone?: EndReason | undefined
   /** Why the link is ending; the first reason stays. */
   ending?: EndReason | undefined
 }
@@ -32,8 +36,10 @@ export function createLink(): LinkState {
     phase: 'dead',
     lcp: createLcp(),
     ipcp: createIpcp(),
+    ipv6cp: createIpv6cp(),
     authorized: false,
     leases: [],
+    assigned: [],
     admitted: false,
     networkUp: false,
   }

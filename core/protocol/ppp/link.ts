@@ -13,10 +13,21 @@ import { CHAP } from './chap.ts'
 import { cpEvent, cpReceive, cpTimeout, isEnding, isNegotiating, type Signal } from './control-protocol.ts'
 import { type DecisionOutcome, decided, decideProof, decideUnproven } from './decisions.ts'
 import { EAP, isAcceptedOtherwise } from './eap.ts'
-import { IPCP, negotiatedNetwork, offerNetwork } from './ipcp.ts'
-import { DEFAULT_MRU_BYTES, LCP, sendEcho, sendProtocolReject } from './lcp.ts'
+import { IPCP } from './ipcp.ts'
+import { IPV6CP } from './ipv6cp.ts'
+import { LCP, sendEcho, sendProtocolReject } from './lcp.ts'
 import type { LinkEnv, LinkTimer } from './link-env.ts'
 import { ENDED, endedBy, type LinkPhase, type LinkState, setupTimedOut } from './link-state.ts'
+import {
+  enterNetwork,
+  hasIpv6,
+  leaveNetwork,
+  loseIpv4,
+  mtuBytes,
+  onIpcp,
+  onIpv6cp,
+  tellNetwork,
+} from './network.ts'
 import { PAP } from './pap.ts'
 
 export { createLink, type LinkState } from './link-state.ts'
@@ -30,21 +41,13 @@ const AUTH: Readonly<Record<AuthMethod, AuthProtocol>> = {
 const TIMERS: readonly LinkTimer[] = [
   'lcp-restart',
   'ipcp-restart',
+  'ipv6cp-restart',
   'auth',
   'auth-retransmit',
   'login-retransmit',
   'echo',
   'setup',
 ]
-
-/** A client trusts the network that it dialled; its own firewall is the operating system's. */
-const OPEN_POLICY: SessionPolicy = {
-  zone: '',
-  rules: [
-    { action: 'permit', direction: 'from-session', name: 'dialled' },
-    { action: 'permit', direction: 'to-session', name: 'dialled' },
-  ],
-}
 
 /** The call is up: begins LCP. */
 export function startLink(link: LinkState, env: LinkEnv): void {
@@ -82,7 +85,7 @@ export function regrantLink(link: LinkState, env: LinkEnv, grant: Grant, policy:
   if (link.ending !== undefined || link.grant === undefined) return false
   link.grant = { ...grant, user: link.grant.user }
   link.policy = policy
-  if (link.networkUp) networkUp(link, env)
+  if (link.networkUp) tellNetwork(link, env)
   return true
 }
 
@@ -135,22 +138,33 @@ const FRAME_RULES: ReadonlyMap<number, FrameRule> = new Map([
     PPP.IPCP,
     {
       phases: NETWORK,
-      receive: (link, env, { payload }) => onIpcp(link, env, cpReceive(IPCP, link.ipcp, env, payload)),
+      receive: (link, env, { payload }) =>
+        closeIf(link, env, onIpcp(link, env, cpReceive(IPCP, link.ipcp, env, payload))),
     },
   ],
+  [PPP.IPV6CP, { phases: NETWORK, receive: onIpv6cpFrame }],
   // Forwarded by the data plane; what comes here came before the flow was there.
   [PPP.IPV4, { phases: new Set<LinkPhase>(), receive: () => {} }],
 ])
 
-/** CCP, IPv6CP, ...: told so, without harm to the link. */
-const UNKNOWN_PROTOCOL: FrameRule = {
-  phases: NETWORK,
-  receive: (link, env, { protocol, payload }) => sendProtocolReject(link.lcp, env, protocol, payload),
+/** CCP, BCP, ...: told so, without harm to the link. */
+const UNKNOWN_PROTOCOL: FrameRule = { phases: NETWORK, receive: rejectProtocol }
+
+function rejectProtocol(link: LinkState, env: LinkEnv, { protocol, payload }: PppFrame): void {
+  sendProtocolReject(link.lcp, env, protocol, payload)
+}
+
+function onIpv6cpFrame(link: LinkState, env: LinkEnv, frame: PppFrame): void {
+  if (hasIpv6(link, env))
+    closeIf(link, env, onIpv6cp(link, env, cpReceive(IPV6CP, link.ipv6cp, env, frame.payload)))
+  else rejectProtocol(link, env, frame)
 }
 
 const TIMEOUTS: Readonly<Record<LinkTimer, (link: LinkState, env: LinkEnv) => void>> = {
   'lcp-restart': (link, env) => onLcp(link, env, cpTimeout(LCP, link.lcp, env)),
-  'ipcp-restart': (link, env) => onIpcp(link, env, cpTimeout(IPCP, link.ipcp, env)),
+  'ipcp-restart': (link, env) => closeIf(link, env, onIpcp(link, env, cpTimeout(IPCP, link.ipcp, env))),
+  'ipv6cp-restart': (link, env) =>
+    closeIf(link, env, onIpv6cp(link, env, cpTimeout(IPV6CP, link.ipv6cp, env))),
   auth: (link, env) => closeLink(link, env, ENDED.authTimeout),
   'auth-retransmit': (link, env) => {
     if (link.proof === undefined) return
@@ -294,51 +308,12 @@ function enterNetworkWhenReady(link: LinkState, env: LinkEnv): void {
   if (link.phase !== 'authenticate' || !link.admitted || link.login?.accepted === false) return
   link.phase = 'network'
   env.clearTimer('auth')
-  const { dns, nbns } = { ...env.config, ...link.grant }
-  const [lease] = link.leases
-  offerNetwork(link.ipcp, { address: lease?.value, dns, nbns })
-  cpEvent(IPCP, link.ipcp, env, 'Open')
-  cpEvent(IPCP, link.ipcp, env, 'Up')
+  enterNetwork(link, env)
 }
 
-function onIpcp(link: LinkState, env: LinkEnv, signal: Signal | undefined): void {
-  if (signal?.kind === 'up') networkUp(link, env)
-  else if (signal?.kind === 'failed') closeLink(link, env, signal.reason)
-  else if (signal?.kind === 'finished') closeLink(link, env, ENDED.ipcpUnanswered)
-  else if (signal?.kind === 'down') {
-    networkDown(link, env)
-    if (isEnding(link.ipcp)) closeLink(link, env, ENDED.ipcpTerminated)
-  }
-}
-
-function networkUp(link: LinkState, env: LinkEnv): void {
-  const { config } = env
-  const { peer } = link.lcp
-  const grant = link.grant ?? { user: '' }
-  link.networkUp = true
-  env.clearTimer('setup')
-  env.up({
-    ...negotiatedNetwork(link.ipcp, config),
-    mtuBytes: Math.min(mtuBytes(link, env), grant.mtuBytes ?? Infinity),
-    sendAcfc: peer.acfc,
-    sendPfc: peer.pfc,
-    grant,
-    leases: link.leases,
-    policy: link.policy ?? OPEN_POLICY,
-  })
-}
-
-/** What LCP agreed on: the largest packet in either direction. */
-function mtuBytes({ lcp: { ask, peer } }: LinkState, { config }: LinkEnv): number {
-  return Math.min(config.mruBytes, peer.mru, ask.mru ?? DEFAULT_MRU_BYTES)
-}
-
-/** The network phase is over, for now or for good; a renegotiation has a deadline of its own. */
-function networkDown(link: LinkState, env: LinkEnv): void {
-  if (!link.networkUp) return
-  link.networkUp = false
-  if (link.ending === undefined) env.setTimer('setup', env.config.setupTimeoutMs)
-  env.down()
+/** `reason`: neither IPv4 nor IPv6 is left. */
+function closeIf(link: LinkState, env: LinkEnv, reason: EndReason | undefined): void {
+  if (reason !== undefined) closeLink(link, env, reason)
 }
 
 /** LCP is negotiated anew: all above it begins again, with the lease kept. */
@@ -359,8 +334,7 @@ function leaveUpperLayers(link: LinkState, env: LinkEnv): void {
   link.proof = undefined
   link.login = undefined
   for (const timer of ['auth', 'auth-retransmit', 'login-retransmit', 'echo'] as const) env.clearTimer(timer)
-  cpEvent(IPCP, link.ipcp, env, 'Down')
-  networkDown(link, env)
+  leaveNetwork(link, env)
 }
 
 function withdrawAsks(link: LinkState, env: LinkEnv): void {
@@ -380,6 +354,10 @@ function finish(link: LinkState, env: LinkEnv): void {
 function onProtocolRejected(link: LinkState, env: LinkEnv, protocol: number): void {
   const proving = [link.proof, link.login].some(side => side && AUTH[side.method].protocol === protocol)
   if (protocol === PPP.LCP) onLcp(link, env, cpEvent(LCP, link.lcp, env, 'RXJ-'))
-  else if (protocol === PPP.IPCP && isNegotiating(link.ipcp)) closeLink(link, env, ENDED.ipcpRejected)
+  else if (protocol === PPP.IPCP && isNegotiating(link.ipcp)) {
+    cpEvent(IPCP, link.ipcp, env, 'RXJ-')
+    closeIf(link, env, loseIpv4(link, env, ENDED.ipcpRejected))
+  } else if (protocol === PPP.IPV6CP)
+    closeIf(link, env, onIpv6cp(link, env, cpEvent(IPV6CP, link.ipv6cp, env, 'RXJ-')))
   else if (link.phase === 'authenticate' && proving) closeLink(link, env, ENDED.authRejected)
 }

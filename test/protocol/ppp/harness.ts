@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { md5, ntPasswordHash } from '../../../core/crypto.ts'
 import type {
+  AddressKind,
   AuthExchange,
   EapProof,
   EndReason,
@@ -36,6 +37,12 @@ export const USER = 'hb@hb'
 export const PASSWORD = 'admin@123'
 export const GRANT: Grant = { user: USER, dns: ['192.168.1.53', '192.168.1.54'] }
 export const LEASE: Lease = { owner: 'pool', kind: 'ipv4', value: CLIENT_ADDRESS, id: '51' }
+export const PREFIX = '2001:db8:1:33::/64'
+export const LEASES: Readonly<Record<AddressKind, Lease>> = {
+  ipv4: LEASE,
+  'ipv6-prefix': { owner: 'pool', kind: 'ipv6-prefix', value: PREFIX, id: '52' },
+  'delegated-prefix': { owner: 'pool', kind: 'delegated-prefix', value: '2001:db8:a::/56', id: '53' },
+}
 export const POLICY: SessionPolicy = { zone: 'untrust', rules: [] }
 
 export const LNS_CONFIG: PppConfig = { ...DEFAULT_PPP.lns, localAddress: LNS_ADDRESS }
@@ -55,7 +62,7 @@ export const answerer: Answerer = ask => {
     case 'authorize':
       return { kind: 'accept', grant: ask.grant }
     case 'assignAddress':
-      return { kind: 'accept', lease: LEASE }
+      return { kind: 'accept', lease: LEASES[ask.address] }
     case 'decidePolicy':
       return { kind: 'accept', policy: POLICY }
     case 'ownSecret':
