@@ -40,7 +40,7 @@ export interface Flow {
     readonly sequence: boolean
     /** It has a rate in one direction at least. */
     readonly shaping: boolean
-    /** Clamp the MSS of TCP SYNs to mtuBytes - 40 (IPv4). */
+    /** Clamp the MSS of TCP SYNs to mtuBytes - 40 (IPv4) or - 60 (IPv6). */
     readonly mss: boolean
     readonly nat: boolean
   }
@@ -60,7 +60,7 @@ export interface AclRule {
   readonly source?: readonly Prefix[]
   /** One of these holds the destination address. */
   readonly destination?: readonly Prefix[]
-  /** IP protocol number. */
+  /** IP protocol number. That of ICMP (1) stands for ICMPv6 as well. */
   readonly protocol?: number
   /** One of these ranges holds the port; a packet without ports (ICMP, a later fragment) does not match. */
   readonly destinationPorts?: readonly {

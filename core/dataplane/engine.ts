@@ -5,8 +5,9 @@ import { Counters } from './counters.ts'
 import { FlowTable } from './flow-table.ts'
 import { Forwarder, type UpSink } from './forwarder.ts'
 import { type DatagramPort, HEADROOM_BYTES, socketFor, type TunPort } from './ports.ts'
-import { ipv4Prefixes } from './prefix.ts'
+import { ipv4Prefixes, ipv6Prefixes } from './prefix.ts'
 import { PrefixTable } from './prefix-table.ts'
+import { PrefixTable6 } from './prefix-table6.ts'
 
 export interface FlowKey {
   readonly id: number
@@ -98,6 +99,8 @@ export class Engine {
   #setLocalPrefixes(prefixes: readonly Prefix[]): void {
     const table = new PrefixTable()
     for (const { address, length } of ipv4Prefixes(prefixes)) table.set(address, length, 1)
-    this.forwarder.fastPath.setLocalPrefixes(table)
+    const table6 = new PrefixTable6()
+    for (const prefix of ipv6Prefixes(prefixes)) table6.set(prefix, 1)
+    this.forwarder.fastPath.setLocalPrefixes(table, table6)
   }
 }

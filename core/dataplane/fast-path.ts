@@ -4,14 +4,32 @@
  * is allocated per packet.
  */
 import type { DropReason } from '../flow.ts'
-import { checkIpv4, IP_SOURCE_ROUTE, ipv4Destination, ipv4Protocol, ipv4Source } from '../wire/ip.ts'
+import {
+  checkIpv4,
+  IP_PROTOCOL,
+  IP_SOURCE_ROUTE,
+  ipv4Destination,
+  ipv4Protocol,
+  ipv4Source,
+} from '../wire/ip.ts'
+import {
+  checkIpv6,
+  Ipv6Walk,
+  ipv6DestinationAt,
+  ipv6SourceAt,
+  isLinkLocal,
+  isMulticast6,
+  isNobodys6,
+  isUnspecified6,
+} from '../wire/ipv6-packet.ts'
 import { LONGEST_DATAGRAM_BYTES } from '../wire/l2tp-header.ts'
 import { PPP } from '../wire/ppp-frame.ts'
-import { type AclProgram, destinationPort, permits } from './acl.ts'
+import { type AclProgram, destinationPort, destinationPort6, permits, permitsIpv6 } from './acl.ts'
 import { NO_FLOW } from './counters.ts'
 import { FLAG, type FlowTable } from './flow-table.ts'
-import { clampMss } from './mss-clamp.ts'
+import { clampMss, clampTcp } from './mss-clamp.ts'
 import { PrefixTable } from './prefix-table.ts'
+import { PrefixTable6 } from './prefix-table6.ts'
 
 export const VERDICT = {
   /** The inner packet is at `at`, `length`. */
@@ -39,8 +57,9 @@ const ADDRESS = 0xff
 /** From here on PPP protocols are negotiations (RFC 1661 2); below they are the network layer's data. */
 const FIRST_CONTROL_PROTOCOL = 0x8000
 const NO_PROTOCOL = 0
-/** TCP and IPv4 headers without options. */
+/** TCP and IP headers without options. */
 const TCP_IPV4_HEADERS_BYTES = 40
+const TCP_IPV6_HEADERS_BYTES = 60
 
 /** Destinations that are never beyond this host: "this network", loopback, link-local, multicast, reserved and broadcast. */
 const NEVER_FORWARDED = [
@@ -51,25 +70,32 @@ const NEVER_FORWARDED = [
   [0xf0000000, 4],
 ] as const
 
+/** An address that means something elsewhere than on the link: neither unspecified, link-local nor multicast. */
+const isBeyondLink = (view: DataView, at: number): boolean =>
+  !isLinkLocal(view, at) && !isMulticast6(view, at) && !isUnspecified6(view, at)
+
 export class FastPath {
   /** Of the last verdict. */
   flow = NO_FLOW
   at = 0
   length = 0
-  /** Of the IPv4 packet; 0 where there is none that could be read. */
+  /** Of the IP packet; 0 where there is none that could be read. */
   innerBytes = 0
   reason: DropReason = 'malformed-ip'
   readonly #table: FlowTable
   readonly #neverForwarded = new PrefixTable()
   #local = new PrefixTable()
+  #local6 = new PrefixTable6()
+  readonly #walk = new Ipv6Walk()
 
   constructor(table: FlowTable) {
     this.#table = table
     for (const [address, length] of NEVER_FORWARDED) this.#neverForwarded.set(address | 0, length, 1)
   }
 
-  setLocalPrefixes(local: PrefixTable): void {
+  setLocalPrefixes(local: PrefixTable, local6: PrefixTable6): void {
     this.#local = local
+    this.#local6 = local6
   }
 
   /** Time passes only here, for rates. */
@@ -122,25 +148,57 @@ export class FastPath {
   /** A packet from the TUN; `HEADROOM_BYTES` before `at` are free. */
   fromTun(view: DataView, at: number, length: number): number {
     this.#begin(at, length)
-    // The kernel also sends IPv6 into a device that is up: nothing carries it.
-    if (length > 0 && view.getUint8(at) >> 4 !== 4) return this.#drop('no-route')
+    if (length > 0 && view.getUint8(at) >> 4 === 6) return this.#fromTun6(view, at, length)
     const total = checkIpv4(view, at, length)
     if (total < 0) return this.#ipFault(total)
     this.innerBytes = total
     const table = this.#table
     const destination = ipv4Destination(view, at)
-    const flow = this.#neverForwarded.lookup(destination) < 0 ? table.route(destination) : NO_FLOW
+    const flow = this.#neverForwarded.lookup(destination) < 0 ? table.prefixes.route4(destination) : NO_FLOW
     if (flow < 0) return this.#drop('no-route')
     this.flow = flow
-    if (!this.#permitted(table.acl(flow).toSession, view, at, total)) return this.#drop('policy')
-    const headerBytes = this.#headerBytes(flow)
-    if (total > this.#mtu(flow) || headerBytes + total > LONGEST_DATAGRAM_BYTES) return this.#drop('too-big')
-    if ((this.#flags(flow) & FLAG.downRate) !== 0 && !table.down.take(flow, total))
-      return this.#drop('over-rate')
+    if (!this.#permitted(table.acl(flow).toSession.ipv4, view, at, total)) return this.#drop('policy')
+    if (!this.#fits(flow, total)) return this.#drop('too-big')
+    if (!this.#mayGoDown(flow, total)) return this.#drop('over-rate')
     this.#clamp(flow, view, at, total)
+    return this.#toPeer(flow, PPP.IPV4, view, at, total)
+  }
+
+  #fromTun6(view: DataView, at: number, length: number): number {
+    const total = checkIpv6(view, at, length)
+    const fault = total < 0 ? total : this.#walk.walk(view, at, total)
+    if (fault < 0) return this.#ipFault(fault)
+    this.innerBytes = total
+    const to = ipv6DestinationAt(at)
+    const table = this.#table
+    // The kernel speaks of itself (MLD, router solicitations) on every device: none of it is for a session.
+    const flow = isBeyondLink(view, to) ? table.prefixes.route6(view, to) : NO_FLOW
+    if (flow < 0) return this.#drop('no-route')
+    this.flow = flow
+    if (!this.#permitted6(table.acl(flow).toSession.ipv6, view, at, total)) return this.#drop('policy')
+    if (!this.#fits(flow, total)) return this.#drop('too-big')
+    if (!this.#mayGoDown(flow, total)) return this.#drop('over-rate')
+    this.#clamp6(flow, view, at, total)
+    return this.#toPeer(flow, PPP.IPV6, view, at, total)
+  }
+
+  #fits(flow: number, total: number): boolean {
+    return total <= this.#mtu(flow) && this.#headerBytes(flow) + total <= LONGEST_DATAGRAM_BYTES
+  }
+
+  #mayGoDown(flow: number, total: number): boolean {
+    return (this.#flags(flow) & FLAG.downRate) === 0 || this.#table.down.take(flow, total)
+  }
+
+  #mayGoUp(flow: number, total: number): boolean {
+    return (this.#flags(flow) & FLAG.upRate) === 0 || this.#table.up.take(flow, total)
+  }
+
+  #toPeer(flow: number, protocol: number, view: DataView, at: number, total: number): number {
+    const headerBytes = this.#headerBytes(flow)
     this.at = at - headerBytes
     this.length = headerBytes + total
-    this.#writeHeader(flow, view)
+    this.#writeHeader(flow, protocol, view)
     return VERDICT.toPeer
   }
 
@@ -173,7 +231,9 @@ export class FastPath {
       const isData = protocol !== NO_PROTOCOL && protocol < FIRST_CONTROL_PROTOCOL
       return isData ? this.#drop('unknown-flow') : VERDICT.upUnknown
     }
-    return protocol === PPP.IPV4 ? this.#inner(view, at, end - at, flow) : VERDICT.upFlow
+    if (protocol === PPP.IPV4) return this.#inner(view, at, end - at, flow)
+    const isIpv6 = protocol === PPP.IPV6 && this.#table.prefixes.hasIpv6(flow)
+    return isIpv6 ? this.#inner6(view, at, end - at, flow) : VERDICT.upFlow
   }
 
   #inner(view: DataView, at: number, length: number, flow: number): number {
@@ -183,14 +243,46 @@ export class FastPath {
     this.length = total
     this.innerBytes = total
     const table = this.#table
-    if (!table.ownsSource(flow, ipv4Source(view, at))) return this.#drop('spoofed-source')
+    if (!table.prefixes.owns4(flow, ipv4Source(view, at))) return this.#drop('spoofed-source')
     const destination = ipv4Destination(view, at)
     if (this.#neverForwarded.lookup(destination) >= 0 || this.#local.lookup(destination) >= 0)
       return this.#drop('local-destination')
-    if (!this.#permitted(table.acl(flow).fromSession, view, at, total)) return this.#drop('policy')
-    if ((this.#flags(flow) & FLAG.upRate) !== 0 && !table.up.take(flow, total)) return this.#drop('over-rate')
+    if (!this.#permitted(table.acl(flow).fromSession.ipv4, view, at, total)) return this.#drop('policy')
+    if (!this.#mayGoUp(flow, total)) return this.#drop('over-rate')
     this.#clamp(flow, view, at, total)
     return VERDICT.toTun
+  }
+
+  #inner6(view: DataView, at: number, length: number, flow: number): number {
+    const total = checkIpv6(view, at, length)
+    const fault = total < 0 ? total : this.#walk.walk(view, at, total)
+    if (fault < 0) return this.#ipFault(fault)
+    const [from, to] = [ipv6SourceAt(at), ipv6DestinationAt(at)]
+    // Between the two ends of the link: the control plane is the router that it asks.
+    if (!isBeyondLink(view, from) || !isBeyondLink(view, to)) return VERDICT.upFlow
+    this.at = at
+    this.length = total
+    this.innerBytes = total
+    const table = this.#table
+    if (!table.prefixes.owns6(flow, view, from)) return this.#drop('spoofed-source')
+    if (isNobodys6(view, to) || this.#local6.lookup(view, to) >= 0) return this.#drop('local-destination')
+    if (!this.#permitted6(table.acl(flow).fromSession.ipv6, view, at, total)) return this.#drop('policy')
+    if (!this.#mayGoUp(flow, total)) return this.#drop('over-rate')
+    this.#clamp6(flow, view, at, total)
+    return VERDICT.toTun
+  }
+
+  /** Of the packet that was walked last. */
+  #permitted6(program: AclProgram, view: DataView, at: number, total: number): boolean {
+    const walk = this.#walk
+    const port = destinationPort6(view, walk, at + total)
+    return permitsIpv6(program, view, ipv6SourceAt(at), ipv6DestinationAt(at), walk.protocol, port)
+  }
+
+  #clamp6(flow: number, view: DataView, at: number, total: number): void {
+    const walk = this.#walk
+    if ((this.#flags(flow) & FLAG.mss) !== 0 && walk.protocol === IP_PROTOCOL.TCP && !walk.isLaterFragment)
+      clampTcp(view, walk.at, at + total, this.#mtu(flow) - TCP_IPV6_HEADERS_BYTES)
   }
 
   #permitted(program: AclProgram, view: DataView, at: number, total: number): boolean {
@@ -220,7 +312,7 @@ export class FastPath {
   }
 
   /** Into the `at` and `length` that the verdict names. */
-  #writeHeader(flow: number, view: DataView): void {
+  #writeHeader(flow: number, protocol: number, view: DataView): void {
     const table = this.#table
     const flags = this.#flags(flow)
     const withLength = (flags & FLAG.length) !== 0
@@ -246,8 +338,8 @@ export class FastPath {
       view.setUint16(at, ALL_STATIONS)
       at += 2
     }
-    if ((flags & FLAG.pfc) !== 0) view.setUint8(at, PPP.IPV4)
-    else view.setUint16(at, PPP.IPV4)
+    if ((flags & FLAG.pfc) !== 0) view.setUint8(at, protocol)
+    else view.setUint16(at, protocol)
   }
 
   #flags(flow: number): number {

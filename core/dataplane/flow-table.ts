@@ -1,9 +1,9 @@
 import { BurrowError } from '../errors.ts'
 import type { AclRule, Flow } from '../flow.ts'
 import { type CompiledAcl, compileAcl, DENY_ALL } from './acl.ts'
+import { FlowPrefixes, readPrefixes } from './flow-prefixes.ts'
 import { PairTable } from './pair-table.ts'
-import { type Ipv4Prefix, ipv4Address, ipv4Prefixes } from './prefix.ts'
-import { PrefixTable } from './prefix-table.ts'
+import { ipv4Address } from './prefix.ts'
 import { TokenBuckets } from './token-buckets.ts'
 
 /** Bits of `FlowTable.flags`. */
@@ -34,22 +34,19 @@ export class FlowTable {
   readonly flags: Uint8Array
   /** Ns of the next data message, where the flow is sequenced (RFC 2661 5.4). */
   readonly nextNs: Uint16Array
+  readonly prefixes = new FlowPrefixes()
   /** Of flows that have `FLAG.upRate`, and `FLAG.downRate`. */
   readonly up: TokenBuckets
   readonly down: TokenBuckets
   readonly #acl: CompiledAcl[] = []
   /** Of live flows: as they were given. */
   readonly #flows: (Flow | undefined)[] = []
-  readonly #prefixes: (readonly Ipv4Prefix[])[] = []
   readonly #policies: Policy[] = []
   /** The highest generation seen of each id. */
   readonly #generations: Float64Array
   readonly #zones = new Map<string, CompiledAcl>()
   /** (local address, ids) -> flow. */
   readonly #byIds = new PairTable()
-  readonly #routes = new PrefixTable()
-  /** Flows that claim a prefix, by `address/length`; the last one has it. */
-  readonly #claims = new Map<string, readonly number[]>()
 
   constructor(maxFlows: number) {
     this.maxFlows = maxFlows
@@ -72,21 +69,6 @@ export class FlowTable {
     return this.#byIds.get(localAddress, ids)
   }
 
-  /** The flow behind which `destination` lies, or -1. */
-  route(destination: number): number {
-    return this.#routes.lookup(destination)
-  }
-
-  ownsSource(flow: number, source: number): boolean {
-    const prefixes = this.#prefixes[flow]
-    if (prefixes === undefined) return false
-    for (let i = 0; i < prefixes.length; i++) {
-      const prefix = prefixes[i]
-      if (prefix !== undefined && (source & prefix.mask) === prefix.address) return true
-    }
-    return false
-  }
-
   acl(flow: number): CompiledAcl {
     return this.#acl[flow] ?? DENY_ALL
   }
@@ -107,7 +89,7 @@ export class FlowTable {
       local: ipv4Address(flow.path.local.address),
       remote: ipv4Address(flow.path.remote.address),
     }
-    const prefixes = ipv4Prefixes(flow.prefixes)
+    const prefixes = readPrefixes(flow.prefixes)
     if (generation < (this.#generations[id] ?? -1)) return false
     const before = this.#flows[id]
     if (before !== undefined) this.#withdraw(before)
@@ -115,12 +97,11 @@ export class FlowTable {
     this.#flows[id] = flow
     this.socket[id] = socket
     this.#generations[id] = generation
-    this.#prefixes[id] = prefixes
     this.#limit(this.up, flow.upRateBps, flow, fresh || before?.upRateBps === undefined)
     this.#limit(this.down, flow.downRateBps, flow, fresh || before?.downRateBps === undefined)
     this.#write(flow, addresses)
     this.#byIds.set(addresses.local, idsOf(flow.localTunnelId, flow.localSessionId), id)
-    for (const prefix of prefixes) this.#claim(prefix, id)
+    this.prefixes.set(id, prefixes)
     if (fresh) this.nextNs[id] = 0
     this.#setPolicy(id, { zone: flow.zone, own: fresh ? undefined : this.#policies[id]?.own })
     return fresh
@@ -182,27 +163,7 @@ export class FlowTable {
     const local = this.localAddress[flow.id] ?? 0
     const ids = idsOf(flow.localTunnelId, flow.localSessionId)
     if (this.#byIds.get(local, ids) === flow.id) this.#byIds.delete(local, ids)
-    for (const prefix of this.#prefixes[flow.id] ?? []) this.#unclaim(prefix, flow.id)
-    this.#prefixes[flow.id] = []
-  }
-
-  #claim({ address, length }: Ipv4Prefix, flow: number): void {
-    const key = `${address}/${length}`
-    this.#claims.set(key, [...(this.#claims.get(key) ?? []), flow])
-    this.#routes.set(address, length, flow)
-  }
-
-  #unclaim({ address, length }: Ipv4Prefix, flow: number): void {
-    const key = `${address}/${length}`
-    const left = (this.#claims.get(key) ?? []).filter(claimant => claimant !== flow)
-    const heir = left.at(-1)
-    if (heir === undefined) {
-      this.#claims.delete(key)
-      this.#routes.delete(address, length)
-    } else {
-      this.#claims.set(key, left)
-      this.#routes.set(address, length, heir)
-    }
+    this.prefixes.clear(flow.id)
   }
 }
 

@@ -1,10 +1,13 @@
 /** Moves batches between sockets and TUN through the fast path: the same on every thread. */
 import { formatIpv4, IPV4_HEADER_BYTES, ipv4Destination, ipv4Source } from '../wire/ip.ts'
+import { formatIpv6 } from '../wire/ipv6.ts'
+import { ipv6DestinationAt, ipv6SourceAt } from '../wire/ipv6-packet.ts'
 import { COLUMN, type Counters, dropColumn, NO_FLOW } from './counters.ts'
 import type { DataPlaneEvent } from './data-plane.ts'
 import { FastPath, VERDICT } from './fast-path.ts'
 import type { FlowTable } from './flow-table.ts'
 import { FRAGMENTATION_NEEDED_BYTES, writeFragmentationNeeded } from './icmp.ts'
+import { PACKET_TOO_BIG_BYTES, writePacketTooBig } from './icmp6.ts'
 import { BATCH_PACKETS, type DatagramPort, PacketBatch, type TunPort } from './ports.ts'
 import { UpBudget, type UpKind } from './up-budget.ts'
 
@@ -29,7 +32,7 @@ export class Forwarder {
   /** Of each packet of the outgoing batch. */
   readonly #flow = new Int32Array(BATCH_PACKETS)
   readonly #innerBytes = new Uint32Array(BATCH_PACKETS)
-  readonly #icmp = new PacketBatch(FRAGMENTATION_NEEDED_BYTES)
+  readonly #icmp = new PacketBatch(Math.max(FRAGMENTATION_NEEDED_BYTES, PACKET_TOO_BIG_BYTES))
 
   constructor(parts: ForwarderParts) {
     this.#parts = parts
@@ -171,8 +174,9 @@ export class Forwarder {
     if (tun === undefined || !this.#budget.take('icmp')) return
     const answer = this.#icmp
     const mtuBytes = table.mtuBytes[flow] ?? 0
+    const write = ipVersion(batch.view, at) === 6 ? writePacketTooBig : writeFragmentationNeeded
     answer.at[0] = 0
-    answer.length[0] = writeFragmentationNeeded(answer.view, batch.view, at, innerBytes, mtuBytes)
+    answer.length[0] = write(answer.view, batch.view, at, innerBytes, mtuBytes)
     if (answer.length[0] > 0) tun.send(answer, 0)
   }
 }
@@ -197,8 +201,15 @@ function dropEvent({ reason, flow, at, innerBytes }: FastPath, view: DataView): 
     kind: 'drop',
     reason,
     ...(flow === NO_FLOW ? {} : { flowId: flow }),
-    ...(innerBytes < IPV4_HEADER_BYTES
-      ? {}
-      : { source: formatIpv4(ipv4Source(view, at)), destination: formatIpv4(ipv4Destination(view, at)) }),
+    ...(innerBytes < IPV4_HEADER_BYTES ? {} : endsOf(view, at)),
   }
 }
+
+function endsOf(view: DataView, at: number): { readonly source: string; readonly destination: string } {
+  if (ipVersion(view, at) === 4)
+    return { source: formatIpv4(ipv4Source(view, at)), destination: formatIpv4(ipv4Destination(view, at)) }
+  const address = (from: number) => formatIpv6(new Uint8Array(view.buffer, view.byteOffset + from, 16))
+  return { source: address(ipv6SourceAt(at)), destination: address(ipv6DestinationAt(at)) }
+}
+
+const ipVersion = (view: DataView, at: number): number => view.getUint8(at) >> 4

@@ -14,8 +14,11 @@ const MSS_OPTION_BYTES = 4
  */
 export function clampMss(view: DataView, at: number, total: number, limit: number): void {
   if (ipv4Protocol(view, at) !== IP_PROTOCOL.TCP || ipv4FragmentOffset(view, at) !== 0) return
-  const tcpAt = at + ipv4HeaderBytes(view, at)
-  const end = at + total
+  clampTcp(view, at + ipv4HeaderBytes(view, at), at + total, limit)
+}
+
+/** The same of the TCP segment from `tcpAt` to `end`, whatever carries it. */
+export function clampTcp(view: DataView, tcpAt: number, end: number, limit: number): void {
   if (end - tcpAt < TCP_HEADER_BYTES || (view.getUint8(tcpAt + 13) & SYN) === 0) return
   const optionsEnd = tcpAt + (view.getUint8(tcpAt + 12) >> 4) * 4
   if (optionsEnd > end) return

@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
-import { FastPath, VERDICT } from '../../core/dataplane/fast-path.ts'
-import { FlowTable } from '../../core/dataplane/flow-table.ts'
-import { HEADROOM_BYTES } from '../../core/dataplane/ports.ts'
-import { ipv4Prefixes } from '../../core/dataplane/prefix.ts'
-import { PrefixTable } from '../../core/dataplane/prefix-table.ts'
+import { VERDICT } from '../../core/dataplane/fast-path.ts'
 import type { AclRule, Flow, Prefix } from '../../core/flow.ts'
 import type { Path } from '../../core/ports.ts'
 import { formatIpv4, ipv4Mask, parseIpv4 } from '../../core/wire/ip.ts'
 import { flowOf, fromInside, PERMIT_ALL } from '../contracts/data-plane-bench.ts'
 import { ipv4, tcp, tcpChecksumHolds, udp } from '../support/ip-packets.ts'
+import { makeFastPath, outcome, PLACES } from './fast-path-scene.ts'
 import { fromNetwork, fromTun, type Outcome, type World } from './reference.ts'
 
 /** Enough for every fate to come up; BURROW_SEEDS may ask for more. */
@@ -239,54 +236,6 @@ const arrival: fc.Arbitrary<Arrival> = world.chain(given => {
   )
   return fc.oneof(stranger, ...moved, ...peers.map(arbitrary => ({ weight: 4, arbitrary })))
 })
-
-function makeFastPath({ flows, localPrefixes }: World): FastPath {
-  const table = new FlowTable(8)
-  for (const { flow: given, rules } of flows) {
-    table.upsert(given, 0)
-    table.setFlowPolicy(given.id, given.generation, rules)
-  }
-  const fastPath = new FastPath(table)
-  const local = new PrefixTable()
-  for (const { address, length } of ipv4Prefixes(localPrefixes)) local.set(address, length, 1)
-  fastPath.setLocalPrefixes(local)
-  return fastPath
-}
-
-/** Behind a headroom: once with octets behind it that are not its own, once with none, so that an over-read throws. */
-const PLACES = [70, 0].map(behind => (bytes: Uint8Array) => {
-  const buffer = new Uint8Array(HEADROOM_BYTES + bytes.length + behind).fill(0xa5)
-  buffer.set(bytes, HEADROOM_BYTES)
-  return { view: new DataView(buffer.buffer), at: HEADROOM_BYTES }
-})
-
-function outcome(
-  verdict: number,
-  { flow: owner, reason, at, length, innerBytes }: FastPath,
-  view: DataView,
-): Outcome {
-  const bytes = new Uint8Array(view.buffer).slice(at, at + length)
-  const known = owner < 0 ? {} : { flow: owner }
-  switch (verdict) {
-    case VERDICT.toTun:
-      return { kind: 'tun', flow: owner, packet: bytes }
-    case VERDICT.toPeer:
-      return {
-        kind: 'peer',
-        flow: owner,
-        head: bytes.slice(0, length - innerBytes),
-        packet: bytes.slice(length - innerBytes),
-      }
-    case VERDICT.upControl:
-      return { kind: 'control' }
-    case VERDICT.upFlow:
-      return { kind: 'flow', flow: owner }
-    case VERDICT.upUnknown:
-      return { kind: 'unknown' }
-    default:
-      return { kind: 'drop', reason, ...known }
-  }
-}
 
 /** A TCP checksum that is wrong may be wrong in any way. */
 function comparable(given: Outcome): unknown {

@@ -3,7 +3,7 @@ import type { AclRule, DropReason, Flow, Prefix } from '../../core/flow.ts'
 import type { Path } from '../../core/ports.ts'
 import { decodeHeader, encodeDataDatagram } from '../../core/wire/l2tp-header.ts'
 import { decodePppFrame, encodePppFrame, PPP } from '../../core/wire/ppp-frame.ts'
-import { octets, sum16, tcpChecksumHolds, tcpSum, u16 } from '../support/ip-packets.ts'
+import { octets, octets6, sum16, tcpChecksumHolds, tcpSum, u16 } from '../support/ip-packets.ts'
 
 /** Later flows win over earlier ones. */
 export interface World {
@@ -24,7 +24,15 @@ const FORBIDDEN: readonly Prefix[] = [
   { address: '169.254.0.0', length: 16 },
   { address: '224.0.0.0', length: 4 },
   { address: '240.0.0.0', length: 4 },
+  { address: '::', length: 96 },
+  { address: '::ffff:0:0', length: 96 },
 ]
+const ON_LINK: readonly Prefix[] = [
+  { address: '::', length: 128 },
+  { address: 'fe80::', length: 10 },
+  { address: 'ff00::', length: 8 },
+]
+const isOnLink = (address: string) => holds(ON_LINK, address)
 
 interface Packet {
   readonly bytes: Uint8Array
@@ -58,10 +66,14 @@ export function fromNetwork({ flows, localPrefixes }: World, path: Path, datagra
     return isNegotiation ? { kind: 'unknown' } : { kind: 'drop', reason: 'unknown-flow' }
   }
   const { flow, rules } = owner
-  if (frame?.protocol !== PPP.IPV4) return { kind: 'flow', flow: flow.id }
-  const packet = parse(frame.payload)
+  const hasIpv6 = flow.prefixes.some(({ address }) => address.includes(':'))
+  const isIpv6 = frame?.protocol === PPP.IPV6 && hasIpv6
+  if (frame === undefined || (frame.protocol !== PPP.IPV4 && !isIpv6)) return { kind: 'flow', flow: flow.id }
+  const packet = isIpv6 ? parse6(frame.payload) : parse(frame.payload)
   const drop = (reason: DropReason): Outcome => ({ kind: 'drop', reason, flow: flow.id })
   if (typeof packet === 'string') return drop(packet)
+  if (isIpv6 && (isOnLink(packet.source) || isOnLink(packet.destination)))
+    return { kind: 'flow', flow: flow.id }
   if (!holds(flow.prefixes, packet.source)) return drop('spoofed-source')
   if (holds([...FORBIDDEN, ...localPrefixes], packet.destination)) return drop('local-destination')
   if (!isPermitted(rules, 'from-session', packet)) return drop('policy')
@@ -69,8 +81,8 @@ export function fromNetwork({ flows, localPrefixes }: World, path: Path, datagra
 }
 
 export function fromTun({ flows }: World, bytes: Uint8Array): Outcome {
-  if (bytes.length > 0 && (bytes[0] ?? 0) >> 4 !== 4) return { kind: 'drop', reason: 'no-route' }
-  const packet = parse(bytes)
+  const isIpv6 = bytes.length > 0 && (bytes[0] ?? 0) >> 4 === 6
+  const packet = isIpv6 ? parse6(bytes) : parse(bytes)
   if (typeof packet === 'string') return { kind: 'drop', reason: packet }
   const claims = flows.flatMap(({ flow, rules }) =>
     flow.prefixes
@@ -79,7 +91,12 @@ export function fromTun({ flows }: World, bytes: Uint8Array): Outcome {
   )
   const longest = Math.max(...claims.map(({ prefix }) => prefix.length))
   const claim = claims.findLast(({ prefix }) => prefix.length === longest)
-  if (claim === undefined || holds(FORBIDDEN, packet.destination)) return { kind: 'drop', reason: 'no-route' }
+  if (
+    claim === undefined ||
+    isOnLink(packet.destination) ||
+    (!isIpv6 && holds(FORBIDDEN, packet.destination))
+  )
+    return { kind: 'drop', reason: 'no-route' }
   const { flow, rules } = claim
   if (!isPermitted(rules, 'to-session', packet)) return { kind: 'drop', reason: 'policy', flow: flow.id }
   if (packet.bytes.length > flow.mtuBytes) return { kind: 'drop', reason: 'too-big', flow: flow.id }
@@ -90,7 +107,10 @@ export function fromTun({ flows }: World, bytes: Uint8Array): Outcome {
     priority: false,
     ...(flow.needs.sequence ? { sequence: { ns: 0, nr: 0 } } : {}),
   }
-  const datagram = encodeDataDatagram(header, encodePppFrame(PPP.IPV4, packet.bytes, flow.header))
+  const datagram = encodeDataDatagram(
+    header,
+    encodePppFrame(isIpv6 ? PPP.IPV6 : PPP.IPV4, packet.bytes, flow.header),
+  )
   const head = datagram.subarray(0, datagram.length - packet.bytes.length)
   return { kind: 'peer', flow: flow.id, head, packet: clamped(flow, packet) }
 }
@@ -120,6 +140,41 @@ function parse(bytes: Uint8Array): Packet | 'malformed-ip' | 'source-route' {
   }
 }
 
+/** The upper layer counts as what lies behind the extension headers; `headerBytes` is where it begins. */
+export function parse6(bytes: Uint8Array): Packet | 'malformed-ip' | 'source-route' {
+  const total = 40 + (bytes[4] ?? 0) * 256 + (bytes[5] ?? 0)
+  if (bytes.length < 40 || (bytes[0] ?? 0) >> 4 !== 6 || total > bytes.length) return 'malformed-ip'
+  const whole = bytes.slice(0, total)
+  const address = (from: number) =>
+    Array.from({ length: 8 }, (_, group) =>
+      Buffer.from(whole)
+        .readUInt16BE(from + 2 * group)
+        .toString(16),
+    ).join(':')
+  const behind = behindHeaders(whole, whole[6] ?? 0, 40, 8)
+  if (typeof behind === 'string') return behind
+  return { bytes: whole, source: address(8), destination: address(24), ...behind }
+}
+
+function behindHeaders(
+  bytes: Uint8Array,
+  protocol: number,
+  at: number,
+  more: number,
+): Pick<Packet, 'protocol' | 'headerBytes' | 'isFirst'> | 'malformed-ip' | 'source-route' {
+  if (more === 0) return 'malformed-ip'
+  if (![0, 43, 44, 60].includes(protocol)) return { protocol, headerBytes: at, isFirst: true }
+  const header = bytes.subarray(at)
+  if (header.length < 8) return 'malformed-ip'
+  const [next = 0, units = 0, high = 0, low = 0] = header
+  if (protocol === 43 && high === 0) return 'source-route'
+  const length = protocol === 44 ? 8 : 8 + 8 * units
+  if (length > header.length) return 'malformed-ip'
+  const isLater = protocol === 44 && high * 256 + low >= 8
+  if (isLater) return { protocol: next, headerBytes: at + length, isFirst: false }
+  return behindHeaders(bytes, next, at + length, more - 1)
+}
+
 function optionFault(options: readonly number[]): 'malformed-ip' | 'source-route' | undefined {
   const [kind, length = 0] = options
   if (kind === undefined || kind === 0) return undefined
@@ -131,10 +186,14 @@ function optionFault(options: readonly number[]): 'malformed-ip' | 'source-route
 
 function holds(prefixes: readonly Prefix[], address: string): boolean {
   const bits = (text: string) =>
-    octets(text)
+    (text.includes(':') ? octets6(text) : octets(text))
       .map(octet => octet.toString(2).padStart(8, '0'))
       .join('')
-  return prefixes.some(prefix => bits(address).startsWith(bits(prefix.address).slice(0, prefix.length)))
+  return prefixes.some(
+    prefix =>
+      prefix.address.includes(':') === address.includes(':') &&
+      bits(address).startsWith(bits(prefix.address).slice(0, prefix.length)),
+  )
 }
 
 function isPermitted(rules: readonly AclRule[], direction: AclRule['direction'], packet: Packet): boolean {
@@ -146,7 +205,7 @@ function isPermitted(rules: readonly AclRule[], direction: AclRule['direction'],
       rule.direction === direction &&
       (rule.source === undefined || holds(rule.source, packet.source)) &&
       (rule.destination === undefined || holds(rule.destination, packet.destination)) &&
-      (rule.protocol === undefined || rule.protocol === protocol) &&
+      (rule.protocol === undefined || rule.protocol === (protocol === 58 ? 1 : protocol)) &&
       (rule.destinationPorts === undefined ||
         rule.destinationPorts.some(({ from, to }) => port !== undefined && port >= from && port <= to)),
   )
@@ -162,12 +221,12 @@ function clamped(flow: Flow, { bytes, headerBytes, protocol, isFirst }: Packet):
   if ((flags & 2) === 0 || dataAt > segment.length) return bytes
   const at = mssAt([...segment.subarray(20, Math.max(20, dataAt))], 0)
   if (at === undefined) return bytes
-  const limit = flow.mtuBytes - 40
+  const limit = flow.mtuBytes - ((bytes[0] ?? 0) >> 4 === 6 ? 60 : 40)
   if ((segment[20 + at] ?? 0) * 256 + (segment[21 + at] ?? 0) <= limit) return bytes
   const lowered = bytes.slice()
   lowered.set(u16(limit), headerBytes + 20 + at)
   lowered.set([0, 0], headerBytes + 16)
-  if (tcpChecksumHolds(bytes)) lowered.set(u16(tcpSum(lowered)), headerBytes + 16)
+  if (tcpChecksumHolds(bytes, headerBytes)) lowered.set(u16(tcpSum(lowered, headerBytes)), headerBytes + 16)
   return lowered
 }
 

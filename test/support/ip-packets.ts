@@ -1,4 +1,4 @@
-/** IPv4 packets for tests, written plainly and independently of the code under test. */
+/** IP packets for tests, written plainly and independently of the code under test. */
 
 export interface Ipv4Fields {
   readonly source: string
@@ -14,6 +14,18 @@ export interface Ipv4Fields {
 export function octets(address: string): number[] {
   return address.split('.').map(Number)
 }
+
+/** `::` at most once, and no dotted tail. */
+export function octets6(address: string): number[] {
+  const [head = '', tail] = address.split('::')
+  const groups = (text: string) =>
+    text === '' ? [] : text.split(':').map(group => Number.parseInt(group, 16))
+  const [before, after] = [groups(head), groups(tail ?? '')]
+  const zeros = Array<number>(8 - before.length - after.length).fill(0)
+  return [...before, ...zeros, ...after].flatMap(u16)
+}
+
+const octetsOf = (address: string) => (address.includes(':') ? octets6(address) : octets(address))
 
 export function u16(value: number): number[] {
   return [(value >> 8) & 0xff, value & 0xff]
@@ -58,13 +70,45 @@ export function ipv4({
   return Uint8Array.from([...header, ...payload])
 }
 
+export interface Ipv6Fields {
+  readonly source: string
+  readonly destination: string
+  readonly protocol?: number
+  readonly payload?: Uint8Array
+  /** Extension headers, each without its first octet, which says what follows. */
+  readonly headers?: readonly { readonly type: number; readonly rest: readonly number[] }[]
+  readonly hopLimit?: number
+}
+
+export function ipv6({
+  source,
+  destination,
+  protocol = 17,
+  payload = udp({ source, destination }),
+  headers = [],
+  hopLimit = 64,
+}: Ipv6Fields): Uint8Array {
+  const types = [...headers.map(({ type }) => type), protocol]
+  const chain = headers.flatMap(({ rest }, index) => [types[index + 1] ?? 0, ...rest])
+  return Uint8Array.from([
+    ...[0x60, 0, 0, 0],
+    ...u16(chain.length + payload.length),
+    types[0] ?? 0,
+    hopLimit,
+    ...octets6(source),
+    ...octets6(destination),
+    ...chain,
+    ...payload,
+  ])
+}
+
 interface Ends {
   readonly source: string
   readonly destination: string
 }
 
 function pseudoHeader({ source, destination }: Ends, protocol: number, length: number): number[] {
-  return [...octets(source), ...octets(destination), 0, protocol, ...u16(length)]
+  return [...octetsOf(source), ...octetsOf(destination), 0, protocol, ...u16(length)]
 }
 
 export function udp({
@@ -118,11 +162,16 @@ export function tcp({
 }
 
 /** Over pseudo-header and segment: 0 where a right checksum is in it. */
-export function tcpSum(packet: Uint8Array): number {
+export function tcpSum(packet: Uint8Array, tcpAt = 40): number {
+  if ((packet[0] ?? 0) >> 4 === 6) {
+    const segment = packet.subarray(tcpAt)
+    return sum16([...packet.subarray(8, 40), 0, 6, ...u16(segment.length), ...segment])
+  }
   const segment = packet.subarray(((packet[0] ?? 0) & 0x0f) * 4)
   return sum16([...packet.subarray(12, 20), 0, 6, ...u16(segment.length), ...segment])
 }
 
-export function tcpChecksumHolds(packet: Uint8Array): boolean {
-  return tcpSum(packet) === 0
+/** `tcpAt`: of IPv6, behind its extension headers. */
+export function tcpChecksumHolds(packet: Uint8Array, tcpAt?: number): boolean {
+  return tcpSum(packet, tcpAt) === 0
 }

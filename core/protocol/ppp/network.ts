@@ -2,6 +2,7 @@
  * The network phase: IPv4 by IPCP and IPv6 by IPV6CP, each of which comes and goes by itself. The link is of use while one of
  * them is there; who takes the last one away ends it, and is told the reason to end it for.
  */
+import { IPV6_LEAST_MTU_BYTES } from '../../wire/ipv6-packet.ts'
 import type { EndReason, SessionPolicy } from '../outputs.ts'
 import { cpEvent, isEnding, isNegotiating, type Signal } from './control-protocol.ts'
 import { IPCP, NO_IPV4, negotiatedNetwork, offerNetwork } from './ipcp.ts'
@@ -19,9 +20,12 @@ const OPEN_POLICY: SessionPolicy = {
   ],
 }
 
-/** Whether there is IPv6 for this peer: a client wants it, an LNS has a prefix to give. */
-export function hasIpv6({ leases, grant }: LinkState, { config }: LinkEnv): boolean {
-  if (!config.ipv6 || config.role === 'lac') return config.ipv6
+/** Whether there is IPv6 for this peer: a client wants it, an LNS has a prefix to give; and packets of 1280 octets fit. */
+export function hasIpv6(link: LinkState, env: LinkEnv): boolean {
+  const { leases, grant } = link
+  const { role, ipv6 } = env.config
+  if (!ipv6 || mtuBytes(link, env) < IPV6_LEAST_MTU_BYTES) return false
+  if (role === 'lac') return true
   return leases.some(({ kind }) => kind !== 'ipv4') || (grant?.routes?.some(isIpv6) ?? false)
 }
 

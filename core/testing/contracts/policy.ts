@@ -124,5 +124,5 @@ export function passes(rules: readonly AclRule[], packet: Packet): boolean {
   const { fromSession, toSession } = compileAcl(rules)
   const program = packet.direction === 'from-session' ? fromSession : toSession
   const [source, destination] = [packet.source, packet.destination].map(text => (parseIpv4(text) ?? 0) | 0)
-  return permits(program, source ?? 0, destination ?? 0, packet.protocol, packet.port)
+  return permits(program.ipv4, source ?? 0, destination ?? 0, packet.protocol, packet.port)
 }

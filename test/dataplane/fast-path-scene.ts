@@ -1,0 +1,58 @@
+/** A fast path in a world of flows, and what it made of a packet, for comparison with the reference. */
+import { FastPath, VERDICT } from '../../core/dataplane/fast-path.ts'
+import { FlowTable } from '../../core/dataplane/flow-table.ts'
+import { HEADROOM_BYTES } from '../../core/dataplane/ports.ts'
+import { ipv4Prefixes, ipv6Prefixes } from '../../core/dataplane/prefix.ts'
+import { PrefixTable } from '../../core/dataplane/prefix-table.ts'
+import { PrefixTable6 } from '../../core/dataplane/prefix-table6.ts'
+import type { Outcome, World } from './reference.ts'
+
+export function makeFastPath({ flows, localPrefixes }: World): FastPath {
+  const table = new FlowTable(8)
+  for (const { flow: given, rules } of flows) {
+    table.upsert(given, 0)
+    table.setFlowPolicy(given.id, given.generation, rules)
+  }
+  const fastPath = new FastPath(table)
+  const local = new PrefixTable()
+  for (const { address, length } of ipv4Prefixes(localPrefixes)) local.set(address, length, 1)
+  const local6 = new PrefixTable6()
+  for (const prefix of ipv6Prefixes(localPrefixes)) local6.set(prefix, 1)
+  fastPath.setLocalPrefixes(local, local6)
+  return fastPath
+}
+
+/** Behind a headroom: once with octets behind it that are not its own, once with none, so that an over-read throws. */
+export const PLACES = [70, 0].map(behind => (bytes: Uint8Array) => {
+  const buffer = new Uint8Array(HEADROOM_BYTES + bytes.length + behind).fill(0xa5)
+  buffer.set(bytes, HEADROOM_BYTES)
+  return { view: new DataView(buffer.buffer), at: HEADROOM_BYTES }
+})
+
+export function outcome(
+  verdict: number,
+  { flow: owner, reason, at, length, innerBytes }: FastPath,
+  view: DataView,
+): Outcome {
+  const bytes = new Uint8Array(view.buffer).slice(at, at + length)
+  const known = owner < 0 ? {} : { flow: owner }
+  switch (verdict) {
+    case VERDICT.toTun:
+      return { kind: 'tun', flow: owner, packet: bytes }
+    case VERDICT.toPeer:
+      return {
+        kind: 'peer',
+        flow: owner,
+        head: bytes.slice(0, length - innerBytes),
+        packet: bytes.slice(length - innerBytes),
+      }
+    case VERDICT.upControl:
+      return { kind: 'control' }
+    case VERDICT.upFlow:
+      return { kind: 'flow', flow: owner }
+    case VERDICT.upUnknown:
+      return { kind: 'unknown' }
+    default:
+      return { kind: 'drop', reason, ...known }
+  }
+}
