@@ -305,9 +305,13 @@ class AskedTap extends Attempt implements Abandonment {
     // The next tap is asked at once.
     this.#deadline.startedAt = world.clock.now()
     const ms = this.#deadline.startedAt - this.#startedAt
-    const entry = { hook: tap.hook, plugin: tap.plugin, tap: tap.name, verdict: kind, ms }
+    const { hook, plugin, name } = tap
     const reason = reasonOf(verdict)
-    inquiry.trail.push(reason === undefined ? entry : { ...entry, reason })
+    inquiry.trail.push(
+      reason === undefined
+        ? { hook, plugin, tap: name, verdict: kind, ms }
+        : { hook, plugin, tap: name, verdict: kind, ms, reason },
+    )
     const mayPass = tap.onUnavailable === 'next' && inquiry.only === undefined
     const goesOn = kind === 'unavailable' && mayPass
     if (kind !== 'pass' && !goesOn) inquiry.answeredBy = tap.plugin

@@ -4,7 +4,7 @@
  */
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, checkServerIdentity, connect as connectTls } from 'node:tls'
-import type { Clock, Milliseconds, TlsFiles } from 'burrow'
+import type { Clock, Milliseconds, TimerHandle, TlsFiles } from 'burrow'
 import { Client, type DN, type Filter, ResultCodeError } from 'ldapts'
 import { Entry } from './entry.ts'
 import { causeOf, RequestFailure, ServerFailure } from './failures.ts'
@@ -59,12 +59,21 @@ const KEEP_ALIVE_MS = 60_000
 /** Values that are no text, as servers spell them. */
 const BINARY = ['logonHours', 'ipaNTHash', 'objectSid']
 
+/** A call that waits for its answer. */
+interface Pending {
+  readonly what: string
+  readonly timeoutMs: Milliseconds
+  readonly endsAt: Milliseconds
+  readonly fail: (failure: ServerFailure) => void
+}
+
 export class Connection {
   readonly server: Server
   readonly #options: LinkOptions
   readonly #client: Client
   readonly #sockets: Socket[] = []
-  readonly #failPending = new Set<(failure: ServerFailure) => void>()
+  readonly #pending = new Set<Pending>()
+  #timer: { readonly firesAt: Milliseconds; readonly handle: TimerHandle } | undefined
   #open = true
   #retired = false
 
@@ -131,19 +140,21 @@ export class Connection {
   /** Closes it once nothing is open on it any more. */
   retire(): void {
     this.#retired = true
-    if (this.#failPending.size === 0) this.close('it is replaced')
+    if (this.#pending.size === 0) this.close('it is replaced')
   }
 
   close(reason: string): void {
     if (!this.#open) return
     this.#open = false
+    this.#timer?.handle.cancel()
     for (const socket of this.#sockets) {
       // ldapts takes every listener off a socket that fails.
       socket.on('error', () => {})
       socket.destroy()
     }
     const failure = new ServerFailure(this.server, reason, 'closed')
-    for (const fail of this.#failPending) fail(failure)
+    for (const { fail } of this.#pending) fail(failure)
+    this.#pending.clear()
   }
 
   async #bind(timeoutMs: Milliseconds, act: () => Promise<void>): Promise<BindAnswer> {
@@ -171,28 +182,54 @@ export class Connection {
     if (!this.#open)
       return Promise.reject(new ServerFailure(this.server, 'the connection is closed', 'closed'))
     return new Promise((resolve, reject) => {
-      const settle = (finish: () => void) => {
-        timer.cancel()
-        this.#failPending.delete(fail)
-        finish()
-        if (this.#retired && this.#failPending.size === 0) this.close('it is replaced')
-      }
-      const fail = (failure: ServerFailure) => settle(() => reject(failure))
-      const timer = this.#options.clock.setTimer(timeoutMs, () => {
-        fail(
-          new ServerFailure(this.server, `${what} was not answered within ${Math.ceil(timeoutMs)} ms`, 'ill'),
-        )
-        this.close(`${what} was not answered`)
-      })
-      this.#failPending.add(fail)
+      const endsAt = this.#options.clock.now() + timeoutMs
+      const pending: Pending = { what, timeoutMs, endsAt, fail: reject }
+      this.#pending.add(pending)
+      this.#watchUntil(endsAt)
       act().then(
-        value => settle(() => resolve(value)),
+        value => {
+          this.#settled(pending)
+          resolve(value)
+        },
         error => {
-          if (error instanceof ResultCodeError) settle(() => reject(error))
-          else fail(new ServerFailure(this.server, `${what}: ${causeOf(error)}`, 'ill'))
+          this.#settled(pending)
+          if (error instanceof ResultCodeError) reject(error)
+          else reject(new ServerFailure(this.server, `${what}: ${causeOf(error)}`, 'ill'))
         },
       )
     })
+  }
+
+  #settled(pending: Pending): void {
+    this.#pending.delete(pending)
+    if (this.#retired && this.#pending.size === 0) this.close('it is replaced')
+  }
+
+  /** One timer for all that is open, armed for the first of them to be late: nearly every call ends in time, and needs none of its own. */
+  #watchUntil(endsAt: Milliseconds): void {
+    if (this.#timer !== undefined && this.#timer.firesAt <= endsAt) return
+    this.#timer?.handle.cancel()
+    const { clock } = this.#options
+    this.#timer = {
+      firesAt: endsAt,
+      handle: clock.setTimer(endsAt - clock.now(), () => this.#lookAtDeadlines()),
+    }
+  }
+
+  #lookAtDeadlines(): void {
+    this.#timer = undefined
+    const now = this.#options.clock.now()
+    const late = [...this.#pending].find(({ endsAt }) => endsAt <= now)
+    if (late !== undefined) {
+      const { what, timeoutMs, fail } = late
+      fail(
+        new ServerFailure(this.server, `${what} was not answered within ${Math.ceil(timeoutMs)} ms`, 'ill'),
+      )
+      this.#pending.delete(late)
+      this.close(`${what} was not answered`)
+    } else if (this.#pending.size > 0) {
+      this.#watchUntil(Math.min(...[...this.#pending].map(({ endsAt }) => endsAt)))
+    }
   }
 
   /**

@@ -70,7 +70,7 @@ export default definePlugin({
       if (name === 'nobody') return wanted
       if (directory === undefined)
         return { kind: 'unavailable', reason: 'the plugin is not started' } as const
-      return new Login(partsOf(directory, LOGIN_MS), name).prove(proof, call)
+      return await new Login(partsOf(directory, LOGIN_MS), name).prove(proof, call)
     }
 
     const partsOf = ({ pool, link }: Directory, totalMs: number): DirectoryParts => ({

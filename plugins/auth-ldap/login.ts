@@ -119,7 +119,7 @@ export class Login {
     }
     const bind = (connection: Connection, timeoutMs: number) => connection.bind(entry.dn, password, timeoutMs)
     const right = await this.#bound(entry.dn, call, bind)
-    return right === true ? this.#authorise(entry, true, search) : right
+    return right === true ? await this.#authorise(entry, true, search) : right
   }
 
   /** Without a search before: the user reads its own entry. */
