@@ -202,7 +202,10 @@ export class Connection {
 
   #settled(pending: Pending): void {
     this.#pending.delete(pending)
-    if (this.#retired && this.#pending.size === 0) this.close('it is replaced')
+    if (this.#pending.size > 0) return
+    this.#timer?.handle.cancel()
+    this.#timer = undefined
+    if (this.#retired) this.close('it is replaced')
   }
 
   /** One timer for all that is open, armed for the first of them to be late: nearly every call ends in time, and needs none of its own. */
