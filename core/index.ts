@@ -30,6 +30,20 @@ export {
   parseHookAnswer,
 } from './plugin/hook-json.ts'
 export {
+  EVERY_IPV6_ADDRESS,
+  type Ipv6Block,
+  ipv6BlockOf,
+  ipv6BlocksInBoth,
+  ipv6BlocksOverlap,
+  ipv6BlocksWithout,
+  ipv6BlockText,
+  ipv6Number,
+  ipv6PrefixOption,
+  ipv6Text,
+  isInIpv6Blocks,
+  prefixOfBlock,
+} from './plugin/ipv6-blocks.ts'
+export {
   type AskJson,
   JSON_HOOK_OPTIONS,
   type JsonCall,

@@ -137,7 +137,7 @@ async function dial(
   const { localAddress, peerAddress, mtuBytes } = up.network
   // An address of the peer's is a route to it; one to the LNS itself would lead the tunnel into the tunnel.
   const peerEnd = peerAddress === remote.address ? {} : { peer: peerAddress }
-  await kernel.configureTun(tunName, { address: localAddress, ...peerEnd, mtuBytes, routes })
+  await kernel.configureTun(tunName, { address: localAddress, ...peerEnd, mtuBytes, routes, ipv6: false })
   return {
     network: up.network,
     path,

@@ -352,7 +352,12 @@ export class Lns {
     const mtuBytes = deviceMtuBytes(server)
     const routed = [...pools.values()].flat()
     const routes = routed.map(({ address, length }) => `${address}/${length}`)
-    await kernel.configureTun(name, { address: server.gatewayAddress, mtuBytes, routes })
+    await kernel.configureTun(name, {
+      address: server.gatewayAddress,
+      mtuBytes,
+      routes,
+      ipv6: server.ppp.ipv6,
+    })
     this.#routes.begin(routed)
     // The gateway address is the host's own from now on.
     await own.refresh()
@@ -367,8 +372,8 @@ export class Lns {
 
   #prepareForwarding(): void {
     const { kernel, log } = this.#world
-    const { tun, manageKernel } = this.#config.server
-    const findings = kernel.checkForwarding(tun.name)
+    const { tun, ppp, manageKernel } = this.#config.server
+    const findings = kernel.checkForwarding(tun.name, ppp)
     if (manageKernel) {
       const mended = kernel.mend(findings)
       this.#opened.push('the kernel settings', () => mended.undo())

@@ -6,6 +6,7 @@ import type { Prefix } from '../flow.ts'
 import type { Logger } from '../ports.ts'
 import type { Event, Grant, Lease } from '../protocol/outputs.ts'
 import { ipv4Mask, parseIpv4 } from '../wire/ip.ts'
+import { formatIpv6, parseIpv6Prefix } from '../wire/ipv6.ts'
 import type { Kernel } from './node/kernel.ts'
 
 export interface SessionRoutesParts {
@@ -88,9 +89,9 @@ export class SessionRoutes {
 
   #routesOf({ leases, grant }: Held): readonly string[] {
     const single = leases
-      .map(({ value }) => value)
-      .filter(address => !this.#pools.some(pool => contains(pool, address)))
-    return [...single.map(address => `${address}/32`), ...(grant.routes ?? [])]
+      .map(({ kind, value }) => (kind === 'ipv4' ? `${value}/32` : value))
+      .filter(route => !this.#pools.some(pool => contains(pool, route)))
+    return [...single, ...(grant.routes ?? [])]
   }
 
   /** What is wanted now first: a route that passes from one to another is never gone in between. */
@@ -152,7 +153,12 @@ export class SessionRoutes {
 
 const prefixText = ({ address, length }: Prefix) => `${address}/${length}`
 
-function contains({ address, length }: Prefix, candidate: string): boolean {
+/** `route`: `address/length`. */
+function contains({ address, length }: Prefix, route: string): boolean {
+  const [candidate = '', bits = ''] = route.split('/')
+  if (Number(bits) < length) return false
   const [base, own] = [parseIpv4(address), parseIpv4(candidate)]
-  return base !== undefined && own !== undefined && ((base ^ own) & ipv4Mask(length)) === 0
+  if (base !== undefined && own !== undefined) return ((base ^ own) & ipv4Mask(length)) === 0
+  const [outer, inner] = [address, candidate].map(text => parseIpv6Prefix(`${text}/${length}`))
+  return outer !== undefined && inner !== undefined && formatIpv6(outer.bytes) === formatIpv6(inner.bytes)
 }

@@ -39,7 +39,9 @@ export function memoryKernel(
       return undo('mend')
     },
     watchOwnAddresses: async (_watch, onChange) => {
-      const prefixes = addresses.map((address): Prefix => ({ address, length: 32 }))
+      const prefixes = addresses.map(
+        (address): Prefix => ({ address, length: address.includes(':') ? 128 : 32 }),
+      )
       onChange(prefixes)
       return {
         prefixes,

@@ -16,7 +16,7 @@ import { PluginHost } from '../plugin/host.ts'
 import { loadPlugins } from '../plugin/load.ts'
 import type { AnyPlugin } from '../plugin/plugin.ts'
 import type { SharedResources } from '../plugin/shared.ts'
-import type { Grant, Lease, SessionInfo, TunnelInfo } from '../protocol/outputs.ts'
+import type { AddressKind, Grant, Lease, SessionInfo, TunnelInfo } from '../protocol/outputs.ts'
 import { FakeServer } from './fake-server.ts'
 import { type LoggedLine, memoryLog } from './log.ts'
 import { SeededRandom } from './random.ts'
@@ -187,16 +187,21 @@ export class Harness {
   /**
    * Which address does the session get? The lease, the reason of a refusal, or undefined where the plugin does not answer.
    * As in the server, what is leased stands in the book (`server.sessionHolding`), and what comes too late is released; of a dry
-   * run nothing stands there.
+   * run nothing stands there. `address`: what it asks for.
    */
-  async assign(session: SessionInfo, grant: Grant, given?: Inquiry): Promise<Lease | string | undefined> {
-    const inquiry = given ?? this.inquiry()
+  async assign(
+    session: SessionInfo,
+    grant: Grant,
+    given?: Inquiry,
+    address: AddressKind = 'ipv4',
+  ): Promise<Lease | string | undefined> {
+    const inquiry = given ?? this.inquiry({ address })
     if (!inquiry.dryRun) this.server.book.note({ ...session, user: grant.user })
-    const verdict = await this.host.hooks.ask('assignAddress', inquiry, { session, grant, address: 'ipv4' })
+    const verdict = await this.host.hooks.ask('assignAddress', inquiry, { session, grant, address })
     if (verdict === undefined || verdict.kind === 'refuse') return verdict?.reason
     const lease: Lease = {
       owner: inquiry.answeredBy ?? '',
-      kind: 'ipv4',
+      kind: address,
       value: verdict.value,
       id: verdict.id,
     }
@@ -245,11 +250,17 @@ export class Harness {
    *     const asked = plugin.authenticate('hb@hb', papProof('admin@123'), { inquiry })
    *     inquiry.withdraw() // the tap's `signal` aborts
    */
-  inquiry(options: { readonly dryRun?: boolean } = {}): Inquiry {
+  inquiry({
+    address = 'ipv4',
+    ...options
+  }: {
+    readonly dryRun?: boolean
+    readonly address?: AddressKind
+  } = {}): Inquiry {
     return new Inquiry((owner, answer) => {
       const verdict = answer as AssignVerdict | undefined
       if (verdict?.kind !== 'lease') return
-      void this.host.releaseLease({ owner, kind: 'ipv4', value: verdict.value, id: verdict.id })
+      void this.host.releaseLease({ owner, kind: address, value: verdict.value, id: verdict.id })
     }, options)
   }
 }

@@ -5,30 +5,21 @@ import {
   type Grant,
   isInRanges,
   type Lease,
-  type Logger,
   parseIpv4,
   prefixesOf,
   type Random,
-  type ServerView,
   type SessionInfo,
 } from 'burrow'
 import { NOT_UNICAST, type Options } from './config.ts'
-import type { Holder, Leases } from './leases.ts'
+import type { Leases } from './leases.ts'
+import { CONTENDED, type MakeWayParts, makeWay, NOBODY } from './make-way.ts'
 import { edgesOf, Pool } from './pool.ts'
 
-interface AllocatorParts {
-  /** Our plugin's name, under which the server knows our leases. */
-  readonly owner: string
+interface AllocatorParts extends MakeWayParts {
   readonly options: Options
   readonly leases: Leases
-  readonly server: ServerView
   readonly random: Random
-  readonly log: Logger
 }
-
-/** A user without a name: nobody's address is remembered or replaced. */
-const NOBODY = ''
-const CONTENDED = 'is just changing hands; dial again'
 
 export class Allocator {
   readonly #parts: AllocatorParts
@@ -92,40 +83,12 @@ export class Allocator {
     if (this.#isReserved(address)) return no('is the gateway, an edge of its network, or our own')
     const holder = leases.holderOf(address)
     if (holder === undefined) return this.#claim(address, call)
-    const old = this.#replaceable(text, holder, call.grant.user)
-    if (typeof old === 'string') return no(old)
-    if (call.dryRun) return this.#claim(address, call, `session ${old.id} of the same user would be ended`)
-    const obstacle = await this.#replace(text, call.grant.user, old)
-    if (obstacle !== undefined) return no(obstacle)
+    const way = await makeWay(this.#parts, text, holder, call)
+    if ('no' in way) return no(way.no)
+    if (call.dryRun)
+      return this.#claim(address, call, `session ${way.ended.id} of the same user would be ended`)
     if (call.signal.aborted || leases.holderOf(address) !== undefined) return no(CONTENDED)
     return this.#claim(address, call)
-  }
-
-  /** The session that has to make way for its user, or why it need not. */
-  #replaceable(value: string, holder: Holder, user: string): SessionInfo | string {
-    const { owner, options, server } = this.#parts
-    if (holder.user !== user || user === NOBODY) {
-      return `is in use by user ${JSON.stringify(holder.user)}; exclude static addresses from the pools`
-    }
-    if (options.onStaticInUse === 'refuse') return 'is in use by another session of the same user'
-    const session = server.sessionHolding({ owner, value })
-    // Just given or just being freed: to end whatever has the session's key by now could hit another call.
-    return session === undefined || session.id !== holder.session ? CONTENDED : session
-  }
-
-  /** Ends a session, or says why it does not end. */
-  async #replace(value: string, user: string, session: SessionInfo): Promise<string | undefined> {
-    const { server, log } = this.#parts
-    log.info(
-      { user, address: value, session: session.key, id: session.id },
-      'same user dialled again: his old session ends',
-    )
-    try {
-      await server.endSession(session.key, 'replaced', 'the user dialled again')
-    } catch (error) {
-      return `is in use by a session that does not end: ${error instanceof Error ? error.message : error}`
-    }
-    return undefined
   }
 
   /** `reason`: for the trail. A dry run is told the address, and does not get it. */

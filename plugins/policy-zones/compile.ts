@@ -1,5 +1,5 @@
 /** From rules between zones to the packet filter of a session. */
-import { type AclRule, type BurrowError, prefixesOf } from 'burrow'
+import type { AclRule, BurrowError } from 'burrow'
 import { nameOf } from './admission.ts'
 import { type Addresses, LOCAL, type Rule } from './config.ts'
 import { invalid, type Zones } from './zones.ts'
@@ -24,8 +24,8 @@ function aclRule(rule: Rule, zones: Zones, direction: AclRule['direction']): Acl
   return {
     action,
     direction,
-    source: zones.within(from, source).flatMap(prefixesOf),
-    destination: zones.within(to, destination).flatMap(prefixesOf),
+    source: zones.within(from, source),
+    destination: zones.within(to, destination),
     ...(protocol === undefined ? {} : { protocol }),
     ...(ports === undefined ? {} : { destinationPorts: ports }),
     name: nameOf(rule),

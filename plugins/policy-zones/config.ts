@@ -1,4 +1,4 @@
-import { type Ipv4Range, ipv4RangeOption, z } from 'burrow'
+import { type Ipv4Range, ipv4RangeOption, ipv6PrefixOption, type Prefix, z } from 'burrow'
 
 /** Where peers come from: every address that no other zone has. */
 export const UNTRUST = 'untrust'
@@ -7,6 +7,7 @@ export const LOCAL = 'local'
 
 const CODE = { code: 'POLICY_INVALID' } as const
 const Range = ipv4RangeOption(CODE.code)
+const Prefix6 = ipv6PrefixOption(CODE.code)
 
 /** One word of a list of addresses. */
 export type Addresses =
@@ -14,14 +15,19 @@ export type Addresses =
   /** Without a name: all pools. */
   | { readonly kind: 'pool'; readonly text: string; readonly pool: string | undefined }
   | { readonly kind: 'range'; readonly text: string; readonly range: Ipv4Range }
+  | { readonly kind: 'prefix6'; readonly text: string; readonly prefix: Prefix }
 
 const Addresses = z.string().transform((text, context): Addresses => {
   if (text === 'any' || text === 'own-address') return { kind: text, text }
   if (text === 'pool') return { kind: 'pool', text, pool: undefined }
   if (text.startsWith('pool:')) return { kind: 'pool', text, pool: text.slice('pool:'.length) }
+  if (text.includes(':')) {
+    const prefix = Prefix6.safeParse(text)
+    if (prefix.success) return { kind: 'prefix6', text, prefix: prefix.data }
+  }
   const range = Range.safeParse(text)
   if (range.success) return { kind: 'range', text, range: range.data }
-  const message = `${range.error.issues[0]?.message}, any, own-address, pool or pool:NAME`
+  const message = `${range.error.issues[0]?.message}, an IPv6 prefix (2001:db8::/32), any, own-address, pool or pool:NAME`
   context.issues.push({ code: 'custom', input: text, message, params: CODE })
   return z.NEVER
 })
@@ -102,7 +108,7 @@ export type Rule = z.output<typeof Rule>
 const Zone = z
   .array(Addresses)
   .min(1)
-  .refine(list => list.every(({ kind }) => kind === 'pool' || kind === 'range'), {
+  .refine(list => list.every(({ kind }) => kind === 'pool' || kind === 'range' || kind === 'prefix6'), {
     error: 'expected prefixes, ranges, pool or pool:NAME',
     params: CODE,
   })

@@ -21,7 +21,9 @@ const t = { after: (remove: () => void) => void cleanup.push(remove) }
 async function open(netns: Netns, address: string, routes: readonly string[]) {
   const plane = createWorkerDataPlane({ listen: [{ address: '0.0.0.0', port: 1701 }], tun: TUN })
   await netns.inside(() => plane.start())
-  await netns.inside(() => linuxKernel.configureTun(TUN.name, { address, mtuBytes: TUN.mtuBytes, routes }))
+  await netns.inside(() =>
+    linuxKernel.configureTun(TUN.name, { address, mtuBytes: TUN.mtuBytes, routes, ipv6: false }),
+  )
   await plane.setPolicy('dmz', PERMIT_ALL)
   return plane
 }

@@ -49,6 +49,7 @@ test('a TUN gets its address, MTU and routes, and a default route as two halves'
       peer: '172.16.1.1',
       mtuBytes: 1400,
       routes: ['0.0.0.0/0', '192.168.1.0/24'],
+      ipv6: false,
     }),
   )
   const shown = host.exec('ip', 'addr', 'show', TUN)
@@ -65,11 +66,47 @@ test('a TUN gets its address, MTU and routes, and a default route as two halves'
   ])
 })
 
+test('a TUN that takes IPv6 has routes and no address of its own; a default route is two halves', {
+  skip,
+}, async t => {
+  const host = makeHost(t)
+  makeTun(t, host)
+  await within(host, kernel =>
+    kernel.configureTun(TUN, {
+      address: '172.16.1.1',
+      mtuBytes: 1500,
+      routes: ['172.16.1.0/24', '2001:db8:1::/48', '::/0'],
+      ipv6: true,
+    }),
+  )
+  const ofTun = () =>
+    host
+      .exec('ip', '-6', 'route', 'show', 'dev', TUN)
+      .trim()
+      .split('\n')
+      .map(line => line.split(' ')[0])
+  assert.doesNotMatch(host.exec('ip', 'addr', 'show', TUN), /inet6/)
+  assert.deepEqual(ofTun().sort(), ['2001:db8:1::/48', '8000::/1', '::/1'])
+  await within(host, kernel => kernel.addRoutes(TUN, ['2001:db8:a::/56']))
+  await within(host, kernel => kernel.deleteRoutes(TUN, ['2001:db8:1::/48']))
+  assert.deepEqual(ofTun().sort(), ['2001:db8:a::/56', '8000::/1', '::/1'])
+})
+
+test('IPv6 that is not forwarded is found where sessions have it', { skip }, async t => {
+  const host = makeHost(t)
+  host.exec('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=0')
+  host.exec('sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=0', 'net.ipv4.conf.default.rp_filter=0')
+  const found = (ipv6: boolean) =>
+    within(host, kernel => kernel.checkForwarding(TUN, { ipv6 })).map(({ command }) => command)
+  assert.deepEqual(found(false), [])
+  assert.deepEqual(found(true), ['sysctl -w net.ipv6.conf.all.forwarding=1'])
+})
+
 test('routes are added and deleted', { skip }, async t => {
   const host = makeHost(t)
   makeTun(t, host)
   await within(host, kernel =>
-    kernel.configureTun(TUN, { address: '172.16.1.1', mtuBytes: 1500, routes: [] }),
+    kernel.configureTun(TUN, { address: '172.16.1.1', mtuBytes: 1500, routes: [], ipv6: false }),
   )
   const before = routes(host)
   await within(host, kernel => kernel.addRoutes(TUN, ['172.16.2.0/24', '172.16.3.7/32']))
@@ -88,7 +125,15 @@ test('what `ip` refuses names the command; a text that is no prefix never reache
     (error: Error & { code?: string }) =>
       error.code === 'NETWORK_SETUP' && error.message.includes('route add 172.16.2.0/24 dev nosuch0'),
   )
-  for (const text of ['10.0.0.1/8', '10.0.0.0/33', '10.0.0.0/8\nlink del out', 'fd00::/8', ''])
+  for (const text of [
+    '10.0.0.1/8',
+    '10.0.0.0/33',
+    '10.0.0.0/8\nlink del out',
+    'fd00::1/8',
+    'fd00::/8\nlink del out',
+    '::1::/64',
+    '',
+  ])
     await assert.rejects(linuxKernel.addRoutes(TUN, [text]), { code: 'NETWORK_SETUP' }, JSON.stringify(text))
 })
 
@@ -148,7 +193,7 @@ test('forwarding that is off and strict reverse paths are found, mended and rest
   makeTun(t, host)
   const read = (name: string) => host.inside(() => readFileSync(`/proc/sys/net/ipv4/${name}`, 'utf8').trim())
   host.exec('sysctl', '-qw', 'net.ipv4.ip_forward=0', 'net.ipv4.conf.all.rp_filter=1')
-  const findings = within(host, kernel => kernel.checkForwarding(TUN))
+  const findings = within(host, kernel => kernel.checkForwarding(TUN, { ipv6: false }))
   assert.deepEqual(
     findings.map(({ is, wanted, command }) => ({ is, wanted, command })),
     [
@@ -160,7 +205,7 @@ test('forwarding that is off and strict reverse paths are found, mended and rest
   const mended = within(host, kernel => kernel.mend(findings))
   assert.deepEqual([read('ip_forward'), read(`conf/${TUN}/rp_filter`)], ['1', '2'])
   assert.deepEqual(
-    within(host, kernel => kernel.checkForwarding(TUN)),
+    within(host, kernel => kernel.checkForwarding(TUN, { ipv6: false })),
     [],
   )
   await within(host, () => mended.undo())
@@ -171,10 +216,10 @@ test('the commands of findings are ones that sysctl takes', { skip }, async t =>
   const host = makeHost(t)
   makeTun(t, host)
   host.exec('sysctl', '-qw', 'net.ipv4.ip_forward=0', 'net.ipv4.conf.all.rp_filter=1')
-  for (const { command } of within(host, kernel => kernel.checkForwarding(TUN)))
+  for (const { command } of within(host, kernel => kernel.checkForwarding(TUN, { ipv6: false })))
     host.exec('sh', '-c', command)
   assert.deepEqual(
-    within(host, kernel => kernel.checkForwarding(TUN)),
+    within(host, kernel => kernel.checkForwarding(TUN, { ipv6: false })),
     [],
   )
 })
@@ -184,7 +229,7 @@ test('a setting that cannot be set is told with its command, and the others are 
 }, async t => {
   const host = makeHost(t)
   host.exec('sysctl', '-qw', 'net.ipv4.ip_forward=0')
-  const [forward] = within(host, kernel => kernel.checkForwarding(TUN))
+  const [forward] = within(host, kernel => kernel.checkForwarding(TUN, { ipv6: false }))
   assert.ok(forward)
   assert.throws(
     () => within(host, kernel => kernel.mend([forward, { ...forward, setting: 'net.ipv4.nosuch' }])),
@@ -206,13 +251,20 @@ test('own addresses are read at once, told when they change, and kept when they 
     }),
   )
   t.after(() => own.stop())
-  const first = ['127.0.0.0/8', '127.0.0.1/32', '127.255.255.255/32', '10.1.0.2/32', '10.1.0.255/32']
+  const first = [
+    '127.0.0.0/8',
+    '127.0.0.1/32',
+    '127.255.255.255/32',
+    '10.1.0.2/32',
+    '10.1.0.255/32',
+    '::1/128',
+  ]
   assert.deepEqual(told.map(sorted), [sorted(first)])
   await within(host, () => own.refresh())
   assert.equal(told.length, 1, 'nothing changed, nothing told')
-  host.ip('addr add 10.9.9.9/32 dev lo', 'link set out down')
+  host.ip('addr add 10.9.9.9/32 dev lo', 'addr add 2001:db8::9/128 dev lo', 'link set out down')
   await within(host, () => own.refresh())
-  assert.ok(told[1]?.includes('10.9.9.9/32'))
+  assert.ok(told[1]?.includes('10.9.9.9/32') && told[1].includes('2001:db8::9/128'))
 
   const path = process.env.PATH
   process.env.PATH = '/nonexistent'

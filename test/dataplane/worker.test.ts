@@ -28,7 +28,12 @@ dataPlaneContract({
     await netns.inside(() => plane.start())
     t.after(() => plane.stop())
     await netns.inside(() =>
-      linuxKernel.configureTun(TUN, { address: '192.168.1.254', mtuBytes: TUN_MTU_BYTES, routes: [] }),
+      linuxKernel.configureTun(TUN, {
+        address: '192.168.1.254',
+        mtuBytes: TUN_MTU_BYTES,
+        routes: [],
+        ipv6: false,
+      }),
     )
     const device = openPacketSocket(netns, TUN)
     t.after(() => device.close())

@@ -329,3 +329,45 @@ test('ports reach from 0 to 65535', async t => {
   assert.ok(!('kind' in policy))
   assert.deepEqual(policy.rules[0]?.destinationPorts, [{ from: 0, to: 65_535 }])
 })
+
+test('zones and rules have IPv6 as well: pools, prefixes, and what is left over', async t => {
+  const made = server()
+  made.declarePool('links', [{ address: '2001:db8:1::', length: 48 }])
+  const options = {
+    zones: { trust: ['192.168.1.0/24', '2001:db8:ff::/64'] },
+    rules: [
+      { from: 'dmz', to: 'trust', source: 'pool:links', protocol: 'icmp', action: 'permit' },
+      { from: 'trust', to: 'dmz', action: 'permit' },
+      { from: 'dmz', to: 'untrust', destination: '2001:db8:2::/48', action: 'deny' },
+      { from: 'dmz', to: 'untrust', protocol: 'tcp', ports: 443, action: 'permit' },
+    ],
+  }
+  const plugin = await startPlugin(t, policyZones, { options, server: made })
+  const policy = await plugin.policy(USER, [ADDRESS])
+  assert.ok(!('kind' in policy))
+  const own = '2001:db8:1:7::9'
+  const inside = '2001:db8:ff::1'
+  const out = (destination: string, protocol: number, port: number): Packet => ({
+    direction: 'from-session',
+    source: own,
+    destination,
+    protocol,
+    port,
+  })
+  for (const [packet, passed] of [
+    [out(inside, 58, -1), true],
+    [out(inside, 6, 443), false],
+    [{ ...out(own, 6, 80), direction: 'to-session', source: inside }, true],
+    [{ ...out(own, 6, 80), direction: 'to-session', source: '2001:db8:fe::1' }, false],
+    [out('2606:4700::1111', 6, 443), true],
+    [out('2606:4700::1111', 6, 80), false],
+    [out('2001:db8:2::1', 6, 443), false],
+    [out('2001:db8:1:8::1', 6, 443), false],
+  ] as const)
+    assert.equal(passes(policy.rules, packet), passed, JSON.stringify(packet))
+})
+
+test('a prefix of IPv6 in two zones is a fault', async t => {
+  const options = { zones: { trust: ['2001:db8::/32'], other: ['2001:db8:1::/48'] } }
+  await assert.rejects(start(t, options), { code: 'POLICY_INVALID' })
+})

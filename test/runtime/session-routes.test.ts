@@ -58,6 +58,28 @@ test('an address outside of every pool, and what the grant routes, are routed wh
   assert.equal(done.at(-1), 'delete routes t 10.9.0.7/32,10.20.0.0/16')
 })
 
+test('prefixes of IPv6 are routed, but for those of a pool', async () => {
+  const { routes, done } = scene()
+  routes.changePools([
+    { address: '172.16.1.0', length: 24 },
+    { address: '2001:db8:1::', length: 48 },
+  ])
+  await routes.settled()
+  assert.deepEqual(done, ['add routes t 2001:db8:1::/48'])
+  const { up, down } = events('172.16.1.51', ['2001:db8:b::/48'])
+  const leases = [
+    lease('172.16.1.51'),
+    { ...lease('2001:db8:1:7::/64'), kind: 'ipv6-prefix' },
+    { ...lease('2001:db8:a::/56'), kind: 'delegated-prefix' },
+    { ...lease('2001:db8::/32'), kind: 'delegated-prefix' },
+  ] as const
+  routes.take({ ...up, leases })
+  routes.take(down)
+  await routes.settled()
+  const own = '2001:db8:a::/56,2001:db8::/32,2001:db8:b::/48'
+  assert.deepEqual(done.slice(1), [`add routes t ${own}`, `delete routes t ${own}`])
+})
+
 test('what the kernel refuses is logged, and the next change is made all the same', async () => {
   const { kernel, done } = memoryKernel(['2.2.2.2'])
   const { log, lines } = memoryLog()

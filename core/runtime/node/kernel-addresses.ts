@@ -71,12 +71,17 @@ export async function watchOwnAddresses(
   }
 }
 
-/** The local table also has addresses of devices without a carrier, and prefixes that were made local by hand. */
+const OWN: ReadonlySet<string | undefined> = new Set(['local', 'broadcast', 'anycast'])
+
+/** The local tables also have addresses of devices without a carrier, and prefixes that were made local by hand. */
 async function readOwnAddresses(): Promise<readonly Prefix[]> {
-  const routes = await ipShow('route', 'show', 'table', 'local')
-  return routes.flatMap(({ type, dst }) => {
-    if (dst === undefined || (type !== 'local' && type !== 'broadcast')) return []
-    const [address = '', length = '32'] = dst.split('/')
-    return [{ address, length: Number(length) }]
-  })
+  const own = async (family: 4 | 6, bits: string) => {
+    const routes = await ipShow(family, 'route', 'show', 'table', 'local')
+    return routes.flatMap(({ type, dst }) => {
+      if (dst === undefined || !OWN.has(type)) return []
+      const [address = '', length = bits] = dst.split('/')
+      return [{ address, length: Number(length) }]
+    })
+  }
+  return [...(await own(4, '32')), ...(await own(6, '128'))]
 }

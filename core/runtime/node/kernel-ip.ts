@@ -2,15 +2,16 @@
 import { spawn } from 'node:child_process'
 import { BurrowError } from '../../errors.ts'
 import { ipv4Mask, parseIpv4 } from '../../wire/ip.ts'
+import { formatIpv6, parseIpv6, parseIpv6Prefix } from '../../wire/ipv6.ts'
 
 /** Runs commands in order, up to the first that fails: NETWORK_SETUP. */
 export async function ipBatch(commands: readonly string[]): Promise<void> {
   if (commands.length > 0) await ip(['-batch', '-'], `${commands.join('\n')}\n`)
 }
 
-/** What a command shows, as `ip -json` gives it. */
-export async function ipShow(...command: readonly string[]): Promise<readonly IpEntry[]> {
-  const shown = await ip(['-4', '-json', ...command])
+/** What a command shows of one family, as `ip -json` gives it. */
+export async function ipShow(family: 4 | 6, ...command: readonly string[]): Promise<readonly IpEntry[]> {
+  const shown = await ip([`-${family}`, '-json', ...command])
   return shown.trim() === '' ? [] : JSON.parse(shown)
 }
 
@@ -24,11 +25,20 @@ interface IpEntry {
 
 /** Host bits must be zero. Nothing else than this may be built into a command. */
 export function checkedPrefix(text: string): string {
+  if (text.includes(':')) return checkedPrefix6(text.includes('/') ? text : `${text}/128`)
   const [, address = '', length = '32'] = /^([\d.]+)(?:\/(\d{1,2}))?$/.exec(text) ?? []
   const number = parseIpv4(address)
   if (number === undefined || Number(length) > 32 || (number & ~ipv4Mask(Number(length))) !== 0)
     throw new BurrowError('NETWORK_SETUP', `${JSON.stringify(text)} is no IPv4 prefix`)
   return `${address}/${length}`
+}
+
+function checkedPrefix6(text: string): string {
+  const read = parseIpv6Prefix(text)
+  const given = parseIpv6(text.split('/')[0] ?? '')
+  if (read === undefined || given === undefined || formatIpv6(given) !== formatIpv6(read.bytes))
+    throw new BurrowError('NETWORK_SETUP', `${JSON.stringify(text)} is no IPv6 prefix`)
+  return `${formatIpv6(read.bytes)}/${read.length}`
 }
 
 function ip(args: readonly string[], input = ''): Promise<string> {

@@ -5,16 +5,20 @@ import { checkedPrefix, ipBatch, ipShow } from './kernel-ip.ts'
 
 /** Enough for a burst of many connections; the default of 500 is a modem's. */
 const QUEUE_PACKETS = 1000
-const DEFAULT_ROUTE = '0.0.0.0/0'
-const HALVES = ['0.0.0.0/1', '128.0.0.0/1']
+/** In two halves, so that the host's own default route stays. */
+const HALVES = new Map([
+  ['0.0.0.0/0', ['0.0.0.0/1', '128.0.0.0/1']],
+  ['::/0', ['::/1', '8000::/1']],
+])
 
 export async function configureTun(
   name: string,
-  { address, peer, mtuBytes, routes }: TunNetwork,
+  { address, peer, mtuBytes, routes, ipv6 }: TunNetwork,
 ): Promise<void> {
-  // Nothing carries IPv6 yet, and router solicitations would be counted as drops.
-  const ipv6 = `/proc/sys/net/ipv6/conf/${name}/disable_ipv6`
-  if (existsSync(ipv6)) writeFileSync(ipv6, '1')
+  // No address of its own on the device: sessions have a router of their own, and what the kernel would solicit there goes nowhere.
+  set(name, 'addr_gen_mode', NO_ADDRESS)
+  set(name, 'accept_ra', '0')
+  set(name, 'disable_ipv6', ipv6 ? '0' : '1')
   const ends =
     peer === undefined
       ? checkedPrefix(address)
@@ -24,6 +28,15 @@ export async function configureTun(
     `link set dev ${name} mtu ${mtuBytes} txqueuelen ${QUEUE_PACKETS} up`,
     ...routes.flatMap(halves).map(prefix => `route add ${prefix} dev ${name}`),
   ])
+}
+
+/** Documentation/networking/ip-sysctl.rst. */
+const NO_ADDRESS = '1'
+
+/** Where the kernel has IPv6. */
+function set(device: string, setting: string, value: string): void {
+  const file = `/proc/sys/net/ipv6/conf/${device}/${setting}`
+  if (existsSync(file)) writeFileSync(file, value)
 }
 
 export async function addRoutes(tunName: string, prefixes: readonly string[]): Promise<void> {
@@ -36,9 +49,9 @@ export async function deleteRoutes(tunName: string, prefixes: readonly string[])
 
 export async function pinHostRoute(remote: string): Promise<Undo> {
   const host = checkedPrefix(remote)
-  const [way] = await ipShow('route', 'get', remote)
+  const [way] = await ipShow(4, 'route', 'get', remote)
   if (way?.dev === undefined) throw new BurrowError('NETWORK_SETUP', `there is no route to ${remote}`)
-  const pinned = await ipShow('route', 'show', 'exact', host)
+  const pinned = await ipShow(4, 'route', 'show', 'exact', host)
   if (way.type === 'local' || pinned.length > 0) return { undo: async () => {} }
   const route = [host, ...(way.gateway === undefined ? [] : ['via', way.gateway]), 'dev', way.dev].join(' ')
   await ipBatch([`route add ${route}`])
@@ -54,5 +67,5 @@ export async function pinHostRoute(remote: string): Promise<Undo> {
 
 function halves(prefix: string): readonly string[] {
   const checked = checkedPrefix(prefix)
-  return checked === DEFAULT_ROUTE ? HALVES : [checked]
+  return HALVES.get(checked) ?? [checked]
 }

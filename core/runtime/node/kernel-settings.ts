@@ -3,14 +3,26 @@ import { BurrowError } from '../../errors.ts'
 import type { KernelFinding, Undo } from './kernel.ts'
 
 const FORWARD = 'net.ipv4.ip_forward'
+const FORWARD_IPV6 = 'net.ipv6.conf.all.forwarding'
 /** Documentation/networking/ip-sysctl.rst, rp_filter: 1 is strict, 2 loose; the larger of `all` and the device's counts. */
 const STRICT = 1
 
-export function checkForwarding(tunName: string): readonly KernelFinding[] {
+export function checkForwarding(
+  tunName: string,
+  { ipv6 }: { readonly ipv6: boolean },
+): readonly KernelFinding[] {
   const findings: KernelFinding[] = []
   if (read(FORWARD) !== '1')
     findings.push(
       finding(FORWARD, '1', 'the kernel forwards nothing between the sessions and other networks'),
+    )
+  if (ipv6 && read(FORWARD_IPV6) !== '1')
+    findings.push(
+      finding(
+        FORWARD_IPV6,
+        '1',
+        'the kernel forwards no IPv6 (an interface that takes its own address from a router then wants accept_ra=2)',
+      ),
     )
   const own = reversePath(tunName)
   // A device that is still to be made begins with the default.

@@ -8,8 +8,10 @@ export interface TunNetwork {
   /** The other end of a point-to-point link (the client's side). */
   readonly peer?: string
   readonly mtuBytes: number
-  /** IPv4 prefixes; 0.0.0.0/0 becomes two halves, so that the host's own default route stays. */
+  /** Prefixes; 0.0.0.0/0 and ::/0 become two halves each, so that the host's own default route stays. */
   readonly routes: readonly string[]
+  /** Whether the device takes IPv6. */
+  readonly ipv6: boolean
 }
 
 /** Undoes what was set; idempotent, never rejects. */
@@ -35,7 +37,7 @@ export interface OwnAddressWatch {
 
 /** Watches the host's own addresses. */
 export interface OwnAddresses {
-  /** Local and broadcast addresses, as the kernel's local table has them. */
+  /** Local and broadcast addresses, of IPv6 local and anycast ones, as the kernel's local tables have them. */
   readonly prefixes: readonly Prefix[]
   refresh(): Promise<void>
   stop(): void
@@ -52,7 +54,7 @@ export interface Kernel {
   /** The source address that the kernel would take towards `remote`. */
   localAddressFor(remote: SocketAddress): Promise<string>
   /** What keeps packets from being forwarded between `tunName`, which need not exist yet, and other interfaces. */
-  checkForwarding(tunName: string): readonly KernelFinding[]
+  checkForwarding(tunName: string, families: { readonly ipv6: boolean }): readonly KernelFinding[]
   /** Sets what `findings` name, or throws KERNEL_SETTING with nothing changed. */
   mend(findings: readonly KernelFinding[]): Undo
   /** Reads the own addresses now and every 5 s; tells `onChange` first and then whenever they differ. */

@@ -1,8 +1,9 @@
 /** What every plugin that answers `assignAddress` must do. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import type { Inquiry } from '../../hooks/guard.ts'
 import { SharedResources } from '../../plugin/shared.ts'
-import type { Lease, SessionInfo } from '../../protocol/outputs.ts'
+import type { AddressKind, Lease, SessionInfo } from '../../protocol/outputs.ts'
 import { fastCheck } from '../fast-check.ts'
 import type { Harness } from '../plugin-harness.ts'
 import { aSession } from '../samples.ts'
@@ -19,6 +20,8 @@ export interface AllocatorSubject {
   readonly make: (t: TestContext, shared?: SharedResources) => Promise<Harness>
   /** At least 4. */
   readonly capacity: number
+  /** What it gives out. Default: IPv4 addresses. */
+  readonly address?: AddressKind
 }
 
 /**
@@ -42,7 +45,19 @@ export interface AllocatorSubject {
  *         startPlugin(t, myPool, { options: { first: '10.0.0.1', last: '10.0.0.4' }, ...(shared && { shared }) }),
  *     })
  */
-export function addressAllocatorContract({ name, make, capacity }: AllocatorSubject): void {
+export function addressAllocatorContract({ name, make, capacity, address = 'ipv4' }: AllocatorSubject): void {
+  const assign = (plugin: Harness, session: SessionInfo, user: string, inquiry?: Inquiry) =>
+    plugin.assign(session, { user }, inquiry, address)
+  const leaseAll = async (plugin: Harness, count: number): Promise<readonly Lease[]> => {
+    const leases: Lease[] = []
+    for (let index = 0; index < count; index++) {
+      const lease = await assign(plugin, aSession(), `number ${index}`)
+      assert.ok(typeof lease === 'object', `number ${index} of ${count}: ${lease}`)
+      leases.push(lease)
+    }
+    return leases
+  }
+
   test(`${name} never leases an address twice, and refuses only when all are leased`, async t => {
     const fc = await fastCheck()
     const step = fc.oneof(
@@ -55,7 +70,7 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
       for (const one of steps) {
         if ('dial' in one) {
           const session = aSession()
-          const lease = await plugin.assign(session, { user: `user${one.dial}` })
+          const lease = await assign(plugin, session, `user${one.dial}`)
           assert.equal(typeof lease === 'object', live.length < capacity, String(lease))
           if (typeof lease === 'object') live.push({ session, lease })
         } else if (live.length > 0) {
@@ -84,16 +99,16 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
     assert.ok(old)
     await plugin.releaseLease(old)
     await plugin.releaseLease(old)
-    const next = await plugin.assign(aSession(), { user: 'next' })
+    const next = await assign(plugin, aSession(), 'next')
     assert.ok(typeof next === 'object' && next.value === old.value)
     await plugin.releaseLease(old)
-    assert.equal(typeof (await plugin.assign(aSession(), { user: 'one too many' })), 'string')
+    assert.equal(typeof (await assign(plugin, aSession(), 'one too many')), 'string')
   })
 
   test(`${name} releases what it leased to a call that ended meanwhile`, async t => {
     const plugin = await make(t)
-    const inquiry = plugin.inquiry()
-    const asked = plugin.assign(aSession(), { user: 'gone' }, inquiry)
+    const inquiry = plugin.inquiry({ address })
+    const asked = assign(plugin, aSession(), 'gone', inquiry)
     inquiry.withdraw()
     assert.equal(typeof (await asked), 'string')
     await settle()
@@ -103,7 +118,7 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
   test(`${name} takes its leases again after a restart, and does not give them to others`, async t => {
     const before = await make(t)
     const session = aSession({ user: 'hb@hb' })
-    const lease = await before.assign(session, { user: 'hb@hb' })
+    const lease = await assign(before, session, 'hb@hb')
     assert.ok(typeof lease === 'object')
 
     const after = await make(t)
@@ -129,13 +144,13 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
     const plugin = await make(t)
     const [live] = await leaseAll(plugin, 1)
     for (let run = 0; run < capacity * 2; run++) {
-      const lease = await plugin.assign(aSession(), { user: `try ${run}` }, plugin.inquiry({ dryRun: true }))
+      const lease = await assign(plugin, aSession(), `try ${run}`, plugin.inquiry({ dryRun: true, address }))
       assert.ok(typeof lease === 'object' && lease.value !== live?.value, String(lease))
       await plugin.releaseLease(lease)
     }
     assert.deepEqual(plugin.server.ended, [])
     await leaseAll(plugin, capacity - 1)
-    const refused = await plugin.assign(aSession(), { user: 'try' }, plugin.inquiry({ dryRun: true }))
+    const refused = await assign(plugin, aSession(), 'try', plugin.inquiry({ dryRun: true, address }))
     assert.equal(typeof refused, 'string')
   })
 
@@ -146,20 +161,10 @@ export function addressAllocatorContract({ name, make, capacity }: AllocatorSubj
     const next = await make(t, shared)
     const theirs = await leaseAll(next, capacity - 3)
     assert.equal(new Set(values([...mine, ...theirs])).size, capacity)
-    assert.equal(typeof (await next.assign(aSession(), { user: 'one too many' })), 'string')
+    assert.equal(typeof (await assign(next, aSession(), 'one too many')), 'string')
     for (const lease of mine) await old.releaseLease(lease)
     assert.deepEqual(values(await leaseAll(next, 3)), values(mine))
   })
-}
-
-async function leaseAll(plugin: Harness, count: number): Promise<readonly Lease[]> {
-  const leases: Lease[] = []
-  for (let index = 0; index < count; index++) {
-    const lease = await plugin.assign(aSession(), { user: `number ${index}` })
-    assert.ok(typeof lease === 'object', `number ${index} of ${count}: ${lease}`)
-    leases.push(lease)
-  }
-  return leases
 }
 
 const values = (leases: readonly Lease[]) => leases.map(({ value }) => value).sort()

@@ -1,10 +1,11 @@
 /** What every plugin that answers `decidePolicy` must do. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { compileAcl, permits } from '../../dataplane/acl.ts'
+import { compileAcl, permits, permitsIpv6 } from '../../dataplane/acl.ts'
 import type { AclRule } from '../../flow.ts'
 import { parseIpv4 } from '../../plugin/addresses.ts'
 import type { Grant } from '../../protocol/outputs.ts'
+import { IPV6_ADDRESS_BYTES, parseIpv6 } from '../../wire/ipv6.ts'
 import { fastCheck } from '../fast-check.ts'
 import type { Harness } from '../plugin-harness.ts'
 
@@ -124,5 +125,9 @@ export function passes(rules: readonly AclRule[], packet: Packet): boolean {
   const { fromSession, toSession } = compileAcl(rules)
   const program = packet.direction === 'from-session' ? fromSession : toSession
   const [source, destination] = [packet.source, packet.destination].map(text => (parseIpv4(text) ?? 0) | 0)
-  return permits(program.ipv4, source ?? 0, destination ?? 0, packet.protocol, packet.port)
+  const [source6, destination6] = [parseIpv6(packet.source), parseIpv6(packet.destination)]
+  if (source6 === undefined || destination6 === undefined)
+    return permits(program.ipv4, source ?? 0, destination ?? 0, packet.protocol, packet.port)
+  const view = new DataView(Uint8Array.from([...source6, ...destination6]).buffer)
+  return permitsIpv6(program.ipv6, view, 0, IPV6_ADDRESS_BYTES, packet.protocol, packet.port)
 }
