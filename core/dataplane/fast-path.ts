@@ -4,6 +4,7 @@
  * is allocated per packet.
  */
 import type { DropReason } from '../flow.ts'
+import { DHCP_PORT } from '../wire/dhcp.ts'
 import {
   checkIpv4,
   IP_PROTOCOL,
@@ -73,6 +74,10 @@ const NEVER_FORWARDED = [
 /** An address that means something elsewhere than on the link: neither unspecified, link-local nor multicast. */
 const isBeyondLink = (view: DataView, at: number): boolean =>
   !isLinkLocal(view, at) && !isMulticast6(view, at) && !isUnspecified6(view, at)
+
+/** DHCPINFORM: the control plane answers it. */
+const isForDhcp = (view: DataView, at: number, total: number): boolean =>
+  ipv4Protocol(view, at) === IP_PROTOCOL.UDP && destinationPort(view, at, total) === DHCP_PORT.SERVER
 
 export class FastPath {
   /** Of the last verdict. */
@@ -246,7 +251,7 @@ export class FastPath {
     if (!table.prefixes.owns4(flow, ipv4Source(view, at))) return this.#drop('spoofed-source')
     const destination = ipv4Destination(view, at)
     if (this.#neverForwarded.lookup(destination) >= 0 || this.#local.lookup(destination) >= 0)
-      return this.#drop('local-destination')
+      return isForDhcp(view, at, total) ? VERDICT.upFlow : this.#drop('local-destination')
     if (!this.#permitted(table.acl(flow).fromSession.ipv4, view, at, total)) return this.#drop('policy')
     if (!this.#mayGoUp(flow, total)) return this.#drop('over-rate')
     this.#clamp(flow, view, at, total)

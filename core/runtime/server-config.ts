@@ -1,5 +1,6 @@
 /** The schema of the config file: every option, its unit, its default, its range. */
 import { z } from 'zod'
+import { ipv4PrefixOption } from '../plugin/addresses.ts'
 import type { Milliseconds, SocketAddress } from '../ports.ts'
 import { DEFAULT_L2TP, type EndpointConfig, type TunnelSecret } from '../protocol/config.ts'
 import { DEFAULT_PPP } from '../protocol/ppp/config.ts'
@@ -17,6 +18,8 @@ const span = (fallback: Milliseconds, least: Milliseconds, most: Milliseconds, w
 const count = (fallback: number, least: number, most: number, what: string) =>
   z.number().int().min(least).max(most).default(fallback).describe(what)
 const ipv4 = z.ipv4({ error: 'expected an IPv4 address' })
+const ipv6 = z.ipv6({ error: 'expected an IPv6 address' })
+const prefix = ipv4PrefixOption('CONFIG_INVALID').transform(({ address, length }) => `${address}/${length}`)
 
 const Listen = z
   .string()
@@ -98,6 +101,19 @@ const Ppp = z.strictObject({
     .boolean()
     .default(PPP.ipv6)
     .describe('IPv6 inside sessions (RFC 5072), for users whom a plugin gives a prefix.'),
+  dns6: z.array(ipv6).max(2).default([]).describe('IPv6 DNS servers, for users who have none of their own.'),
+  clientRoutes: z
+    .array(prefix)
+    .max(64)
+    .default([])
+    .describe(
+      'IPv4 prefixes that clients are told to route to us (DHCPINFORM, options 121 and 249), for those that keep their own default route.',
+    ),
+  domain: z
+    .string()
+    .regex(/^[\w.-]{1,253}$/, 'expected a domain (corp.example)')
+    .exactOptional()
+    .describe('The domain that clients are told, by the same.'),
   echoIntervalMs: span(PPP.echo.intervalMs, 0, 3_600_000, 'Between LCP keepalives; 0: none.'),
   echoFailures: count(PPP.echo.failures, 1, 100, 'Unanswered keepalives that end a session.'),
   authTimeoutMs: span(PPP.authTimeoutMs, 1000, 600_000, 'From LCP up to the verdict.'),

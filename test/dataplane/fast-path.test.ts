@@ -111,7 +111,7 @@ const payload = (ends: { source: string; destination: string }, protocol: number
       })
       .map(fields => tcp({ ...ends, ...fields, data: new Uint8Array(fields.destinationPort - 50) }))
   if (protocol === 17)
-    return fc.constantFrom(53, 80, 99).map(destinationPort => udp({ ...ends, destinationPort }))
+    return fc.constantFrom(53, 67, 80, 99).map(destinationPort => udp({ ...ends, destinationPort }))
   return fc.uint8Array({ maxLength: 60 })
 }
 

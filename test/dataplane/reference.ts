@@ -75,7 +75,8 @@ export function fromNetwork({ flows, localPrefixes }: World, path: Path, datagra
   if (isIpv6 && (isOnLink(packet.source) || isOnLink(packet.destination)))
     return { kind: 'flow', flow: flow.id }
   if (!holds(flow.prefixes, packet.source)) return drop('spoofed-source')
-  if (holds([...FORBIDDEN, ...localPrefixes], packet.destination)) return drop('local-destination')
+  if (holds([...FORBIDDEN, ...localPrefixes], packet.destination))
+    return !isIpv6 && isForDhcp(packet) ? { kind: 'flow', flow: flow.id } : drop('local-destination')
   if (!isPermitted(rules, 'from-session', packet)) return drop('policy')
   return { kind: 'tun', flow: flow.id, packet: clamped(flow, packet) }
 }
@@ -194,6 +195,11 @@ function holds(prefixes: readonly Prefix[], address: string): boolean {
       prefix.address.includes(':') === address.includes(':') &&
       bits(address).startsWith(bits(prefix.address).slice(0, prefix.length)),
   )
+}
+
+function isForDhcp({ bytes, headerBytes, protocol, isFirst }: Packet): boolean {
+  const [high, low] = bytes.subarray(headerBytes + 2)
+  return protocol === 17 && isFirst && bytes.length >= headerBytes + 4 && high === 0 && low === 67
 }
 
 function isPermitted(rules: readonly AclRule[], direction: AclRule['direction'], packet: Packet): boolean {

@@ -21,6 +21,8 @@ const COMMON = {
   dns: [],
   nbns: [],
   ipv6: false,
+  dns6: [],
+  clientRoutes: [],
 } as const
 
 /** Defaults of each role. An LNS wants `localAddress` set, a client `authAs`. */

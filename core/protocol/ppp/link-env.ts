@@ -40,6 +40,12 @@ export interface PppConfig {
   readonly requestDns: boolean
   /** LNS: a prefix is asked for at each login, and IPv6 offered to whom it is given (RFC 5072). Client: IPv6 is asked for. */
   readonly ipv6: boolean
+  /** LNS: IPv6 DNS servers, where the grant has none. */
+  readonly dns6: readonly string[]
+  /** LNS: IPv4 prefixes that clients are told to route to us (DHCPINFORM). */
+  readonly clientRoutes: readonly string[]
+  /** LNS: the domain that clients are told. */
+  readonly domain?: string
 }
 
 export interface LinkUp {
@@ -76,6 +82,7 @@ export type LinkTimer =
   | 'auth-retransmit'
   | 'login-retransmit'
   | 'echo'
+  | 'router-advertisement'
   | 'setup'
 
 /** Why a link ignored input; part of the closed set of protocol/drops.ts. */

@@ -26,6 +26,8 @@ export interface LinkState extends DecisionState {
   networkUp: boolean
   /** IPv4 is not to be had, and why; what is left is IPv6. */
   ipv4Gone?: EndReason | undefined
+  /** How many router advertisements were sent by themselves; absent: there is no IPv6 to advertise. */
+  advertisements?: number | undefined
   /** Why the link is ending; the first reason stays. */
   ending?: EndReason | undefined
 }

@@ -12,23 +12,17 @@ import {
 import { CHAP } from './chap.ts'
 import { cpEvent, cpReceive, cpTimeout, isEnding, isNegotiating, type Signal } from './control-protocol.ts'
 import { type DecisionOutcome, decided, decideProof, decideUnproven } from './decisions.ts'
+import { onIpv4Packet } from './dhcp-inform.ts'
 import { EAP, isAcceptedOtherwise } from './eap.ts'
 import { IPCP } from './ipcp.ts'
 import { IPV6CP } from './ipv6cp.ts'
 import { LCP, sendEcho, sendProtocolReject } from './lcp.ts'
 import type { LinkEnv, LinkTimer } from './link-env.ts'
 import { ENDED, endedBy, type LinkPhase, type LinkState, setupTimedOut } from './link-state.ts'
-import {
-  enterNetwork,
-  hasIpv6,
-  leaveNetwork,
-  loseIpv4,
-  mtuBytes,
-  onIpcp,
-  onIpv6cp,
-  tellNetwork,
-} from './network.ts'
+import { mtuBytes } from './mtu.ts'
+import { enterNetwork, hasIpv6, leaveNetwork, loseIpv4, onIpcp, onIpv6cp, tellNetwork } from './network.ts'
 import { PAP } from './pap.ts'
+import { advertise, onIpv6Packet } from './router.ts'
 
 export { createLink, type LinkState } from './link-state.ts'
 
@@ -46,6 +40,7 @@ const TIMERS: readonly LinkTimer[] = [
   'auth-retransmit',
   'login-retransmit',
   'echo',
+  'router-advertisement',
   'setup',
 ]
 
@@ -143,8 +138,9 @@ const FRAME_RULES: ReadonlyMap<number, FrameRule> = new Map([
     },
   ],
   [PPP.IPV6CP, { phases: NETWORK, receive: onIpv6cpFrame }],
-  // Forwarded by the data plane; what comes here came before the flow was there.
-  [PPP.IPV4, { phases: new Set<LinkPhase>(), receive: () => {} }],
+  // Forwarded by the data plane; what comes here is for ourselves, or came before the flow was there.
+  [PPP.IPV4, { phases: NETWORK, receive: onIpv4Frame }],
+  [PPP.IPV6, { phases: NETWORK, receive: onIpv6Frame }],
 ])
 
 /** CCP, BCP, ...: told so, without harm to the link. */
@@ -152,6 +148,16 @@ const UNKNOWN_PROTOCOL: FrameRule = { phases: NETWORK, receive: rejectProtocol }
 
 function rejectProtocol(link: LinkState, env: LinkEnv, { protocol, payload }: PppFrame): void {
   sendProtocolReject(link.lcp, env, protocol, payload)
+}
+
+function onIpv4Frame(link: LinkState, env: LinkEnv, { payload }: PppFrame): void {
+  if (link.networkUp) onIpv4Packet(link, env, payload)
+  else env.drop('ppp-phase')
+}
+
+function onIpv6Frame(link: LinkState, env: LinkEnv, frame: PppFrame): void {
+  if (hasIpv6(link, env)) onIpv6Packet(link, env, frame.payload)
+  else rejectProtocol(link, env, frame)
 }
 
 function onIpv6cpFrame(link: LinkState, env: LinkEnv, frame: PppFrame): void {
@@ -186,6 +192,7 @@ const TIMEOUTS: Readonly<Record<LinkTimer, (link: LinkState, env: LinkEnv) => vo
     if (sendEcho(link.lcp, env)) env.setTimer('echo', env.config.echo.intervalMs)
     else closeLink(link, env, ENDED.echoesUnanswered)
   },
+  'router-advertisement': advertise,
   setup: (link, env) => closeLink(link, env, setupTimedOut(link.phase)),
 }
 

@@ -7,9 +7,10 @@ import type { EndReason, SessionPolicy } from '../outputs.ts'
 import { cpEvent, isEnding, isNegotiating, type Signal } from './control-protocol.ts'
 import { IPCP, NO_IPV4, negotiatedNetwork, offerNetwork } from './ipcp.ts'
 import { IPV6CP } from './ipv6cp.ts'
-import { DEFAULT_MRU_BYTES } from './lcp.ts'
 import type { LinkEnv } from './link-env.ts'
 import { ENDED, type LinkState } from './link-state.ts'
+import { mtuBytes } from './mtu.ts'
+import { beginAdvertising, endAdvertising } from './router.ts'
 
 /** A client trusts the network that it dialled; its own firewall is the operating system's. */
 const OPEN_POLICY: SessionPolicy = {
@@ -47,6 +48,7 @@ export function enterNetwork(link: LinkState, env: LinkEnv): void {
 export function leaveNetwork(link: LinkState, env: LinkEnv): void {
   cpEvent(IPCP, link.ipcp, env, 'Down')
   cpEvent(IPV6CP, link.ipv6cp, env, 'Down')
+  endAdvertising(link, env)
   networkDown(link, env)
 }
 
@@ -70,9 +72,11 @@ export function onIpcp(link: LinkState, env: LinkEnv, signal: Signal | undefined
 }
 
 export function onIpv6cp(link: LinkState, env: LinkEnv, signal: Signal | undefined): EndReason | undefined {
+  if (signal?.kind === 'down') endAdvertising(link, env)
   switch (signal?.kind) {
     case 'up':
       settleNetwork(link, env)
+      beginAdvertising(link, env)
       return undefined
     case 'failed':
       return loseIpv6(link, env)
@@ -131,11 +135,6 @@ export function tellNetwork(link: LinkState, env: LinkEnv): void {
     leases: link.leases,
     policy: link.policy ?? OPEN_POLICY,
   })
-}
-
-/** What LCP agreed on: the largest packet in either direction. */
-export function mtuBytes({ lcp: { ask, peer } }: LinkState, { config }: LinkEnv): number {
-  return Math.min(config.mruBytes, peer.mru, ask.mru ?? DEFAULT_MRU_BYTES)
 }
 
 /** The network phase is over, for now or for good; a renegotiation has a deadline of its own. */

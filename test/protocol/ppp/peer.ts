@@ -31,15 +31,15 @@ export class Peer {
     this.wire.inject(this.us, typeof frame === 'string' ? hex(frame) : frame)
   }
 
-  /** What we sent since the last call. */
+  /** What we negotiated since the last call; packets of IP are none of it. */
   heard(): { protocol: number; packet: CpPacket }[] {
-    const frames = this.us.sent.slice(this.#read)
+    const frames = this.us.sent.slice(this.#read).map(decodePppFrame)
     this.#read = this.us.sent.length
-    return frames.map(bytes => {
-      const frame = decodePppFrame(bytes)
+    return frames.flatMap(frame => {
+      if (frame?.protocol === PPP.IPV4 || frame?.protocol === PPP.IPV6) return []
       const packet = frame && decodeCpPacket(frame.payload)
       assert.ok(frame !== undefined && packet !== undefined, 'we send only what can be read')
-      return { protocol: frame.protocol, packet }
+      return [{ protocol: frame.protocol, packet }]
     })
   }
 

@@ -1,0 +1,97 @@
+/** Messages of a router to the hosts of its link (RFC 4861, RFC 8106), without IP header; checksums are left 0. */
+import { Writer } from './bytes.ts'
+
+export const ICMPV6_TYPE = {
+  ECHO_REQUEST: 128,
+  ECHO_REPLY: 129,
+  ROUTER_SOLICITATION: 133,
+  ROUTER_ADVERTISEMENT: 134,
+  NEIGHBOUR_SOLICITATION: 135,
+  NEIGHBOUR_ADVERTISEMENT: 136,
+} as const
+
+const OPTION = { PREFIX: 3, MTU: 5, RDNSS: 25 } as const
+const HOP_LIMIT = 64
+/** "Other configuration": DNS is to be had by DHCPv6 as well (RFC 4861 4.2). */
+const OTHER_CONFIG = 0x40
+const ON_LINK = 0x80
+const AUTONOMOUS = 0x40
+const IS_ROUTER = 0x80
+const SOLICITED = 0x40
+/** Hosts make the other 64 bits of an address themselves (RFC 4862 5.5.3). */
+const SLAAC_LENGTH = 64
+const LONGEST_BYTES = 1280
+
+export interface RouterAdvertisement {
+  readonly lifetimeS: number
+  readonly mtuBytes: number
+  /** Of the link. */
+  readonly prefixes: readonly {
+    readonly bytes: Uint8Array
+    readonly length: number
+    readonly validS: number
+    readonly preferredS: number
+  }[]
+  /** DNS servers, 16 octets each. */
+  readonly dns: readonly Uint8Array[]
+}
+
+export function encodeRouterAdvertisement({
+  lifetimeS,
+  mtuBytes,
+  prefixes,
+  dns,
+}: RouterAdvertisement): Uint8Array {
+  const w = new Writer(LONGEST_BYTES)
+  w.u8(ICMPV6_TYPE.ROUTER_ADVERTISEMENT)
+  w.u8(0)
+  w.u16(0)
+  w.u8(HOP_LIMIT)
+  w.u8(OTHER_CONFIG)
+  w.u16(lifetimeS)
+  // Reachable and retransmission time: the host's own.
+  w.u32(0)
+  w.u32(0)
+  w.u8(OPTION.MTU)
+  w.u8(1)
+  w.u16(0)
+  w.u32(mtuBytes)
+  for (const { bytes, length, validS, preferredS } of prefixes) {
+    w.u8(OPTION.PREFIX)
+    w.u8(4)
+    w.u8(length)
+    w.u8(length === SLAAC_LENGTH ? ON_LINK | AUTONOMOUS : ON_LINK)
+    w.u32(validS)
+    w.u32(preferredS)
+    w.u32(0)
+    w.bytes(bytes)
+  }
+  if (dns.length > 0) {
+    w.u8(OPTION.RDNSS)
+    w.u8(1 + 2 * dns.length)
+    w.u16(0)
+    w.u32(lifetimeS)
+    for (const server of dns) w.bytes(server)
+  }
+  return w.finish()
+}
+
+/** The address that a Neighbour Solicitation asks for; undefined where it is cut short. */
+export function solicitedAddress(message: Uint8Array): Uint8Array | undefined {
+  return message.length < 24 ? undefined : message.subarray(8, 24)
+}
+
+/** The answer of a router with that address, on a link where nobody has an address below IP. */
+export function encodeNeighbourAdvertisement(address: Uint8Array): Uint8Array {
+  const message = new Uint8Array(24)
+  message.set([ICMPV6_TYPE.NEIGHBOUR_ADVERTISEMENT, 0, 0, 0, IS_ROUTER | SOLICITED])
+  message.set(address, 8)
+  return message
+}
+
+/** An Echo Reply with what the request brought. */
+export function echoReply(request: Uint8Array): Uint8Array {
+  const reply = request.slice()
+  reply.set([ICMPV6_TYPE.ECHO_REPLY, 0, 0, 0])
+  return reply
+}
