@@ -93,6 +93,12 @@ export class FamilyZones<S> {
     return this.#family.has(this.#zones.get(zone) ?? [], address)
   }
 
+  /** All of the prefix. */
+  holds(zone: string, prefix: Prefix): boolean {
+    const wanted = this.#family.ofPrefix(prefix)
+    return wanted.length > 0 && this.#family.without(wanted, this.#zones.get(zone) ?? []).length === 0
+  }
+
   within(zone: string, list: readonly Addresses[] | undefined): readonly Prefix[] {
     const all = this.#zones.get(zone) ?? []
     const named = list?.flatMap(one => this.#family.inBoth(this.#setsOf(one), all)) ?? all

@@ -44,7 +44,7 @@ export default definePlugin({
       // A filter may have led to a zone, or to rules of a plugin further up; else nobody would keep to it.
       if (filter !== '' && !isKnown && grant.zone === undefined && policy.rules.length === 0)
         return deny(`no rule has the filter ${JSON.stringify(filter)}`)
-      const outside = leases.find(({ value }) => zones?.has(zone, value) !== true)
+      const outside = leases.find(({ value }) => zones?.holds(zone, value) !== true)
       if (outside !== undefined) return deny(`${outside.value} is no address of zone ${zone}`)
       return { zone, rules: policy.rules.length === 0 ? own : [...policy.rules, ...own] }
     })

@@ -9,7 +9,7 @@ export class Zones {
   readonly problems: readonly BurrowError[]
   readonly names: readonly string[]
   readonly #pools: Pools
-  readonly #families: readonly Pick<FamilyZones<unknown>, 'has' | 'within' | 'names'>[]
+  readonly #families: readonly Pick<FamilyZones<unknown>, 'has' | 'holds' | 'within' | 'names'>[]
 
   /** `zones` without untrust, which has what is left, and local, which has no addresses here. */
   constructor(zones: Readonly<Record<string, readonly Addresses[]>>, pools: Pools) {
@@ -27,6 +27,12 @@ export class Zones {
 
   has(zone: string, address: string): boolean {
     return this.#families.some(family => family.has(zone, address))
+  }
+
+  /** Whether all of a lease, an address or `prefix/length`, is in the zone. */
+  holds(zone: string, lease: string): boolean {
+    const [address = '', length = '32'] = lease.split('/')
+    return this.#families.some(family => family.holds(zone, { address, length: Number(length) }))
   }
 
   /** What of `zone` the list names; without a list, all of it. */

@@ -343,7 +343,9 @@ test('zones and rules have IPv6 as well: pools, prefixes, and what is left over'
     ],
   }
   const plugin = await startPlugin(t, policyZones, { options, server: made })
-  const policy = await plugin.policy(USER, [ADDRESS])
+  const outside = await plugin.policy(USER, [ADDRESS, '2001:db8::/47'])
+  assert.ok('kind' in outside && /2001:db8::\/47 is no address of zone dmz/.test(outside.reason))
+  const policy = await plugin.policy(USER, [ADDRESS, '2001:db8:1:7::/64'])
   assert.ok(!('kind' in policy))
   const own = '2001:db8:1:7::9'
   const inside = '2001:db8:ff::1'
