@@ -32,6 +32,12 @@ export const NEEDS: readonly Need[] = [
   { kind: 'peers', package: 'socat', program: 'socat', why: 'carries commands to that kernel' },
   { kind: 'peers', package: 'xl2tpd', program: 'xl2tpd', why: 'a real L2TP client, and a real LNS' },
   { kind: 'peers', package: 'ppp', program: 'pppd', why: 'the PPP of that client and LNS' },
+  {
+    kind: 'peers',
+    package: 'wide-dhcpv6-client',
+    program: 'dhcp6c',
+    why: 'asks such a session for an IPv6 prefix',
+  },
   { kind: 'radius', package: 'freeradius', program: 'freeradius', why: 'a real RADIUS server' },
   { kind: 'radius', package: 'freeradius-utils', program: 'radclient', why: 'sends CoA and Disconnect' },
   { kind: 'radius', package: 'radsecproxy', program: 'radsecproxy', why: 'RadSec for that server' },
