@@ -17,10 +17,17 @@ export function recordLine(told: Told, wallTimeMs: number): string {
     peerAddress: address,
     peerPort: port,
     address: network.peerAddress,
+    ...prefixes(told),
     ...(told.event === 'start' ? {} : usage(told)),
     ...(told.event === 'stop' ? { cause: told.reason.cause, text: told.reason.text } : {}),
   }
   return `${escapeInvisible(JSON.stringify(record))}\n`
+}
+
+/** Of IPv6, where the session has any. */
+function prefixes({ leases }: SessionUp) {
+  const values = leases.flatMap(({ kind, value }) => (kind === 'ipv4' ? [] : [value]))
+  return values.length === 0 ? {} : { prefixes: values }
 }
 
 function usage({ counters, durationMs }: SessionUpdate) {

@@ -3,6 +3,7 @@ import {
   type EndCause,
   type FlowCounters,
   type Grant,
+  type Lease,
   MOST_RADIUS_VALUE_BYTES,
   type RadiusAttribute,
   type RadiusClient,
@@ -38,14 +39,14 @@ type Attributes = Readonly<Record<string, RadiusValue>>
 
 /** What is told of a session. Text of a peer stays what it is. */
 export function sessionRecord(told: Told, radius: RadiusClient, atMs: number): AccountingRecord {
-  const { event, session, grant, network } = told
+  const { event, session, grant } = told
   const own: Attributes = {
     ...statusOf(event, atMs),
     'Acct-Session-Id': session.id,
     'User-Name': radiusText(grant.user),
     'Service-Type': 'Framed-User',
     'Framed-Protocol': 'PPP',
-    'Framed-IP-Address': network.peerAddress,
+    ...framedBy(told),
     ...chargedTo(grant),
     ...authenticOf(grant),
     ...(told.event === 'start' ? {} : usageOf(told.counters, told.durationMs)),
@@ -86,6 +87,17 @@ export function stopAfter({ session, atMs, attributes }: AccountingRecord, cause
 /** How long its sender has tried to be rid of it (RFC 2866 5.2). */
 export function delayTime({ atMs }: AccountingRecord, nowMs: number): RadiusAttribute {
   return { name: 'Acct-Delay-Time', value: wholeSeconds(Math.max(0, nowMs - atMs)) }
+}
+
+/** RFC 2865 5.8, RFC 3162 2.3, RFC 4818 3. A peer that does without IPv4 has no address. */
+function framedBy({ network: { peerAddress }, leases }: SessionUp): Attributes {
+  const prefix = (name: string, wanted: Lease['kind']): Attributes =>
+    Object.fromEntries(leases.flatMap(({ kind, value }) => (kind === wanted ? [[name, value]] : [])))
+  return {
+    ...(peerAddress === '0.0.0.0' ? {} : { 'Framed-IP-Address': peerAddress }),
+    ...prefix('Framed-IPv6-Prefix', 'ipv6-prefix'),
+    ...prefix('Delegated-IPv6-Prefix', 'delegated-prefix'),
+  }
 }
 
 const wholeSeconds = (ms: number) => Math.floor(ms / 1000)

@@ -1,5 +1,6 @@
 /** Which NAS, and which of its sessions, a request is about (RFC 5176 3): every attribute that says so must fit. */
 import {
+  type Lease,
   type RadiusAttribute,
   type RadiusClient,
   type RadiusValue,
@@ -17,6 +18,10 @@ const asSent =
   ({ session }, radius) =>
     radius.sessionAttributes(session).flatMap(one => (one.name === name ? [one.value] : []))
 
+function leased(wanted: Lease['kind']): Told {
+  return ({ leases }) => leases.flatMap(({ kind, value }) => (kind === wanted ? [value] : []))
+}
+
 const VIRTUAL = 5
 
 /** The cheap ones first: a request is held against each session in this order. */
@@ -24,6 +29,8 @@ export const SESSION_ATTRIBUTES: Readonly<Record<string, Told>> = {
   'Acct-Session-Id': ({ session }) => [session.id],
   'User-Name': ({ session, grant }) => [grant.user, session.user].map(name => name && radiusText(name)),
   'Framed-IP-Address': ({ network }) => [network.peerAddress],
+  'Framed-IPv6-Prefix': leased('ipv6-prefix'),
+  'Delegated-IPv6-Prefix': leased('delegated-prefix'),
   'Chargeable-User-Identity': ({ grant: { chargeableIdentity: hex } }) => [
     hex === undefined ? hex : Buffer.from(hex, 'hex'),
   ],

@@ -182,6 +182,7 @@ test('what is sent in an Accounting-Request', { skip }, async t => {
   t.after(() => plugin.host.stop())
   const end = anEnd(SESSION, {
     grant: { user: USER, classes: ['00ff', '61'], chargeableIdentity: '6862' },
+    leases: LEASES,
     counters: MUCH_TRAFFIC,
     durationMs: 61_734,
     reason: { cause: 'idle-timeout' },
@@ -203,6 +204,12 @@ test('what is sent in an Accounting-Request', { skip }, async t => {
     ),
   )
 })
+
+const LEASES = [
+  { owner: 'pool', kind: 'ipv4', value: '172.16.1.51', id: '1' },
+  { owner: 'pool', kind: 'ipv6-prefix', value: '2001:db8:1:33::/64', id: '2' },
+  { owner: 'pool', kind: 'delegated-prefix', value: '2001:db8:a::/56', id: '3' },
+] as const
 
 /** radius-coa with one session that is up, and radclient. */
 async function dynamicScene(t: TestContext) {
@@ -231,6 +238,7 @@ async function dynamicScene(t: TestContext) {
       {
         ...anEnd(SESSION),
         network,
+        leases: LEASES,
         grant: { user: USER, classes: ['00ff', '61'], chargeableIdentity: '6862' },
       },
     ]

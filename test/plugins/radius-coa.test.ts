@@ -23,6 +23,8 @@ const ANN: Readonly<Record<string, (up: ReturnType<typeof upSession>) => RadiusV
   'Acct-Session-Id': ({ session }) => session.id,
   'User-Name': () => 'ann',
   'Framed-IP-Address': () => '172.16.1.51',
+  'Framed-IPv6-Prefix': ({ leases }) => leases[0]?.value ?? '',
+  'Delegated-IPv6-Prefix': ({ leases }) => leases[1]?.value ?? '',
   'NAS-Port': ({ session }) => nasPort(session),
   'NAS-Port-Id': ({ session }) => `l2tp 1/${session.localSessionId}`,
   'Calling-Station-Id': () => '1.1.1.1',
@@ -36,6 +38,8 @@ const ANN: Readonly<Record<string, (up: ReturnType<typeof upSession>) => RadiusV
 }
 const NOBODY: Readonly<Record<string, RadiusValue>> = {
   'Framed-IP-Address': '172.16.1.99',
+  'Framed-IPv6-Prefix': '2001:db8:66::/64',
+  'Delegated-IPv6-Prefix': '2001:db8:66::/64',
   'NAS-Port': 7,
   'NAS-Port-Type': 0,
   'Chargeable-User-Identity': octets('ann'),

@@ -61,7 +61,11 @@ export function upSession(user: string, last: number, more: Partial<SessionUpdat
     nbns: [],
     mtuBytes: 1400,
   }
-  return { ...anEnd(session), grant: { user }, network, ...more }
+  const leases = [
+    { owner: 'pool', kind: 'ipv6-prefix', value: `2001:db8:1:${last}::/64`, id: `link ${last}` },
+    { owner: 'pool', kind: 'delegated-prefix', value: `2001:db8:a:${last}::/64`, id: `net ${last}` },
+  ] as const
+  return { ...anEnd(session), grant: { user }, network, leases, ...more }
 }
 
 export interface Packet {

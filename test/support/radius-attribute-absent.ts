@@ -61,13 +61,12 @@ const TUNNEL = ['Tunnel-Client-Endpoint', 'Tunnel-Server-Endpoint', 'Tunnel-Clie
 const KIND = ['Framed-Protocol', 'Tunnel-Type', 'Tunnel-Medium-Type']
 const WHO = ['User-Name', 'Chargeable-User-Identity', 'Service-Type', 'Framed-IP-Address', 'Class']
 const KEYS = ['MS-MPPE-Encryption-Policy', 'MS-MPPE-Send-Key', 'MS-MPPE-Recv-Key']
+const PREFIXES = ['Framed-IPv6-Prefix', 'Delegated-IPv6-Prefix']
 /** Granted for as long as the session is. */
 const FIXED = [
   'Framed-IP-Netmask',
   'Callback-Number',
   'Port-Limit',
-  'Framed-IPv6-Prefix',
-  'Delegated-IPv6-Prefix',
   'DNS-Server-IPv6-Address',
   'MS-Primary-DNS-Server',
   'MS-Secondary-DNS-Server',
@@ -129,7 +128,7 @@ export const ABSENT: readonly {
   {
     direction: 'Access-Request',
     why: 'it would be a wish (RFC 2865 5.44, RFC 3162 3, RFC 4818 4, RFC 6911 4), and of what the user wants nothing is known here',
-    names: ['Framed-IP-Address', ...FIXED, ...RATES],
+    names: ['Framed-IP-Address', ...PREFIXES, ...FIXED, ...RATES],
   },
   {
     direction: 'Access-Request',
@@ -144,7 +143,7 @@ export const ABSENT: readonly {
   {
     direction: 'Access-Challenge',
     why: 'nothing is granted before the login is over; how long that may take is `ppp.authTimeoutMs`',
-    names: [...GRANTED, ...TIMES, ...KEYS, 'MS-CHAP2-Success', 'MS-CHAP-Error'],
+    names: [...GRANTED, ...PREFIXES, ...TIMES, ...KEYS, 'MS-CHAP2-Success', 'MS-CHAP-Error'],
   },
   {
     direction: 'Access-Accept',
@@ -161,7 +160,16 @@ export const ABSENT: readonly {
     why: 'the RFCs do not have it there (RFC 2865 5.44, RFC 2866 5.13, RFC 2869 5.19, RFC 2868 4, RFC 3162 3)',
     names: [
       ...[...PROOFS, ...OF_A_CALL, ...TUNNEL, ...KIND, ...WHO, ...ACCOUNTING],
-      ...[...GRANTED, ...TIMES, ...KEYS, 'Framed-MTU', 'State', 'MS-CHAP2-Success', 'Error-Cause'],
+      ...[
+        ...GRANTED,
+        ...PREFIXES,
+        ...TIMES,
+        ...KEYS,
+        'Framed-MTU',
+        'State',
+        'MS-CHAP2-Success',
+        'Error-Cause',
+      ],
     ],
   },
   {
@@ -215,7 +223,18 @@ export const ABSENT: readonly {
     direction: 'ACK or NAK',
     why: 'it tells no more than what became of the request (RFC 5176 3.6 has little else there)',
     names: [
-      ...[...PROOFS, ...OF_A_CALL, ...TUNNEL, ...KIND, ...WHO, ...KEYS, ...GRANTED, ...TIMES, ...USAGE],
+      ...[
+        ...PROOFS,
+        ...OF_A_CALL,
+        ...TUNNEL,
+        ...KIND,
+        ...WHO,
+        ...KEYS,
+        ...GRANTED,
+        ...PREFIXES,
+        ...TIMES,
+        ...USAGE,
+      ],
       ...['EAP-Message', 'State', 'MS-CHAP2-Success', 'MS-CHAP-Error', 'Framed-MTU', 'Reply-Message'],
       'Acct-Multi-Session-Id',
     ],
