@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from '../support/imports.ts'
 import { run, start } from '../support/processes.ts'
-import { ADDRESS, type Guest, startLab, XL2TPD_USER } from './lab.ts'
+import { ADDRESS, startLab, XL2TPD_USER } from './lab.ts'
 
 const EXCHANGES = [
   { name: 'xl2tpd-pap', auth: 'pap', secret: '' },
@@ -17,11 +17,7 @@ const EXCHANGES = [
 const undo: (() => void | Promise<void>)[] = []
 const lab = await startLab({ after: act => undo.push(act) }, 2)
 const [lns, client] = [lab.guest(0), lab.guest(1)]
-const versions = await Promise.all([
-  version(client, 'xl2tpd --version', /xl2tpd-([\d.]+)/),
-  version(client, 'pppd --version', /version ([\d.]+)/),
-  version(client, 'uname -r', /(\S+)/),
-])
+const versions = await client.versions()
 
 for (const { name, auth, secret } of EXCHANGES) {
   const pcap = join(lab.folder, `${name}.pcap`)
@@ -39,11 +35,10 @@ for (const { name, auth, secret } of EXCHANGES) {
   await lns.end()
   await tcpdump.end('SIGINT')
   const file = join(ROOT, 'test/packets/captures', `${name}.json`)
-  const [xl2tpd, pppd, kernel] = versions
   const about = {
     recorded: new Date().toISOString().slice(0, 10),
     by: 'test/interop/record.ts',
-    between: `xl2tpd ${xl2tpd}, pppd ${pppd}, Linux ${kernel} on both ends`,
+    between: `${versions} on both ends`,
     auth,
     secret,
     ...XL2TPD_USER,
@@ -55,11 +50,6 @@ for (const { name, auth, secret } of EXCHANGES) {
   await run(['node_modules/.bin/biome', 'format', '--write', file], { cwd: ROOT })
 }
 for (const act of undo) await act()
-
-async function version(guest: Guest, command: string, pattern: RegExp): Promise<string> {
-  const { output } = await guest.run(command)
-  return pattern.exec(output)?.[1] ?? 'unknown'
-}
 
 /** The UDP payloads of a capture of Ethernet frames with IPv4 headers of 20 octets. */
 function packetsOf(pcap: Buffer, clientAddress: string): readonly { from: string; hex: string }[] {
