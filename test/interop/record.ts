@@ -1,10 +1,11 @@
 /**
- * Records real calls: of xl2tpd with xl2tpd for test/packets/captures, where Burrow is not there, and of xl2tpd with `burrow serve` for
+ * Records real calls: of xl2tpd with xl2tpd for test/packets/captures, where Burrow is not there, and of xl2tpd with Burrow, of either side, for
  * test/packets/replays. `node dist/test/interop/record.js [NAME...]`, as root, with the packages of test/setup/peers.ts.
  */
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { burrow } from '../support/burrow.ts'
 import { ROOT } from '../support/imports.ts'
 import { run, start } from '../support/processes.ts'
 import { until } from '../support/until.ts'
@@ -24,6 +25,12 @@ const REPLAYS = [
   { name: 'burrow-mschapv2', auth: 'mschapv2', secret: '' },
   { name: 'burrow-eap-md5', auth: 'eap', secret: '' },
 ] as const
+const REPLAYS_OF_CLIENT = [
+  { name: 'burrow-client-pap', auth: 'pap', served: 'pap', secret: '' },
+  { name: 'burrow-client-chap-secret', auth: 'chap-md5', served: 'chap', secret: SECRET },
+  { name: 'burrow-client-mschapv2', auth: 'mschapv2', served: 'mschap-v2', secret: '' },
+  { name: 'burrow-client-eap-md5', auth: 'eap', served: 'eap', secret: '' },
+] as const
 
 /** Its Message Type AVP, which is the first (RFC 2661 4.4.1). */
 const STOP_CCN = '8008000000000004'
@@ -37,14 +44,14 @@ const isWanted = ({ name }: { readonly name: string }) => names.length === 0 || 
 
 for (const { name, auth, secret } of EXCHANGES.filter(isWanted)) {
   const about = { between: `${versions} on both ends`, auth, secret }
-  await record(join('captures', name), about, async () => {
+  await record(join('captures', name), lns.address, about, async () => {
     await lns.serve(auth, secret)
     await call(lns.address, secret, ADDRESS.xl2tpd)
     await lns.end()
   })
 }
 for (const { name, auth, secret } of REPLAYS.filter(isWanted)) {
-  const about = { between: `${versions} as the client, Burrow as the LNS`, auth, secret }
+  const about = { between: `${versions} as the client, Burrow as the LNS`, burrow: 'lns', auth, secret }
   const { user, password } = XL2TPD_USER
   const serving = await lab.serve(`ppp: { auth: [${auth}] }
 ${secret === '' ? '' : `secrets: [{ name: lab, secret: ${secret} }]`}
@@ -54,8 +61,22 @@ plugins:
   - address-pool: { pools: { main: { ranges: [172.16.1.2-172.16.1.100] } } }
   - policy-zones: { zones: { trust: [192.168.1.0/24] } }
 `)
-  await record(join('replays', name), about, () => call(ADDRESS.host, secret))
+  await record(join('replays', name), ADDRESS.host, about, () => call(ADDRESS.host, secret))
   await serving.end()
+}
+for (const { name, auth, served, secret } of REPLAYS_OF_CLIENT.filter(isWanted)) {
+  const about = { between: `Burrow as the client, ${versions} as the LNS`, burrow: 'client', auth, secret }
+  await lns.serve(served, secret)
+  await record(join('replays', name), lns.address, about, async () => {
+    const words = ['--user', XL2TPD_USER.user, '--password-env', 'PASSWORD', '--auth', auth, '--once']
+    const dialling = burrow(
+      ['connect', lns.address, ...words, ...(secret === '' ? [] : ['--tunnel-secret-env', 'SECRET'])],
+      { netns: lab.host.name, env: { PASSWORD: XL2TPD_USER.password, SECRET: secret } },
+    )
+    const { code, stderr } = await dialling.ended
+    assert.equal(code, 0, stderr)
+    await lns.gone()
+  })
 }
 for (const act of undo) await act()
 
@@ -73,7 +94,8 @@ async function call(server: string, secret: string, pinged?: string): Promise<vo
 
 async function record(
   path: string,
-  about: { readonly between: string; readonly auth: string; readonly secret: string },
+  server: string,
+  about: Readonly<Record<'between' | 'auth' | 'secret', string>>,
   act: () => Promise<void>,
 ): Promise<void> {
   const pcap = join(lab.folder, 'call.pcap')
@@ -83,12 +105,12 @@ async function record(
   await dumpcap.says(/File: /)
   await act()
   // It writes with some delay; the acknowledgement of StopCCN is the last that comes.
-  await until('StopCCN and its acknowledgement', () => hasEnded(packetsOf(readFileSync(pcap))))
+  await until('StopCCN and its acknowledgement', () => hasEnded(packetsOf(readFileSync(pcap), server)))
   await dumpcap.end('SIGINT')
   const file = join(ROOT, 'test/packets', `${path}.json`)
   const recorded = new Date().toISOString().slice(0, 10)
   const whole = { recorded, by: 'test/interop/record.ts', ...about, ...XL2TPD_USER }
-  const packets = packetsOf(readFileSync(pcap))
+  const packets = packetsOf(readFileSync(pcap), server)
   writeFileSync(file, `${JSON.stringify({ about: whole, packets }, null, 2)}\n`)
   await run(['node_modules/.bin/biome', 'format', '--write', file], { cwd: ROOT })
 }
@@ -101,7 +123,7 @@ interface Packet {
 }
 
 /** The UDP payloads of a capture of Ethernet frames with IPv4 headers of 20 octets. */
-function packetsOf(pcap: Buffer): readonly Packet[] {
+function packetsOf(pcap: Buffer, server: string): readonly Packet[] {
   const packets: Packet[] = []
   let began: number | undefined
   for (let at = 24; at + 16 <= pcap.length; ) {
@@ -112,7 +134,7 @@ function packetsOf(pcap: Buffer): readonly Packet[] {
     const source = [...frame.subarray(26, 30)].join('.')
     const udpLength = frame.readUInt16BE(38)
     packets.push({
-      from: source === client.address ? 'client' : 'lns',
+      from: source === server ? 'lns' : 'client',
       atMs: Math.round((us - began) / 1000),
       hex: frame.subarray(42, 34 + udpLength).toString('hex'),
     })

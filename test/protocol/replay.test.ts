@@ -1,4 +1,4 @@
-/** Calls of real clients, played again: given the same ids and challenges, Burrow says what it said then, octet by octet. */
+/** Calls with real clients and servers, played again: given the same ids and challenges, Burrow says what it said then, octet by octet. */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,6 +8,7 @@ import type { Random } from '../../core/ports.ts'
 import { DEFAULT_L2TP } from '../../core/protocol/config.ts'
 import type { AuthMethod, Verdict } from '../../core/protocol/outputs.ts'
 import { DEFAULT_PPP } from '../../core/protocol/ppp/config.ts'
+import type { PppConfig } from '../../core/protocol/ppp/link-env.ts'
 import { createProof, mschapv2SuccessOf } from '../../core/runtime/proof.ts'
 import { decodeControl } from '../../core/wire/control-message.ts'
 import { decodeEap, EAP_TYPE } from '../../core/wire/eap.ts'
@@ -20,6 +21,8 @@ import { Bench, type Deciding } from '../support/scripted-peer.ts'
 
 interface Replay {
   readonly about: {
+    /** Which side it was. */
+    readonly burrow: 'lns' | 'client'
     readonly auth: AuthMethod
     readonly secret: string
     readonly user: string
@@ -33,35 +36,58 @@ interface Replay {
 }
 
 const FOLDER = join(ROOT, 'test/packets/replays')
-const CLIENT = { address: '10.9.0.11', port: 1701 } as const
+const PEER = { address: '10.9.0.11', port: 1701 } as const
 
 for (const file of readdirSync(FOLDER).filter(name => name.endsWith('.json'))) {
-  test(`${file}: Burrow says again what it said to the real client`, () => {
+  test(`${file}: Burrow says again what it said to the real peer`, () => {
     const { about, packets }: Replay = JSON.parse(readFileSync(join(FOLDER, file), 'utf8'))
-    const said = packets.filter(({ from }) => from === 'lns').map(({ hex }) => octets(hex))
+    const ours = packets.filter(({ from }) => from === about.burrow)
+    const said = ours.map(({ hex }) => octets(hex))
+    const dials = about.burrow === 'client'
+    const ppp: PppConfig = dials
+      ? { ...DEFAULT_PPP.lac, authAs: { user: about.user, methods: [about.auth] } }
+      : { ...DEFAULT_PPP.lns, localAddress: '172.16.1.1', demandAuth: [about.auth] }
+    const secrets = about.secret === '' ? [] : [{ name: 'lab', secret: about.secret }]
     const bench = new Bench({
-      config: {
-        hostName: 'burrow',
-        secrets: about.secret === '' ? [] : [{ name: 'lab', secret: about.secret }],
-        l2tp: DEFAULT_L2TP,
-        ppp: { ...DEFAULT_PPP.lns, localAddress: '172.16.1.1', demandAuth: [about.auth] },
-      },
+      config: { hostName: hostNameIn(said), secrets, l2tp: DEFAULT_L2TP, ppp },
       random: drawnAgain(said),
       decide: deciding(about, said),
     })
-    const peer = bench.peer(CLIENT)
-    for (const { atMs, hex } of packets.filter(({ from }) => from === 'client')) {
-      bench.advance(atMs - bench.now)
-      peer.raw(octets(hex))
+    const peer = bench.peer(PEER)
+    const secretName = secrets[0]?.name
+    if (dials)
+      bench.act((endpoint, now) =>
+        endpoint.dial(now, { path: peer.path, ppp, ...(secretName !== undefined && { secretName }) }),
+      )
+    const hangUpAtMs = dials ? ours.find(({ hex }) => isTerminateRequest(octets(hex)))?.atMs : undefined
+    for (const { from, atMs, hex } of packets) {
+      bench.advance(Math.max(0, atMs - bench.now))
+      if (from !== about.burrow) peer.raw(octets(hex))
+      else if (atMs === hangUpAtMs) hangUp(bench)
     }
     assert.deepEqual(peer.datagrams.map(toHex), said.map(toHex))
     const [up] = bench.eventsOf('sessionUp')
-    assert.deepEqual([up?.session.user, up?.network.peerAddress], [about.user, '172.16.1.2'])
-    assert.equal(bench.eventsOf('sessionDown')[0]?.reason.cause, 'tunnel-closed')
+    const { localAddress, peerAddress } = up?.network ?? {}
+    const [down] = bench.eventsOf('sessionDown')
+    if (dials) {
+      assert.deepEqual([localAddress?.startsWith('10.70.1.'), peerAddress], [true, '10.70.0.1'])
+      assert.equal(down?.reason.cause, 'local-hangup')
+    } else {
+      assert.deepEqual(
+        [up?.session.user, localAddress, peerAddress],
+        [about.user, '172.16.1.1', '172.16.1.2'],
+      )
+      assert.equal(down?.reason.cause, 'tunnel-closed')
+    }
   })
 }
 
-/** The users of a server that has one, and the Request of its EAP method as it was. */
+function hangUp(bench: Bench): void {
+  for (const { session } of bench.endpoint.sessions())
+    bench.act((endpoint, now) => endpoint.hangUp(now, session.key, { cause: 'local-hangup' }))
+}
+
+/** The users of a server that has one, with the Request of its EAP method as it was; of a client, its password. */
 function deciding({ user, password }: Replay['about'], said: readonly Uint8Array[]): Deciding {
   const deny: Verdict = { kind: 'deny', reason: 'wrong password' }
   const request = said
@@ -94,7 +120,7 @@ function deciding({ user, password }: Replay['about'], said: readonly Uint8Array
       case 'decidePolicy':
         return { kind: 'accept', policy: { zone: 'dmz', rules: [] } }
       case 'ownSecret':
-        return deny
+        return { kind: 'accept', secret: password }
     }
   }
 }
@@ -107,16 +133,18 @@ function drawnAgain(said: readonly Uint8Array[]): Random {
   for (const datagram of said) {
     const control = decodeControl(datagram)
     const message = control.ok ? control.message : undefined
-    if (message?.type === 'SCCRP') {
+    if (message?.type === 'SCCRQ' || message?.type === 'SCCRP') {
       ids.push(message.avps.assignedTunnelId)
       if (message.avps.challenge !== undefined) challenges.push(message.avps.challenge)
     }
-    if (message?.type === 'ICRP') ids.push(message.avps.assignedSessionId)
+    if (message?.type === 'ICRQ' || message?.type === 'ICRP') ids.push(message.avps.assignedSessionId)
     const chap = decodeChap(payloadOf(datagram, PPP.CHAP) ?? new Uint8Array())
     if (chap?.kind === 'challenge') {
       ids.push(chap.identifier)
       challenges.push(chap.value)
     }
+    // Of MS-CHAPv2: what the peer's own challenge is.
+    if (chap?.kind === 'response') challenges.push(chap.value.subarray(0, 16))
     const eap = payloadOf(datagram, PPP.EAP)
     if (eap?.[4] === EAP_TYPE.IDENTITY) ids.push(eap[1] ?? 0)
     magic ||= magicOf(payloadOf(datagram, PPP.LCP))
@@ -126,6 +154,19 @@ function drawnAgain(said: readonly Uint8Array[]): Random {
     uint32: () => magic,
     bytes: count => (count === 16 ? challenges.shift() : undefined) ?? new Uint8Array(count),
   }
+}
+
+function hostNameIn(said: readonly Uint8Array[]): string {
+  for (const datagram of said) {
+    const control = decodeControl(datagram)
+    const message = control.ok ? control.message : undefined
+    if (message?.type === 'SCCRQ' || message?.type === 'SCCRP') return message.avps.hostName
+  }
+  return assert.fail('neither SCCRQ nor SCCRP')
+}
+
+function isTerminateRequest(datagram: Uint8Array): boolean {
+  return decodeCpPacket(payloadOf(datagram, PPP.LCP) ?? new Uint8Array())?.code === CP_CODE.TERMINATE_REQUEST
 }
 
 function magicOf(lcp: Uint8Array | undefined): number {
