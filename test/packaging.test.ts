@@ -43,7 +43,8 @@ test('a plugin made by the packed Burrow installs, compiles under strict, passes
       ),
     )
     .filter(to => !files.some(path => path === to || path.startsWith(`${to}/`)))
-  assert.deepEqual(leadsNowhere, ['test/README.md'], 'the page that README.md says is for a checkout')
+  const intoTests = leadsNowhere.filter(to => to.startsWith('test/'))
+  assert.deepEqual(leadsNowhere, intoTests, 'but for the tests, which README.md says are for a checkout')
 
   await shell('npx burrow plugin new otp', folder)
   const otp = join(folder, 'otp')

@@ -2,28 +2,16 @@
  * `npm test`: lint, what the machine lacks, then every test file of the source tree (a stale file of dist is never
  * run). Words after `--` choose the files whose path holds one of them; options go on to `node --test`.
  */
-import { type SpawnOptions, spawn } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import {
-  declined,
-  isDeclined,
-  type Kind,
-  kindsOf,
-  type Lack,
-  lackOf,
-  mustHave,
-  NEEDS,
-} from './setup/peers.ts'
+import { isDeclined, kindsOf, mustHave } from './setup/peers.ts'
+import { end, prepare, run, say } from './setup/prepare.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** The last resort against a hang; each wait within a test has its own, shorter deadline. */
 const FILE_TIMEOUT_MS = 10 * 60_000
-
-// Debian keeps `ip` and daemons where not everybody's PATH leads.
-process.env.PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`
 
 const words = process.argv.slice(2).filter(word => !word.startsWith('-'))
 const options = process.argv.slice(2).filter(word => word.startsWith('-'))
@@ -57,45 +45,7 @@ function testFiles(): string[] {
     .sort()
 }
 
-/** Installs what the tests need and the machine lacks, where that is possible; what is still missing afterwards. */
-async function prepare(kinds: readonly Kind[]): Promise<Lack | undefined> {
-  const found = lackOf(kinds)
-  if (found === undefined || found.packages.length === 0 || declined) return found
-  if (!existsSync('/etc/debian_version')) return { ...found, remedy: `on Debian: ${found.remedy}` }
-  if (process.geteuid?.() !== 0) return { ...found, remedy: `as root: ${found.remedy}` }
-  say('installing Debian packages that the tests need (BURROW_TEST_PEERS=skip: none); no daemon is started')
-  for (const need of NEEDS.filter(need => found.packages.includes(need.package)))
-    say(`  ${need.package.padEnd(16)} ${need.why}`)
-  const code = await run('test/setup/install.sh', found.packages)
-  if (code !== 0) say(`installing failed with status ${code}`)
-  return lackOf(kinds)
-}
-
 async function must(command: string, args: readonly string[]): Promise<void> {
   const code = await run(command, args)
   if (code !== 0) end(`${command} ended with status ${code}`, code)
-}
-
-/** Runs a program to its end, passing on the signals that end this one. */
-function run(command: string, args: readonly string[]): Promise<number> {
-  const settings: SpawnOptions = { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'] }
-  return new Promise(resolve => {
-    const child = spawn(command, args, settings)
-    const pass = (signal: NodeJS.Signals) => child.kill(signal)
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, pass)
-    child.on('error', error => end(`${command}: ${error.message}`, 1))
-    child.on('close', code => {
-      for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, pass)
-      resolve(code ?? 1)
-    })
-  })
-}
-
-function say(text: string): void {
-  process.stderr.write(`burrow: ${text}\n`)
-}
-
-function end(message: string, code: number): never {
-  say(message)
-  process.exit(code)
 }

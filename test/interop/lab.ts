@@ -60,8 +60,14 @@ export interface Guest {
   run(command: string, deadlineMs?: number): Promise<{ readonly code: number; readonly output: string }>
   /** Orders xl2tpd to call an LNS, after ending the one before. */
   dial(call: Call): Promise<void>
-  /** Serves as an LNS, after ending the xl2tpd before. */
-  serve(auth: 'pap' | 'chap' | 'mschap-v2' | 'eap', secret?: string): Promise<void>
+  /** Serves as an LNS, after ending the xl2tpd before; `options` are lines of pppd's. */
+  serve(
+    auth: 'pap' | 'chap' | 'mschap-v2' | 'eap',
+    secret?: string,
+    options?: readonly string[],
+  ): Promise<void>
+  /** Serves a page at an address of its own, to whom it names in it. */
+  servePage(address: string): Promise<void>
   /** The address of ppp0 and of its other end, once it is there. */
   addressed(deadlineMs?: number): Promise<{ readonly own: string; readonly peer: string }>
   /** Pings the web server behind the LNS through ppp0, and fetches its page, which sees that address of ours. */
@@ -70,6 +76,8 @@ export interface Guest {
   gone(deadlineMs?: number): Promise<void>
   /** Ends xl2tpd, which hangs up first; `KILL` gives it no time for that. Returns when it and its pppd are gone. */
   end(signal?: 'TERM' | 'KILL'): Promise<void>
+  /** Of xl2tpd, pppd and the kernel. */
+  versions(): Promise<string>
   /** Waits until xl2tpd or pppd has logged it. */
   says(pattern: RegExp, deadlineMs?: number): Promise<void>
 }
@@ -85,7 +93,7 @@ export interface Call {
   readonly options?: readonly string[]
 }
 
-interface Cleanup {
+export interface Cleanup {
   after(act: () => void | Promise<void>): void
 }
 
@@ -225,9 +233,17 @@ function guestAt(netns: string, index: number, visitors: readonly string[]): Gue
       const words = ['./dial', lns, user, password, secret, challenge ? 'yes' : 'no', ...options]
       await must(words.map(quote).join(' '))
     },
-    async serve(auth, secret = '') {
+    async serve(auth, secret = '', options = []) {
       await guest.end()
-      await must(`./serve ${auth} ${quote(secret)}`)
+      await must(['./serve', auth, secret, ...options].map(quote).join(' '))
+    },
+    async servePage(page) {
+      await must(`./intranet ${page}`)
+    },
+    async versions() {
+      const said = await must('xl2tpd --version 2>&1; pppd --version; echo Linux $(uname -r)')
+      const find = (pattern: RegExp) => pattern.exec(said)?.[1] ?? assert.fail(said)
+      return `xl2tpd ${find(/xl2tpd-([\d.]+)/)}, pppd ${find(/version ([\d.]+)/)}, Linux ${find(/Linux (\S+)/)}`
     },
     async addressed(deadlineMs = COMMAND_DEADLINE_MS) {
       let said = ''

@@ -1,16 +1,16 @@
-/** Burrow's client dials a real LNS: xl2tpd and pppd on a Linux kernel. */
+/** Burrow's client dials a real LNS, xl2tpd and pppd on a Linux kernel: secrets, refusals, ends; rows.test.ts has the methods. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { skipWithout } from '../setup/peers.ts'
 import { burrow } from '../support/burrow.ts'
 import { type Program, run } from '../support/processes.ts'
-import { ADDRESS, startLab, XL2TPD_USER } from './lab.ts'
+import { startLab, XL2TPD_USER } from './lab.ts'
+import { pings } from './scene.ts'
 
 /** An address of the LNS that its tunnel does not announce. */
 const BEHIND = '10.71.0.1'
 const SECRET = 'tunnel-secret'
 const UP = /^\{"event":"up".*\}$/m
-const DOWN = /^\{"event":"down".*\}$/m
 
 test('burrow connect and xl2tpd as the LNS', { skip: skipWithout('peers') }, async t => {
   const lab = await startLab(t, 1)
@@ -18,37 +18,11 @@ test('burrow connect and xl2tpd as the LNS', { skip: skipWithout('peers') }, asy
   const netns = lab.host.name
   await lns.run(`ip addr add ${BEHIND}/32 dev lo`)
 
-  for (const [auth, method] of [
-    ['pap', 'pap'],
-    ['chap', 'chap'],
-    ['mschap-v2', 'mschapv2'],
-    ['eap', 'eap'],
-  ] as const) {
-    await t.test(`dials, pings and hangs up with ${method}`, async () => {
-      await lns.serve(auth)
-      const client = connect(['--auth', method])
-      const up = JSON.parse((await client.says(UP))[0])
-      assert.equal(up.peerAddress, ADDRESS.xl2tpd)
-      assert.match(up.localAddress, /^10\.70\.1\.\d+$/)
-      assert.deepEqual(up.dns, ['10.0.0.1'])
-      assert.equal(up.mtuBytes, 1400)
-      await pings(ADDRESS.xl2tpd)
-      // The largest packet that fits, which comes back whole.
-      await pings(ADDRESS.xl2tpd, ['-M', 'do', '-s', '1372'])
-
-      const { code, stdout, stderr } = await client.end()
-      assert.equal(code, 0, stderr)
-      assert.equal(JSON.parse(DOWN.exec(stdout)?.[0] ?? '{}').cause, 'local-hangup')
-      await lns.gone()
-      assert.doesNotMatch(lab.host.exec('ip', 'link'), /burrow1/, 'the TUN device went with the client')
-    })
-  }
-
   await t.test('proves the tunnel secret, and reaches what is routed into the tunnel', async () => {
     await lns.serve('chap', SECRET)
     const client = connect(['--tunnel-secret-env', 'SECRET', '--route', `${BEHIND}/32`])
     await client.says(UP)
-    await pings(BEHIND)
+    await pings(netns, BEHIND)
     const shell = await run(['socat', '-t', '5', '-', `TCP:${BEHIND}:2323`], { netns, input: 'hostname\n' })
     assert.equal(shell.stdout, 'guest0\n', 'TCP passes')
     await client.end()
@@ -95,13 +69,5 @@ test('burrow connect and xl2tpd as the LNS', { skip: skipWithout('peers') }, asy
       netns,
       env: { PASSWORD: password, SECRET },
     })
-  }
-
-  /** The other side's pppd may still run its scripts when we are up: one answer first, then none may be lost. */
-  async function pings(address: string, options: readonly string[] = []): Promise<void> {
-    const ping = ['ping', '-n', '-i0.2', '-w5', ...options, address]
-    await run([...ping, '-c1'], { netns })
-    const { stdout } = await run([...ping, '-c3'], { netns })
-    assert.match(stdout, / 0% packet loss/)
   }
 })

@@ -158,6 +158,14 @@ test('macOS: a Result Code AVP whose length is off by 6, with stale octets behin
   assert.equal(bench.eventsOf('tunnelDown')[0]?.reason.cause, 'peer-hangup')
 })
 
+test('macOS: four messages at once, as many as it takes our window for', () => {
+  const bench = new Bench()
+  const peer = bench.peer().establish()
+  for (const call of [1, 2, 3, 4]) peer.icrq(call)
+  assert.equal(bench.endpoint.sessions().length, 4)
+  assert.deepEqual(bench.drops(), [])
+})
+
 test('macOS and Android: every control message of ours is C8 02, of exact length, Message Type first, M only where the RFC has it, nothing hidden', () => {
   const sent: Uint8Array[] = []
   const secrets = [{ name: 's', secret: 'x' }]

@@ -11,7 +11,7 @@ async function skips(env: NodeJS.ProcessEnv): Promise<Readonly<Record<Kind, stri
   const module = JSON.stringify(join(ROOT, 'dist/test/setup/peers.js'))
   const script = `const { skipWithout } = await import(${module})
     process.env.PATH = '/nowhere'
-    const kinds = ['network', 'peers', 'radius', 'directories', 'programs'].map(kind => [kind, skipWithout(kind)])
+    const kinds = ['network', 'peers', 'radius', 'directories', 'programs', 'dissector'].map(kind => [kind, skipWithout(kind)])
     console.log(JSON.stringify(Object.fromEntries(kinds)))`
   const clean = { CI: '', BURROW_TEST_PEERS: '', ...env }
   const { stdout, stderr } = await run([process.execPath, '--input-type=module', '-e', script], {
@@ -22,10 +22,11 @@ async function skips(env: NodeJS.ProcessEnv): Promise<Readonly<Record<Kind, stri
 }
 
 test('what is missing skips a test and says what to install', async () => {
-  const { network, peers, radius, directories, programs } = await skips({})
+  const { network, peers, radius, directories, programs, dissector } = await skips({})
   assert.match(String(network), /iproute2/)
   assert.doesNotMatch(String(network), /xl2tpd/)
   assert.match(String(programs), /^not installed: python3 \(/)
+  assert.match(String(dissector), /^not installed: iproute2 tshark \(/)
   assert.match(String(radius), /^not installed: freeradius freeradius-utils radsecproxy \(/)
   for (const [kind, skip] of Object.entries({ peers, directories }))
     for (const need of NEEDS.filter(
@@ -41,22 +42,23 @@ test('in CI nothing is skipped for what is missing', async () => {
     radius: false,
     directories: false,
     programs: false,
+    dissector: false,
   })
 })
 
 test('who declines the real peers still has the rest', async () => {
-  const { network, peers, radius, directories, programs } = await skips({
+  const { network, peers, radius, directories, programs, dissector } = await skips({
     CI: 'true',
     BURROW_TEST_PEERS: 'skip',
   })
-  assert.deepEqual([network, programs], [false, false])
+  assert.deepEqual([network, programs, dissector], [false, false, false])
   for (const skip of [peers, radius, directories]) assert.equal(skip, 'BURROW_TEST_PEERS=skip')
 })
 
 test('test files get what they need, and no more', () => {
   const kinds = (folder: string) => kindsOf(readdirSync(join(ROOT, folder)).map(name => join(folder, name)))
   assert.deepEqual(kinds('test/wire'), [])
-  assert.deepEqual(kinds('test/runtime'), ['network'])
+  assert.deepEqual(kinds('test/runtime'), ['network', 'dissector'])
   assert.deepEqual(kinds('test/interop'), ['network', 'peers', 'radius', 'directories'])
   assert.deepEqual(kindsOf(['test/interop/xl2tpd-lns.test.ts']), ['network', 'peers'])
   assert.deepEqual(kinds('test/support'), ['radius'])

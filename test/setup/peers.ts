@@ -4,9 +4,9 @@ import { join } from 'node:path'
 
 /**
  * `network`: namespaces and TUN devices. `peers`: real L2TP clients and servers in them. `radius`: a real RADIUS server, on
- * loopback. `directories`: real LDAP servers. `programs`: what runs the examples of pages.
+ * loopback. `directories`: real LDAP servers. `programs`: what runs the examples of pages. `dissector`: reads captures.
  */
-export type Kind = 'network' | 'peers' | 'radius' | 'directories' | 'programs'
+export type Kind = 'network' | 'peers' | 'radius' | 'directories' | 'programs' | 'dissector'
 
 export interface Need {
   readonly package: string
@@ -23,6 +23,12 @@ export const NEEDS: readonly Need[] = [
     package: 'python3',
     program: 'python3',
     why: 'the Python programs of the pages on hooks',
+  },
+  {
+    kind: 'dissector',
+    package: 'tshark',
+    program: 'tshark',
+    why: "Wireshark's own view of what Burrow sends",
   },
   { kind: 'peers', package: 'iputils-ping', program: 'ping', why: 'the first packet through a session' },
   { kind: 'peers', package: 'user-mode-linux', program: 'linux.uml', why: 'a Linux kernel as a process' },
@@ -80,6 +86,7 @@ const USERS: Readonly<Record<Kind, readonly string[]>> = {
   radius: RADIUS_USERS,
   directories: ['test/plugins/auth-ldap', 'test/interop/ldap-', 'test/examples'],
   programs: ['test/plugins/hook-pages'],
+  dissector: ['test/runtime/dissection'],
 }
 
 export interface Lack {

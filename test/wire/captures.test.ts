@@ -3,7 +3,8 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { md5 } from '../../core/crypto.ts'
+import { md5, ntPasswordHash } from '../../core/crypto.ts'
+import { authenticatorResponse, mschapv2Response } from '../../core/protocol/ppp/mschapv2.ts'
 import {
   type ControlMessage,
   decodeControl,
@@ -11,6 +12,7 @@ import {
   MESSAGES,
   type MessageOf,
 } from '../../core/wire/control-message.ts'
+import { decodeEap, EAP_TYPE, type EapPacket } from '../../core/wire/eap.ts'
 import { decodeHeader, encodeDataDatagram } from '../../core/wire/l2tp-header.ts'
 import {
   type ChapPacket,
@@ -25,7 +27,7 @@ import { ROOT } from '../support/imports.ts'
 
 interface Capture {
   readonly about: {
-    readonly auth: 'pap' | 'chap'
+    readonly auth: 'pap' | 'chap' | 'mschap-v2' | 'eap'
     readonly secret: string
     readonly user: string
     readonly password: string
@@ -68,20 +70,53 @@ for (const file of readdirSync(FOLDER).filter(name => name.endsWith('.json'))) {
       assert.deepEqual(scccn.avps.challengeResponse, tunnelProof('SCCCN', sccrp.avps.challenge))
     })
 
-  test(`${file}: the user proves the password with ${about.auth}`, () => {
-    if (about.auth === 'pap') {
+  const proofs: Readonly<Record<Capture['about']['auth'], () => void>> = {
+    pap() {
       const request = first(pap, 'request')
       assert.deepEqual([request.user, request.password].map(decodeText), [about.user, about.password])
       assert.equal(first(pap, 'ack').identifier, request.identifier)
-    } else {
+    },
+    chap() {
       const challenge = first(chap, 'challenge')
       const response = first(chap, 'response')
       assert.equal(decodeText(response.name), about.user)
       const identifier = Uint8Array.of(response.identifier)
       assert.deepEqual(response.value, md5(identifier, encodeText(about.password), challenge.value))
       assert.equal(first(chap, 'success').identifier, challenge.identifier)
-    }
-  })
+    },
+    'mschap-v2'() {
+      const challenge = first(chap, 'challenge')
+      const response = first(chap, 'response')
+      const said = {
+        identifier: response.identifier,
+        userName: about.user,
+        authenticatorChallenge: challenge.value,
+        peerChallenge: response.value.subarray(0, 16),
+        ntResponse: response.value.subarray(24, 48),
+      }
+      const hash = ntPasswordHash(about.password)
+      assert.equal(decodeText(response.name), about.user)
+      assert.deepEqual(mschapv2Response(hash, said), said.ntResponse)
+      const { message } = first(chap, 'success')
+      assert.ok(decodeText(message).startsWith(authenticatorResponse(hash, said)), 'the server proves itself')
+    },
+    eap() {
+      const [asked, identity, challenge, response] = datagrams.flatMap(datagram => eap(datagram) ?? [])
+      assert.deepEqual([asked?.kind, identity?.kind], ['request', 'response'])
+      assert.ok(identity?.kind === 'response' && decodeText(identity.data) === about.user)
+      assert.ok(challenge?.kind === 'request' && response?.kind === 'response')
+      assert.deepEqual([challenge.type, response.type], [EAP_TYPE.MD5_CHALLENGE, EAP_TYPE.MD5_CHALLENGE])
+      const [length = 0] = challenge.data
+      const expected = md5(
+        Uint8Array.of(challenge.identifier),
+        encodeText(about.password),
+        challenge.data.subarray(1, 1 + length),
+      )
+      assert.deepEqual(response.data.subarray(1, 17), expected)
+      assert.ok(first(eap, 'success'))
+    },
+  }
+  test(`${file}: the user proves the password with ${about.auth}`, proofs[about.auth])
 
   function one<T extends ControlMessage['type']>(type: T): MessageOf<T> {
     const message = datagrams.map(controlMessage).find(found => found?.type === type)
@@ -102,6 +137,11 @@ for (const file of readdirSync(FOLDER).filter(name => name.endsWith('.json'))) {
   function chap(datagram: Uint8Array): ChapPacket | undefined {
     const payload = payloadOf(datagram, PPP.CHAP)
     return payload && decodeChap(payload)
+  }
+
+  function eap(datagram: Uint8Array): EapPacket | undefined {
+    const payload = payloadOf(datagram, PPP.EAP)
+    return payload && decodeEap(payload)
   }
 
   function first<P extends { readonly kind: string }, K extends P['kind']>(

@@ -85,6 +85,14 @@ test('macOS and iOS: silent to non-LCP until LCP is open, so nothing but LCP is 
   assert.equal(peer.heardOne().protocol, PPP.CHAP)
 })
 
+test('macOS and iOS: EAP Nakked with MS-CHAPv2 goes on with MS-CHAPv2', () => {
+  const peer = new Peer({ config: { ...LNS_CONFIG, demandAuth: ['eap', 'mschapv2'] } })
+  peer.send(PPP.LCP, CONFIGURE_NAK, peer.lastRequest(PPP.LCP).identifier, '0305 c223 81')
+  assert.match(Buffer.from(peer.lastRequest(PPP.LCP).data).toString('hex'), /0305c22381/)
+  peer.openLcp()
+  assert.equal(peer.us.link.proof?.method, 'mschapv2')
+})
+
 test('Android: an LCP request sent before its PPP runs is lost, so it comes again', () => {
   const peer = new Peer({ config: PAP_ONLY })
   peer.heard()
