@@ -26,7 +26,7 @@ test('each habit names tests that are in the file beside them', () => {
     const named = testsIn(proof)
     return named.length > 0 && named.every(isThere) ? [] : [`${client}: ${behaviour}`]
   })
-  assert.deepEqual(unproven, ['Windows, macOS, iOS: ask by DHCPINFORM for routes, options 249 and 121'])
+  assert.deepEqual(unproven, [])
 })
 
 /** Links to files, each with the titles that follow it, in backquotes. */
