@@ -49,7 +49,7 @@ export interface Lab {
   readonly folder: string
   guest(index: number): Guest
   /** `burrow serve` on the host, with these lines in its config; resolves when it listens. */
-  serve(yaml: string): Promise<Program>
+  serve(yaml: string, options?: readonly string[]): Promise<Program>
   /** Addresses from which the page was fetched, in order. */
   readonly visitors: readonly string[]
 }
@@ -154,7 +154,7 @@ export async function startLab(t: Cleanup, guests: number): Promise<Lab> {
     inside,
     folder,
     visitors,
-    async serve(yaml) {
+    async serve(yaml, options = []) {
       const config = join(folder, 'burrow.yaml')
       const own = `listen: [${ADDRESS.host}]
 gatewayAddress: ${ADDRESS.inSessions}
@@ -162,7 +162,7 @@ manageKernel: true
 controlSocket: ${join(folder, 'control.sock')}
 `
       writeFileSync(config, own + yaml, { mode: 0o600 })
-      const lns = burrow(['serve', '-c', config], { netns: host.name })
+      const lns = burrow(['serve', '-c', config, ...options], { netns: host.name })
       await lns.says(/Burrow listens/)
       return lns
     },
