@@ -30,6 +30,8 @@ export interface CpState {
   /** Naks and Rejects: each side's, in this negotiation; a cap ends what cannot converge. */
   refusalsSent: number
   refusalsReceived: number
+  /** Our request was repeated early, or is going to be. */
+  hurried: boolean
 }
 
 export const CP_START: CpState = {
@@ -39,6 +41,7 @@ export const CP_START: CpState = {
   naksSent: 0,
   refusalsSent: 0,
   refusalsReceived: 0,
+  hurried: false,
 }
 
 /** What the layers above must know; `event` is what brought it about. */
@@ -85,6 +88,8 @@ export type CodeHandler<S> = (
   packet: CpPacket,
 ) => { readonly reply?: CpPacket; readonly signal?: Signal } | undefined
 
+/** Longer than an answer that is on its way takes as a rule. */
+const HURRY_MS = 400
 /** Larger than the default MRU is larger than anything we allowed (RFC 1661 6.1). */
 const MAX_PACKET_BYTES = 1500
 /** How much of a rejected packet goes back: fits any MRU, identifies it, and amplifies nothing. */
@@ -213,7 +218,13 @@ const ACTIONS: Readonly<Record<CpAction, Act>> = {
   },
   scr: ({ cp, s, env, afresh }) => {
     if (afresh) {
-      Object.assign(s, { naksSent: 0, refusalsSent: 0, refusalsReceived: 0, outstanding: undefined })
+      Object.assign(s, {
+        naksSent: 0,
+        refusalsSent: 0,
+        refusalsReceived: 0,
+        hurried: false,
+        outstanding: undefined,
+      })
       cp.reset(s, env)
     }
     s.restarts--
@@ -276,9 +287,24 @@ const receiveRequest: Receive = (cp, s, env, packet) => {
   const patient = s.naksSent < env.config.maxFailure
   const judgement = cp.judge(s, env, options, patient)
   if (judgement.kind === 'fail') return { kind: 'failed', reason: judgement.reason }
-  if (judgement.kind === 'ack') return cpEvent(cp, s, env, 'RCR+', packet, ack)
-  if (s.refusalsSent >= refusalLimit(env)) return { kind: 'failed', reason: cp.noAgreement }
-  return cpEvent(cp, s, env, 'RCR-', packet, refusal(identifier, judgement, options, patient))
+  if (judgement.kind !== 'ack' && s.refusalsSent >= refusalLimit(env))
+    return { kind: 'failed', reason: cp.noAgreement }
+  const signal =
+    judgement.kind === 'ack'
+      ? cpEvent(cp, s, env, 'RCR+', packet, ack)
+      : cpEvent(cp, s, env, 'RCR-', packet, refusal(identifier, judgement, options, patient))
+  hurry(cp, s, env)
+  return signal
+}
+
+/**
+ * A peer that asks has just begun to listen, as pppd has under xl2tpd: what we asked before it did not hear. Once in a negotiation our
+ * request is repeated soon, not when its timer would have it.
+ */
+function hurry<S extends CpState>(cp: ControlProtocol<S>, s: S, env: LinkEnv): void {
+  if (s.hurried || !isNegotiating(s) || s.outstanding === undefined) return
+  s.hurried = true
+  env.setTimer(cp.timer, Math.min(HURRY_MS, env.config.restartTimerMs))
 }
 
 /** Max-Failure Naks were in vain: the options themselves are rejected (RFC 1661 4.6). */

@@ -1,6 +1,8 @@
 /** Renegotiation, the ways in which a link ends, and deadlines. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { PPP } from '../../../core/wire/ppp-frame.ts'
+import { CP_CODE } from '../../../core/wire/ppp-options.ts'
 import {
   type Answerer,
   answerer,
@@ -15,6 +17,7 @@ import {
   LNS_CONFIG,
   pair,
 } from './harness.ts'
+import { Peer } from './peer.ts'
 
 test('a renegotiation of LCP keeps the lease, asks for proof anew, and tells down and up', () => {
   const { wire, lns, client } = pair()
@@ -199,6 +202,21 @@ test('pppd reads its first LCP request slowly: a request that was lost is repeat
   assert.ok(lns.network && client.network)
 })
 
+test('once a peer asks, our request is repeated soon, and once: what it did not hear before, it hears now', () => {
+  const peer = new Peer()
+  const requests = () => peer.us.said.filter(said => said === 'LCP Configure-Request 1').length
+  peer.wire.run(1000)
+  assert.equal(requests(), 1)
+  peer.send(PPP.LCP, CP_CODE.CONFIGURE_REQUEST, 1)
+  peer.wire.run(500)
+  assert.equal(requests(), 2)
+  peer.send(PPP.LCP, CP_CODE.CONFIGURE_REQUEST, 1)
+  peer.wire.run(2500)
+  assert.equal(requests(), 2, 'the next one when its timer has it')
+  peer.wire.run(1000)
+  assert.equal(requests(), 3)
+})
+
 test('the setup deadline ends a link that does not get beyond a phase', () => {
   const { wire, lns, client } = pair({ config: { ...LNS_CONFIG, setupTimeoutMs: 20_000 } })
   wire.tamper = (frame, from) =>
@@ -213,7 +231,8 @@ test('the setup deadline ends a link that does not get beyond a phase', () => {
 })
 
 test('IPCP that is not answered ends the link', () => {
-  const { wire, lns, client } = pair()
+  // The first of the two to lose patience.
+  const { wire, lns, client } = pair({ config: { ...LNS_CONFIG, maxConfigure: 8 } })
   wire.tamper = (frame, from) =>
     from === client && client.said.at(-1)?.startsWith('IPCP') ? undefined : frame
   wire.start()
