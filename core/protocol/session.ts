@@ -14,6 +14,7 @@ import {
   startLink,
 } from './ppp/link.ts'
 import type { LinkTimer } from './ppp/link-env.ts'
+import type { Proxied } from './ppp/proxied.ts'
 import { type DisconnectCodes, disconnectCodes } from './session-codes.ts'
 import { endSession, linkEnv, sessionInfo, sessionTimer, setSessionTimer } from './session-link.ts'
 import { callCell, type SessionAction, type SessionEvent } from './session-table.ts'
@@ -85,7 +86,9 @@ const ACTIONS: Readonly<Record<SessionAction, Act>> = {
     const { demandAuth = core.config.ppp.demandAuth } = session
     session.ppp = tunnel.dial?.ppp ?? { ...core.config.ppp, demandAuth }
     session.link = createLink()
-    startLink(session.link, linkEnv(core, tunnel, session))
+    const { proxied } = session
+    delete session.proxied
+    startLink(session.link, linkEnv(core, tunnel, session), proxied)
   },
 
   disconnect(core, tunnel, session, { reason = { cause: 'local-hangup' }, codes }) {
@@ -145,6 +148,8 @@ export function callMessage(
       if (session.phase === 'wait-connect') {
         session.txConnectSpeedBps = message.avps.txConnectSpeed
         session.sequencing ||= message.avps.sequencingRequired === true
+        // Anybody could say that somebody else has proved itself: only a LAC that has done so itself is believed.
+        if (tunnel.secretName !== undefined) session.proxied = proxiedOf(message)
       }
       return stepCall(core, tunnel, session, 'iccn', { reason: misplaced('ICCN') })
     }
@@ -158,6 +163,21 @@ export function callMessage(
       return
     default:
       return stepCall(core, tunnel, session, 'bad-message', { reason: misplaced(message.type) })
+  }
+}
+
+function proxiedOf({ avps }: MessageOf<'ICCN'>): Proxied {
+  const { proxyAuthenType: type, proxyAuthenName: name, proxyAuthenResponse: response } = avps
+  const { proxyAuthenId: identifier = 0, proxyAuthenChallenge: challenge } = avps
+  const { lastSentLcpConfReq: lastSent, lastReceivedLcpConfReq: lastReceived } = avps
+  return {
+    ...(lastSent && { lastSent }),
+    ...(lastReceived && { lastReceived }),
+    ...(type !== undefined &&
+      name !== undefined &&
+      response !== undefined && {
+        auth: { type, name, response, identifier, ...(challenge && { challenge }) },
+      }),
   }
 }
 

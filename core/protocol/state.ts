@@ -7,6 +7,7 @@ import type { FlowSlotsState } from './flow-slots.ts'
 import type { Ask, AuthMethod, EndReason, Output, Role, SessionKey, TunnelKey } from './outputs.ts'
 import type { LinkState } from './ppp/link.ts'
 import type { LinkUp, PppConfig } from './ppp/link-env.ts'
+import type { Proxied } from './ppp/proxied.ts'
 import type { ChannelState } from './reliable-channel.ts'
 import type { SessionPhase } from './session-table.ts'
 import type { SourcesState } from './sources.ts'
@@ -76,6 +77,8 @@ export interface SessionState {
   readonly startedAt: Milliseconds
   askId?: number
   link?: LinkState
+  /** What ICCN brought, until the link starts. */
+  proxied?: Proxied
   /** Methods of authentication to ask for, where they are not those of the config; never none. */
   demandAuth?: readonly AuthMethod[]
   /** What its link negotiates by, from its start on: the endpoint may be configured anew meanwhile. */

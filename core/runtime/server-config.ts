@@ -101,6 +101,12 @@ const Ppp = z.strictObject({
     .boolean()
     .default(PPP.ipv6)
     .describe('IPv6 inside sessions (RFC 5072), for users whom a plugin gives a prefix.'),
+  proxy: z
+    .enum(['renegotiate', 'challenge', 'accept'])
+    .default(PPP.proxy)
+    .describe(
+      'What counts of what a LAC with a tunnel secret negotiated with its client: nothing, LCP, or the proof of the client as well.',
+    ),
   dns6: z.array(ipv6).max(2).default([]).describe('IPv6 DNS servers, for users who have none of their own.'),
   clientRoutes: z
     .array(prefix)

@@ -21,6 +21,7 @@ const COMMON = {
   dns: [],
   nbns: [],
   ipv6: false,
+  proxy: 'renegotiate',
   dns6: [],
   clientRoutes: [],
 } as const

@@ -163,6 +163,30 @@ export const LCP: ControlProtocol<LcpState> = {
   },
 }
 
+/**
+ * Takes over a negotiation that somebody else led in our stead: `sent` for us, `received` from the peer. False where we would not have
+ * agreed to it; nothing has changed then.
+ */
+export function adoptLcp(
+  s: LcpState,
+  env: LinkEnv,
+  { sent, received }: { readonly sent: readonly CpOption[]; readonly received: readonly CpOption[] },
+): boolean {
+  const ours: LcpState['peer'] = { ...PEER_DEFAULTS }
+  for (const option of sent) {
+    if (optionFormat(PPP.LCP, option) === undefined || JUDGES[option.type] === undefined) return false
+    AGREE[option.type]?.(ours, option.value)
+  }
+  const demanded = s.demand ?? env.config.demandAuth
+  const isDemanded = ours.auth === undefined ? demanded.length === 0 : demanded.includes(ours.auth)
+  if (!isDemanded || received.some(option => judgeOption(env, option) !== 'ack')) return false
+  const { mru, magic, acfc, pfc, auth } = ours
+  s.ask = { mru, magic, acfc, pfc, auth: auth === undefined ? [] : [auth] }
+  s.state = 'opened'
+  LCP.agree(s, received)
+  return true
+}
+
 /** Sends the next Echo-Request. False: too many went unanswered, the peer is gone. */
 export function sendEcho(s: LcpState, env: LinkEnv): boolean {
   if (s.echoRefused) return true

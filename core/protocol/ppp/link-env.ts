@@ -40,6 +40,8 @@ export interface PppConfig {
   readonly requestDns: boolean
   /** LNS: a prefix is asked for at each login, and IPv6 offered to whom it is given (RFC 5072). Client: IPv6 is asked for. */
   readonly ipv6: boolean
+  /** LNS: what counts of what a LAC negotiated in our stead: nothing, LCP, or the client's proof as well. */
+  readonly proxy: 'renegotiate' | 'challenge' | 'accept'
   /** LNS: IPv6 DNS servers, where the grant has none. */
   readonly dns6: readonly string[]
   /** LNS: IPv4 prefixes that clients are told to route to us (DHCPINFORM). */

@@ -22,6 +22,7 @@ import { ENDED, endedBy, type LinkPhase, type LinkState, setupTimedOut } from '.
 import { mtuBytes } from './mtu.ts'
 import { enterNetwork, hasIpv6, leaveNetwork, loseIpv4, onIpcp, onIpv6cp, tellNetwork } from './network.ts'
 import { PAP } from './pap.ts'
+import { adoptNegotiation, type Proxied, type ProxiedAuth, proxiedPacket } from './proxied.ts'
 import { advertise, onIpv6Packet } from './router.ts'
 
 export { createLink, type LinkState } from './link-state.ts'
@@ -44,11 +45,12 @@ const TIMERS: readonly LinkTimer[] = [
   'setup',
 ]
 
-/** The call is up: begins LCP. */
-export function startLink(link: LinkState, env: LinkEnv): void {
+/** The call is up: begins LCP, or goes on where whoever passed the call on to us left it. */
+export function startLink(link: LinkState, env: LinkEnv, proxied: Proxied = {}): void {
   if (link.phase !== 'dead' || link.ending !== undefined) return
   link.phase = 'establish'
   env.setTimer('setup', env.config.setupTimeoutMs)
+  if (adoptNegotiation(link.lcp, env, proxied)) return beginAuthentication(link, env, proxied.auth)
   cpEvent(LCP, link.lcp, env, 'Open')
   cpEvent(LCP, link.lcp, env, 'Up')
 }
@@ -206,7 +208,7 @@ function onLcp(link: LinkState, env: LinkEnv, signal: Signal | undefined): void 
 }
 
 /** LCP opened: authentication, of either side or both. */
-function beginAuthentication(link: LinkState, env: LinkEnv): void {
+function beginAuthentication(link: LinkState, env: LinkEnv, proxied?: ProxiedAuth): void {
   const { config } = env
   const [demanded] = link.lcp.ask.auth
   const { auth } = link.lcp.peer
@@ -216,8 +218,10 @@ function beginAuthentication(link: LinkState, env: LinkEnv): void {
   link.login = auth && createLogin(auth, AUTH[auth].claimantBegins)
   if (config.echo.intervalMs > 0) env.setTimer('echo', config.echo.intervalMs)
   if (demanded !== undefined || auth !== undefined) env.setTimer('auth', config.authTimeoutMs)
+  const packet = link.proof && proxiedPacket(link.proof, env, proxied)
   if (link.proof === undefined) onDecision(link, env, decideUnproven(link, env))
-  else challenge(link.proof, env)
+  else if (packet === undefined) challenge(link.proof, env)
+  else onAuthNews(link, env, AUTH[link.proof.method].receive({ proof: link.proof }, env, packet))
   pursueLogin(link, env)
 }
 

@@ -388,9 +388,12 @@ export function pair(
 }
 
 /** One station against a scripted peer. */
-export function alone(options: Partial<StationOptions> = {}): { wire: Wire; lns: Station } {
+export function alone(
+  options: Partial<StationOptions> = {},
+  weather: WireOptions = {},
+): { wire: Wire; lns: Station } {
   const lns = new Station('lns', { config: LNS_CONFIG, ...options })
-  return { wire: new Wire([lns]), lns }
+  return { wire: new Wire([lns], weather), lns }
 }
 
 /** `LCP Configure-Request 1`, `CHAP 2 17`. */
