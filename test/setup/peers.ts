@@ -40,6 +40,24 @@ export const NEEDS: readonly Need[] = [
   { kind: 'peers', package: 'ppp', program: 'pppd', why: 'the PPP of that client and LNS' },
   {
     kind: 'peers',
+    package: 'strongswan-starter',
+    program: 'ipsec',
+    why: 'IPsec around L2TP',
+  },
+  {
+    kind: 'peers',
+    package: 'strongswan-charon',
+    program: '/usr/lib/ipsec/charon',
+    why: 'the IKE of it',
+  },
+  {
+    kind: 'peers',
+    package: 'libstrongswan-standard-plugins',
+    program: '/usr/lib/ipsec/plugins/libstrongswan-openssl.so',
+    why: 'the ciphers of it',
+  },
+  {
+    kind: 'peers',
     package: 'wide-dhcpv6-client',
     program: 'dhcp6c',
     why: 'asks such a session for an IPv6 prefix',
