@@ -40,6 +40,7 @@ const SHELL_PORT = 2323
 const GUEST = join(ROOT, 'test/interop/guest')
 /** What lets the kernel of a guest run on a host with more registers than it knows. */
 const registersOf = (folder: string) => join(folder, 'xstate.so')
+const EXIT_CODE = /^([\s\S]*)__CODE=(\d+)\n/
 const LOGS = 'cat /run/lab/xl2tpd.log /run/lab/pppd.log'
 
 export interface Lab {
@@ -214,11 +215,11 @@ function guestAt(netns: string, index: number, visitors: readonly string[]): Gue
 
   const exec: Guest['run'] = async (command, deadlineMs = COMMAND_DEADLINE_MS) => {
     const input = `( ${command}\n) 2>&1 </dev/null\necho "__CODE=$?"\nexit\n`
-    const { stdout, stderr } = await run(socat, { netns, input, deadlineMs })
-    const [, output, code] = /^([\s\S]*)__CODE=(\d+)\n$/.exec(stdout) ?? []
-    return code === undefined
-      ? { code: 255, output: stdout + stderr }
-      : { code: Number(code), output: output ?? '' }
+    const shell = start(socat, { netns, input })
+    // Not to the end of socat: that of the guest sometimes misses that its shell is gone, and holds the connection.
+    const [, output = '', code] = (await shell.says(EXIT_CODE, deadlineMs).catch(() => undefined)) ?? []
+    const { stdout, stderr } = await shell.end('SIGKILL')
+    return code === undefined ? { code: 255, output: stdout + stderr } : { code: Number(code), output }
   }
   const must = async (command: string) => {
     const { code, output } = await exec(command)

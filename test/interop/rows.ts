@@ -19,6 +19,8 @@ export interface Variant {
   readonly logged: RegExp
   /** Of the session, on both ends. */
   readonly mtuBytes: number
+  /** What an IPv6 address of the peer begins with. */
+  readonly prefix?: string
 }
 
 export interface Row {
@@ -30,6 +32,7 @@ export interface Row {
 }
 
 const PEER = 'xl2tpd + pppd'
+export const BEHIND_IPSEC = 'xl2tpd + pppd + strongSwan'
 
 const METHODS: readonly Method[] = [
   {
@@ -99,14 +102,29 @@ const VARIANTS: readonly Variant[] = [
   },
 ]
 
-export const ROWS: readonly Row[] = (['client', 'LNS'] as const).flatMap(as =>
-  METHODS.filter(({ served }) => as === 'client' || served !== undefined).flatMap(method =>
-    VARIANTS.map(variant => ({ peer: PEER, as, method, variant })),
-  ),
+/** Of a client alone: Burrow's own has no IPv6. */
+const DUAL_STACK: Variant = {
+  what: 'ipv6',
+  options: ['+ipv6'],
+  logged: /rcvd \[IPV6CP ConfAck/,
+  mtuBytes: 1400,
+  prefix: '2001:db8:1:',
+}
+
+const dialling = METHODS.flatMap(method =>
+  [...VARIANTS, DUAL_STACK].map((variant): Row => ({ peer: PEER, as: 'client', method, variant })),
 )
+const dialled = METHODS.filter(({ served }) => served !== undefined).flatMap(method =>
+  VARIANTS.map((variant): Row => ({ peer: PEER, as: 'LNS', method, variant })),
+)
+const behindIpsec = METHODS.filter(({ connect, pppd }) => connect !== undefined && pppd !== 'eap').flatMap(
+  method =>
+    VARIANTS.slice(0, 1).map((variant): Row => ({ peer: BEHIND_IPSEC, as: 'client', method, variant })),
+)
+export const ROWS: readonly Row[] = [...dialling, ...dialled, ...behindIpsec]
 
 /** Kept beside the product, so that no row drops out of it unseen. */
-export const ROW_COUNT = 54
+export const ROW_COUNT = 62
 
 export const HEADS = ['PEER', 'AS', 'METHOD', 'WHAT'] as const
 export const cellsOf = ({ peer, as, method, variant }: Row): readonly string[] => [

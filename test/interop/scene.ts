@@ -11,9 +11,10 @@ import { startFreeradius } from '../support/freeradius.ts'
 import { ROOT } from '../support/imports.ts'
 import { type Program, run } from '../support/processes.ts'
 import { until } from '../support/until.ts'
+import { type BehindIpsec, openIpsec } from './behind-ipsec.ts'
 import { ADDRESS, type Cleanup, type Guest, type Lab, PAGE, startLab, XL2TPD_USER } from './lab.ts'
 import { recordsOf, stopOf } from './records.ts'
-import type { Row } from './rows.ts'
+import { BEHIND_IPSEC, type Row } from './rows.ts'
 
 export interface Scene {
   /** Of the peers. */
@@ -39,9 +40,11 @@ const PPPD_METHODS = ['mschap-v2', 'mschap', 'chap', 'pap', 'eap'] as const
 const IP_AND_ICMP_BYTES = 28
 
 export async function setScene(t: Cleanup, rows: readonly Row[]): Promise<Scene> {
-  const clients = rows.filter(({ as }) => as === 'client')
+  const secured = rows.filter(({ peer }) => peer === BEHIND_IPSEC)
+  const clients = rows.filter(({ as, peer }) => as === 'client' && peer !== BEHIND_IPSEC)
   const servers = rows.filter(({ as }) => as === 'LNS')
-  const lab = await startLab(t, Number(clients.length > 0) + Number(servers.length > 0))
+  const guests = Number(clients.length > 0) + Number(servers.length > 0) + 2 * Number(secured.length > 0)
+  const lab = await startLab(t, guests)
   const lanes: Lane[] = []
   let lns: Program | undefined
   if (clients.length > 0) {
@@ -55,10 +58,16 @@ export async function setScene(t: Cleanup, rows: readonly Row[]): Promise<Scene>
     await guest.servePage(BEHIND)
     lanes.push({ rows: servers, play: row => dialOut(row, guest, lab) })
   }
+  let ipsec: BehindIpsec | undefined
+  if (secured.length > 0) {
+    ipsec = await openIpsec(lab, lab.guest(guests - 2), lab.guest(guests - 1))
+    lanes.push({ rows: secured, play: ipsec.play })
+  }
   return {
     versions: await lab.guest(0).versions(),
     lanes,
     async end() {
+      await ipsec?.end()
       if (lns === undefined) return
       const { code, stdout, stderr } = await lns.end('SIGTERM', 20_000)
       assert.equal(code, 0, stderr)
@@ -79,12 +88,14 @@ async function serve(t: Cleanup, lab: Lab, rows: readonly Row[]): Promise<Servin
   const files = { ca: CA_PEM, cert: CLIENT_PEM, key: CLIENT_KEY }
   for (const [name, pem] of Object.entries(files)) writeFileSync(join(lab.folder, `${name}.pem`), pem)
   const certificate = Object.keys(files).map(name => `${name} ${join(lab.folder, `${name}.pem`)}`)
-  const lns = await lab.serve(`ppp: { auth: [mschapv2, chap-md5, pap, eap] }
+  const lns = await lab.serve(`ppp: { auth: [mschapv2, chap-md5, pap, eap], ipv6: true }
 plugins:
   - ${EAP_MD5}: { users: { ${USER.user}: ${USER.password} } }
   - auth-local: { users: [${JSON.stringify(USER)}] }
 ${rows.some(({ method }) => method.name === 'EAP-TLS') ? await byFreeradius(t, lab) : ''}
-  - address-pool: { pools: { main: { ranges: [172.16.1.2-172.16.1.100] } } }
+  - address-pool:
+      pools: { main: { ranges: [172.16.1.2-172.16.1.100] } }
+      prefixPools: { links: { prefixes: ['2001:db8:1::/48'] } }
   - policy-zones:
   - accounting-file: { file: ${accounting} }
 `)
@@ -123,6 +134,11 @@ async function dialIn(
   await client.says(method.dialled)
   await client.reachesTheServer(own)
   await client.says(variant.logged)
+  const { prefix } = variant
+  if (prefix !== undefined)
+    await until(`an address of ${prefix}`, async () =>
+      (await client.run('ip -6 -o addr show dev ppp0')).output.includes(` ${prefix}`),
+    )
   const largest = variant.mtuBytes - IP_AND_ICMP_BYTES
   const { code, output } = await client.run(
     `[ "$(cat /sys/class/net/ppp0/mtu)" = ${variant.mtuBytes} ] && ping -n -c 1 -w 5 -M do -s ${largest} ${ADDRESS.web}`,

@@ -31,7 +31,7 @@ const rows = ROWS.filter(row => values.only.every(word => has(row, word)))
 if (rows.length === 0) end(`no row has ${values.only.join(' and ')} in it`, 2)
 
 const results = new Map<Row, Result>()
-const kinds: readonly Kind[] = ['network', 'peers', 'radius']
+const kinds: readonly Kind[] = ['network', 'peers', 'radius', 'dissector']
 const lack = kinds.some(isDeclined) ? 'BURROW_TEST_PEERS=skip' : (await prepare(kinds))?.reason
 let versions = 'nothing was played'
 let trouble: string | undefined

@@ -104,7 +104,7 @@ const USERS: Readonly<Record<Kind, readonly string[]>> = {
   radius: RADIUS_USERS,
   directories: ['test/plugins/auth-ldap', 'test/interop/ldap-', 'test/examples'],
   programs: ['test/plugins/hook-pages'],
-  dissector: ['test/runtime/dissection'],
+  dissector: ['test/runtime/dissection', 'test/interop/rows'],
 }
 
 export interface Lack {
