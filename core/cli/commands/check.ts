@@ -11,6 +11,7 @@ import { SAMPLE_CONFIG } from '../package-root.ts'
 import { type PlannedDeployment, type PlannedPlugin, plannedDeployments, plannedPlugins } from '../plan.ts'
 import { asBurrowError } from '../report.ts'
 import type { ConfigFile } from '../server.ts'
+import { sizesOf, sizesText } from '../sizes.ts'
 import { table } from '../table.ts'
 import { thisMachine } from '../world.ts'
 
@@ -73,6 +74,7 @@ function asData({ config, report, warnings }: Checked): object {
     file: config.file,
     files: config.files,
     server: { ...(masked(server, config.hidden) as object), secrets: masked(secrets, config.hidden) },
+    sizes: sizesOf(config.server),
     deployments: plannedDeployments(config, report),
     plugins: plannedPlugins(config, report),
     hooks: report.hooks,
@@ -112,6 +114,7 @@ function settingsOf({ server, secrets, files }: ConfigFile): readonly (readonly 
   return [
     ['listen', listen.map(({ address, port }) => `${address}:${port}`).join(', ')],
     ['gateway', `${gatewayAddress} on ${tun.name}, MTU ${tun.mtuBytes ?? ppp.mruBytes}`],
+    ['session MTU', sizesText(sizesOf(server))],
     ['users prove', ppp.auth.join(', then ')],
     ['tunnel secrets', names.length === 0 ? 'none' : `${names.join(', ')} (not shown)`],
     ['default zone', defaultZone],
