@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import type { Random } from '../../core/ports.ts'
 import type { Ask, Verdict } from '../../core/protocol/outputs.ts'
 import { SeededRandom } from '../../core/testing/random.ts'
-import { dialRequest, FAIR_WEATHER, PASSWORD, Pair, type Side } from '../support/pair.ts'
+import { dialRequest, FAIR_WEATHER, LNS_CONFIG, PASSWORD, Pair, type Side } from '../support/pair.ts'
 
 const SEEDS = Number(process.env.BURROW_SEEDS ?? 10_000)
 const ONLY = process.env.BURROW_SEED
@@ -20,6 +20,8 @@ const CALM_MS = 400_000
 interface Scenario {
   readonly pair: Pair
   readonly calls: number
+  /** Of each session. */
+  readonly leases: number
   readonly wrongPassword: boolean
   readonly loss: number
   /** Nothing is refused, forgotten or disturbed: only the weather stands in the way of a call. */
@@ -52,7 +54,7 @@ function scenario(seed: number, options: { restoreAlways: boolean; trace: boolea
     seed,
     weather,
     clientRandom,
-    lns: { secrets },
+    lns: { secrets, ppp: { ...LNS_CONFIG.ppp, ipv6: hasIpv6(seed) } },
     client: { secrets },
     decide(ask, side) {
       if (neverAnswers && ask.kind === 'authenticate') return undefined
@@ -68,7 +70,7 @@ function scenario(seed: number, options: { restoreAlways: boolean; trace: boolea
   const request = dialRequest({
     ...(secrets.length > 0 ? { secretName: 'both' } : {}),
     singleTunnel: chance(0.2),
-    ppp: { ...dialRequest().ppp, authAs: { user: 'hb@hb', methods } },
+    ppp: { ...dialRequest().ppp, authAs: { user: 'hb@hb', methods }, ipv6: seed % 3 !== 0 },
   })
   const dial = () => pair.dial(request)
   const calls = 1 + (draw.uint16() % 2)
@@ -80,8 +82,12 @@ function scenario(seed: number, options: { restoreAlways: boolean; trace: boolea
   const nakked = rounds > 0 && methods[0] === 'pap'
   const refused = nakked || wrongPassword || deniedKind !== undefined || neverAnswers
   const { loss } = weather
-  return { pair, calls, wrongPassword, loss, undisturbed: !refused && disturbances === 0 }
+  const leases = hasIpv6(seed) ? 3 : 1
+  return { pair, calls, leases, wrongPassword, loss, undisturbed: !refused && disturbances === 0 }
 }
+
+/** Half of the servers have IPv6, and two clients in three. */
+const hasIpv6 = (seed: number) => seed % 2 === 0
 
 /** Ids of 1 to 4; all else as `random`. */
 function fewIds(random: Random): Random {
@@ -152,7 +158,7 @@ function beliefs(side: Side, other: 'own' | 'mirrored') {
     .sort((a, b) => (a.ids[0] ?? 0) - (b.ids[0] ?? 0))
 }
 
-function check({ pair, calls, wrongPassword, undisturbed, loss }: Scenario): void {
+function check({ pair, calls, leases, wrongPassword, undisturbed, loss }: Scenario): void {
   const { lns, client } = pair
   assert.deepEqual(
     beliefs(lns, 'own'),
@@ -162,7 +168,7 @@ function check({ pair, calls, wrongPassword, undisturbed, loss }: Scenario): voi
   const sessions = lns.endpoint.sessions().length
   if (wrongPassword) assert.equal(sessions, 0, 'a wrong password opens nothing')
   if (undisturbed && loss === 0) assert.equal(sessions, calls, 'nothing stood in the way of a call')
-  assert.equal(lns.leases.size, sessions, 'a lease for each session and none besides')
+  assert.equal(lns.leases.size, sessions * leases, 'the leases of each session and none besides')
   assert.equal(lns.flows.size, sessions)
   assert.equal(client.flows.size, sessions)
   for (const side of [lns, client]) checkSide(side)

@@ -266,8 +266,10 @@ export class Pair {
       case 'authorize':
         return { kind: 'accept', grant: ask.grant }
       case 'assignAddress': {
-        const value = `172.16.1.${this.#nextAddress++}`
-        return { kind: 'accept', lease: { owner: 'test', kind: 'ipv4', value, id: value } }
+        const { address: kind } = ask
+        const number = this.#nextAddress++
+        const value = kind === 'ipv4' ? `172.16.1.${number}` : `2001:db8:${number.toString(16)}::/64`
+        return { kind: 'accept', lease: { owner: 'test', kind, value, id: value } }
       }
       case 'decidePolicy':
         return { kind: 'accept', policy: { zone: 'dmz', rules: [] } }

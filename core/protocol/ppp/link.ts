@@ -20,7 +20,16 @@ import { LCP, sendEcho, sendProtocolReject } from './lcp.ts'
 import type { LinkEnv, LinkTimer } from './link-env.ts'
 import { ENDED, endedBy, type LinkPhase, type LinkState, setupTimedOut } from './link-state.ts'
 import { mtuBytes } from './mtu.ts'
-import { enterNetwork, hasIpv6, leaveNetwork, loseIpv4, onIpcp, onIpv6cp, tellNetwork } from './network.ts'
+import {
+  enterNetwork,
+  hasIpv6,
+  leaveNetwork,
+  loseIpv4,
+  onIpcp,
+  onIpv6cp,
+  resumeIpv6,
+  tellNetwork,
+} from './network.ts'
 import { PAP } from './pap.ts'
 import { adoptNegotiation, type Proxied, type ProxiedAuth, proxiedPacket } from './proxied.ts'
 import { advertise, onIpv6Packet } from './router.ts'
@@ -158,8 +167,9 @@ function onIpv4Frame(link: LinkState, env: LinkEnv, { payload }: PppFrame): void
 }
 
 function onIpv6Frame(link: LinkState, env: LinkEnv, frame: PppFrame): void {
-  if (hasIpv6(link, env)) onIpv6Packet(link, env, frame.payload)
-  else rejectProtocol(link, env, frame)
+  if (!hasIpv6(link, env)) return rejectProtocol(link, env, frame)
+  resumeIpv6(link, env)
+  onIpv6Packet(link, env, frame.payload)
 }
 
 function onIpv6cpFrame(link: LinkState, env: LinkEnv, frame: PppFrame): void {

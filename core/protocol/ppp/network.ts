@@ -61,7 +61,10 @@ export function onIpcp(link: LinkState, env: LinkEnv, signal: Signal | undefined
     case 'failed':
       return loseIpv4(link, env, signal.reason)
     case 'finished':
-      return loseIpv4(link, env, ENDED.ipcpUnanswered)
+      // A peer that has no IPv4 says so. One that says nothing may believe that it has, its answers having been lost.
+      return signal.event === 'TO-' && link.ipv4Gone === undefined
+        ? ENDED.ipcpUnanswered
+        : loseIpv4(link, env, ENDED.ipcpUnanswered)
     case 'down':
       if (isEnding(link.ipcp)) return loseIpv4(link, env, ENDED.ipcpTerminated)
       settleNetwork(link, env)
@@ -99,6 +102,13 @@ export function loseIpv4(link: LinkState, env: LinkEnv, reason: EndReason): EndR
   if (isNegotiating(link.ipcp)) cpEvent(IPCP, link.ipcp, env, 'Close')
   settleNetwork(link, env)
   return undefined
+}
+
+/** IPv6 of a peer that believes it open, while we gave up on its answers: it is negotiated once more. */
+export function resumeIpv6(link: LinkState, env: LinkEnv): void {
+  if (link.ipv6cp.state !== 'stopped') return
+  cpEvent(IPV6CP, link.ipv6cp, env, 'Down')
+  cpEvent(IPV6CP, link.ipv6cp, env, 'Up')
 }
 
 /** The peer does without IPv6. */

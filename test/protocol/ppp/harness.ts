@@ -159,6 +159,8 @@ export class Station {
   readonly drops: string[] = []
   readonly ups: LinkUp[] = []
   readonly sent: Uint8Array[] = []
+  /** How often the network phase opened; `ups` tells of what changed within as well. */
+  opens = 0
   downs = 0
   closed: EndReason | undefined
   link: LinkState = createLink()
@@ -342,6 +344,7 @@ export class Wire {
         this.#note(station, 'withdraws')
       },
       up: network => {
+        if (station.opens === station.downs) station.opens++
         station.ups.push(network)
         this.#note(station, `up ${network.localAddress} ${network.peerAddress} ${network.mtuBytes}`)
       },

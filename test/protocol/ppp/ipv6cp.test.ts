@@ -262,3 +262,21 @@ test('IPV6CP knows TERMINATE_ACK and no packet of IPv6 before it is open', () =>
   peer.send(PPP.IPV6CP, TERMINATE_REQUEST, 3)
   assert.deepEqual(only(peer, PPP.IPV6CP)[0]?.[0], TERMINATE_ACK)
 })
+
+test('a packet of IPv6 after we gave up on the answers has it negotiated once more', () => {
+  const peer = inNetwork()
+  peer.openIpcp()
+  for (let second = 0; second < 40; second++) {
+    peer.wire.run(1000)
+    peer.send(PPP.LCP, CP_CODE.ECHO_REPLY, peer.us.link.lcp.identifier, '00000000')
+  }
+  assert.equal(peer.us.link.ipv6cp.state, 'stopped')
+  peer.heard()
+  peer.sendRaw(`ff03 0057 ${'00'.repeat(40)}`)
+  assert.deepEqual(
+    only(peer, PPP.IPV6CP).map(([code]) => code),
+    [CONFIGURE_REQUEST],
+  )
+  openIpv6cp(peer)
+  assert.equal(network(peer)?.ipv6?.peerInterfaceId, PEERS)
+})

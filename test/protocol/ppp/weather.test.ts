@@ -78,6 +78,7 @@ function run(seed: number, restoring: boolean): Scenario {
         ...LNS_CONFIG,
         demandAuth: one(METHODS),
         mruBytes: one([1400, 1500, 1280]),
+        ipv6: seed % 2 === 0,
         ...(mutual && { authAs: { user: 'lns', methods: ['chap-md5'] } }),
       },
     },
@@ -87,6 +88,7 @@ function run(seed: number, restoring: boolean): Scenario {
       config: {
         ...CLIENT_CONFIG,
         mruBytes: one([1400, 1500, 1280]),
+        ipv6: seed % 3 !== 0,
         ...(mutual && { demandAuth: ['chap-md5'] }),
         authAs: { user: 'hb@hb', methods: one(CLIENT_METHODS) },
       },
@@ -129,6 +131,14 @@ function check({ lns, client }: Scenario): void {
     assert.ok(up !== undefined && other !== undefined, 'one end is up alone')
     assert.deepEqual([other.localAddress, other.peerAddress], [up.peerAddress, up.localAddress])
     assert.deepEqual(other.dns, up.dns)
+    // Who gives up on the answers of the other does without, until a packet of IPv6 comes.
+    const [ours, theirs] = [lns, client].some(({ link }) => link.ipv6cp.state === 'stopped')
+      ? []
+      : [up.ipv6, other.ipv6]
+    assert.deepEqual(
+      [ours?.localInterfaceId, ours?.peerInterfaceId],
+      [theirs?.peerInterfaceId, theirs?.localInterfaceId],
+    )
     assert.equal(other.mtuBytes, up.mtuBytes)
     assert.deepEqual([lns.pending.size, client.pending.size], [0, 0])
     assert.equal(lns.link.continued, undefined, 'an exchange is over with its verdict')
@@ -141,10 +151,11 @@ function check({ lns, client }: Scenario): void {
   }
   for (const kind of ['authorize', 'assignAddress', 'decidePolicy'] as const) {
     const asked = lns.asked.filter(ask => ask.kind === kind).length
-    assert.ok(asked <= 1 + lns.withdrawn.length, `${kind} asked ${asked} times`)
+    const most = kind === 'assignAddress' && lns.config.ipv6 ? 3 : 1
+    assert.ok(asked <= most + lns.withdrawn.length, `${kind} asked ${asked} times`)
   }
-  for (const { ups, downs, closed } of [lns, client])
-    if (closed !== undefined) assert.equal(downs, ups.length, 'each up has its down')
+  for (const { opens, downs, closed } of [lns, client])
+    if (closed !== undefined) assert.equal(downs, opens, 'each up has its down')
 }
 
 const seeds = ONE === undefined ? Array.from({ length: SEEDS }, (_, seed) => seed) : [Number(ONE)]
