@@ -155,9 +155,10 @@ const EVERYWHERE = ['0.0.0.0/0', '::/0']
 
 /** A client's tunnel leads everywhere; a session of the LNS to its address and the routes that its grant names. */
 function prefixesOf(session: SessionState, network: LinkUp): readonly Prefix[] {
-  const { peerAddress, ipv6, grant, leases } = network
-  const isOpen = (route: string) =>
-    route.includes(':') ? ipv6 !== undefined : peerAddress !== NO_IPV4.peerAddress
+  const { localAddress, peerAddress, ipv6, grant, leases } = network
+  // An LNS need not tell a client its own address.
+  const hasIpv4 = localAddress !== NO_IPV4.localAddress || peerAddress !== NO_IPV4.peerAddress
+  const isOpen = (route: string) => (route.includes(':') ? ipv6 !== undefined : hasIpv4)
   const own = leases.map(({ kind, value }) => (kind === 'ipv4' ? `${peerAddress}/32` : value))
   const behind = session.role === 'lac' ? EVERYWHERE : [...own, ...(grant.routes ?? [])]
   return behind.filter(isOpen).flatMap(route => {

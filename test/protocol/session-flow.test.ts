@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Ask, Output, Verdict } from '../../core/protocol/outputs.ts'
 import { encodeDataDatagram } from '../../core/wire/l2tp-header.ts'
-import { Pair } from '../support/pair.ts'
+import { dialRequest, LNS_CONFIG, Pair } from '../support/pair.ts'
 
 /** A call that is up, and what the LNS says of flows and events. `own`: verdicts of the LNS that are not the usual ones. */
 function call(own: (ask: Ask) => Verdict | undefined = () => undefined): {
@@ -160,4 +160,23 @@ test('one of two calls of a user ends, the other does not notice', () => {
   pair.dial()
   pair.run(101_000)
   assert.equal(pair.lns.flows.get(0)?.generation, 2)
+})
+
+test('the flow of a client leads everywhere, though the LNS keeps its own address to itself', () => {
+  const pair = new Pair({ seed: 5, lns: { ppp: { ...LNS_CONFIG.ppp, localAddress: '0.0.0.0' } } })
+  pair.dial()
+  pair.run(5000)
+  const [flow] = [...pair.client.flows.values()]
+  assert.deepEqual(flow?.prefixes, [{ address: '0.0.0.0', length: 0 }])
+})
+
+test('the flow of a session has the prefixes of what is open: both families, or one', () => {
+  const pair = new Pair({ seed: 5, lns: { ppp: { ...LNS_CONFIG.ppp, ipv6: true } } })
+  pair.dial({ ppp: { ...dialRequest().ppp, ipv6: true } })
+  pair.run(5000)
+  const prefixes = (side: typeof pair.lns) =>
+    [...side.flows.values()][0]?.prefixes.map(({ address, length }) => `${address}/${length}`)
+  assert.deepEqual(prefixes(pair.lns), ['172.16.1.51/32', '2001:db8:34::/64', '2001:db8:35::/64'])
+  assert.deepEqual(prefixes(pair.client), ['0.0.0.0/0', '::/0'])
+  assert.equal(pair.lns.eventsOf('sessionUp').length, 1)
 })

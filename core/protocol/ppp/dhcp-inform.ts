@@ -31,7 +31,9 @@ export function onIpv4Packet(link: LinkState, env: LinkEnv, packet: Uint8Array):
   const { clientRoutes, domain, role } = env.config
   const isServed = role === 'lns' && (clientRoutes.length > 0 || domain !== undefined)
   const data = isServed && link.ipcp.state === 'opened' ? dhcpOf(packet) : undefined
-  const request = data && decodeDhcpRequest(data)
+  // It came before the data plane had its flow.
+  if (data === undefined) return env.drop('ppp-phase')
+  const request = decodeDhcpRequest(data)
   if (request?.messageType !== DHCP_TYPE.INFORM) return
   const { localAddress, peerAddress, dns, nbns } = negotiatedNetwork(link.ipcp, env.config)
   if (formatIpv4(request.clientAddress) !== link.ipcp.offer[IPCP_OPTION.IP_ADDRESS]) return
