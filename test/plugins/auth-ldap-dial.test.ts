@@ -91,8 +91,18 @@ test('users of OpenLDAP dial in by PAP, CHAP and MS-CHAPv2, and the trail of a t
   }
   assert.deepEqual(await dial('alice@lab.test', 'wonderland', 'mschapv2'), { up: '172.16.1.77' })
   assert.match((await dial('dave', 'dave#1', 'chap')).reason ?? '', /in none of the required groups vpn$/)
-  const right = await tryOut('alice@lab.test', 'wonderland', 'pap')
-  assert.equal(right.code, 0, right.stdout + right.stderr)
+  // The client's kernel is the server's here: for some seconds it may hold the address that alice had for its own.
+  let said = ''
+  const right = await until(
+    'a try that is let in',
+    async () => {
+      const tried = await tryOut('alice@lab.test', 'wonderland', 'pap')
+      said = tried.stdout + tried.stderr
+      return tried.code === 0 && tried
+    },
+    20_000,
+    () => `\n${said}`,
+  )
   const step = `auth-ldap +accept +[\\d.]+ +${slapd.url}; uid=alice,${PEOPLE}; bound at ${slapd.url}; in everybody, staff, vpn; required group vpn; by attribute address`
   assert.match(right.stdout, new RegExp(step))
   assert.match(right.stdout, /would be let in, as 172\.16\.1\.77/)

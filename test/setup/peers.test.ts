@@ -59,7 +59,7 @@ test('test files get what they need, and no more', () => {
   const kinds = (folder: string) => kindsOf(readdirSync(join(ROOT, folder)).map(name => join(folder, name)))
   assert.deepEqual(kinds('test/wire'), [])
   assert.deepEqual(kinds('test/runtime'), ['network', 'dissector'])
-  assert.deepEqual(kinds('test/interop'), ['network', 'peers', 'radius', 'directories'])
+  assert.deepEqual(kinds('test/interop'), ['network', 'peers', 'radius', 'directories', 'dissector'])
   assert.deepEqual(kindsOf(['test/interop/xl2tpd-lns.test.ts']), ['network', 'peers'])
   assert.deepEqual(kinds('test/support'), ['radius'])
   assert.deepEqual(kinds('test/plugins'), ['radius', 'directories', 'programs'])
