@@ -39,12 +39,17 @@ test('a plugin made by the packed Burrow installs, compiles under strict, passes
     .filter(path => path.endsWith('.md'))
     .flatMap(page =>
       [...readFileSync(join(ROOT, page), 'utf8').matchAll(/\]\((?![a-z]+:|#)([^)#\s]+)/g)].map(
-        ([, to = '']) => posix.join(posix.dirname(page), to),
+        ([, to = '']) => ({ page, to: posix.join(posix.dirname(page), to) }),
       ),
     )
-    .filter(to => !files.some(path => path === to || path.startsWith(`${to}/`)))
-  const intoTests = leadsNowhere.filter(to => to.startsWith('test/'))
-  assert.deepEqual(leadsNowhere, intoTests, 'but for the tests, which README.md says are for a checkout')
+    .filter(({ to }) => !files.some(path => path === to || path.startsWith(`${to}/`)))
+    // Each habit names its test there, and the page says where the tests are.
+    .filter(({ page, to }) => !(page === 'docs/clients.md' && to.startsWith('test/')))
+  assert.deepEqual(
+    leadsNowhere,
+    [{ page: 'README.md', to: 'test/README.md' }],
+    'the page that README.md says is for a checkout',
+  )
 
   await shell('npx burrow plugin new otp', folder)
   const otp = join(folder, 'otp')
