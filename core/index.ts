@@ -102,6 +102,7 @@ export type {
   Grant,
   Lease,
   Mschapv2Proof,
+  ProxiedPart,
   Role,
   SessionInfo,
   SessionIpv6,

@@ -59,9 +59,14 @@ export interface SessionInfo {
   readonly subAddress?: string
   /** (Tx) Connect Speed AVP, in bits per second. */
   readonly txConnectSpeedBps?: number
+  /** What the LAC negotiated in our stead and `ppp.proxy` believes it of; absent: nothing. */
+  readonly proxied?: ProxiedPart
   /** The name that authentication accepted; absent before. */
   readonly user?: string
 }
+
+/** LCP alone, or LCP and the proof of the user's password (RFC 2661 4.4.5). */
+export type ProxiedPart = 'lcp' | 'login'
 
 /** How a peer proved who it is. CHAP: `response` = MD5(identifier, secret, challenge) (RFC 1994 4.1). */
 export type ProofData =

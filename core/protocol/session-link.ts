@@ -27,7 +27,7 @@ export function setSessionTimer(
 }
 
 export function sessionInfo(tunnel: TunnelState, session: SessionState): SessionInfo {
-  const { callingNumber, calledNumber, subAddress, txConnectSpeedBps, user } = session
+  const { callingNumber, calledNumber, subAddress, txConnectSpeedBps, user, link } = session
   return {
     key: session.key,
     id: session.id,
@@ -39,6 +39,7 @@ export function sessionInfo(tunnel: TunnelState, session: SessionState): Session
     ...(calledNumber === undefined ? {} : { calledNumber }),
     ...(subAddress === undefined ? {} : { subAddress }),
     ...(txConnectSpeedBps === undefined ? {} : { txConnectSpeedBps }),
+    ...(link?.proxied === undefined ? {} : { proxied: link.proxied }),
     ...(user === undefined ? {} : { user }),
   }
 }

@@ -36,6 +36,7 @@ function sessionFields(session: SessionInfo): LogFields {
     ...tunnelFields(session.tunnel),
     session: `${session.localSessionId}/${session.peerSessionId}`,
     id: session.id,
+    ...(session.proxied === undefined ? {} : { proxied: session.proxied }),
   }
 }
 

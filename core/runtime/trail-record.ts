@@ -2,7 +2,7 @@
 import type { TrailEntry } from '../hooks/guard.ts'
 import type { HookName } from '../hooks/hooks.ts'
 import type { Clock, Milliseconds } from '../ports.ts'
-import type { AskKind, EndCause, EndReason, TunnelInfo } from '../protocol/outputs.ts'
+import type { AskKind, EndCause, EndReason, ProxiedPart, TunnelInfo } from '../protocol/outputs.ts'
 
 /** A decision of one tap, with its place in the life of the call. */
 export interface KeptEntry extends TrailEntry {
@@ -32,6 +32,8 @@ export interface TrailRecord extends Trail {
   readonly peer: string
   /** Host name of the peer, as it claims. */
   readonly host: string
+  /** What a LAC negotiated in our stead; absent: nothing that counted. */
+  readonly proxied?: ProxiedPart
   /** TunnelInfo.key */
   readonly tunnel: string
   /** Wall time, ISO 8601. */
@@ -78,6 +80,7 @@ export class Subject implements Trail {
   readonly parent: Subject | undefined
   user: string | undefined = undefined
   acceptedAs: string | undefined = undefined
+  proxied: ProxiedPart | undefined = undefined
   refusal: Refusal | undefined = undefined
   asking: { readonly hook: AskKind; readonly sinceMs: Milliseconds } | undefined = undefined
   generation: number | undefined = undefined
@@ -168,6 +171,7 @@ export function recordOf(subject: Subject, now: Milliseconds): TrailRecord {
     id,
     user,
     acceptedAs,
+    proxied,
     tunnel,
     entries,
     dropped,
@@ -185,6 +189,7 @@ export function recordOf(subject: Subject, now: Milliseconds): TrailRecord {
     ...(acceptedAs === undefined ? {} : { acceptedAs }),
     peer: `${remote.address}:${remote.port}`,
     host: tunnel.peerHostName,
+    ...(proxied === undefined ? {} : { proxied }),
     tunnel: tunnel.key,
     startedAt: new Date(subject.startedWallMs).toISOString(),
     ...(end === undefined ? {} : { endedAt: new Date(end.wallMs).toISOString(), end: end.reason }),

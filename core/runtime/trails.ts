@@ -153,9 +153,10 @@ export class Trails {
   }
 
   #call(session: SessionInfo): Subject {
-    const { id, tunnel, user } = session
+    const { id, tunnel, user, proxied } = session
     const call = this.#live.call.get(id) ?? this.#open('call', id, tunnel)
     if (user !== undefined) call.user ??= this.#cut(user)
+    call.proxied = proxied
     return call
   }
 

@@ -9,8 +9,8 @@ const SECRET = 'tunnel-secret'
 const octets = (text: string) => new TextEncoder().encode(text)
 const hex = (text: string) => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'))
 
-/** ICCN of a LAC that had `hb@hb` log in by PAP. */
-function passOn(peer: ScriptedPeer): void {
+/** ICCN of a LAC that had `hb@hb` log in by PAP; our session id. */
+function passOn(peer: ScriptedPeer, password = 'admin@123'): number {
   peer.icrq(1)
   const { assignedSessionId } = peer.expect('ICRP').avps
   const avps = {
@@ -22,9 +22,10 @@ function passOn(peer: ScriptedPeer): void {
     proxyAuthenType: 3,
     proxyAuthenName: 'hb@hb',
     proxyAuthenId: 7,
-    proxyAuthenResponse: octets('admin@123'),
+    proxyAuthenResponse: octets(password),
   }
   peer.send({ type: 'ICCN', avps }, { sessionId: assignedSessionId })
+  return assignedSessionId
 }
 
 function benchWith(proxy: 'renegotiate' | 'accept') {
@@ -56,6 +57,34 @@ test('a LAC that proved itself by a tunnel secret is believed, where the config 
   passOn(peer)
   assert.deepEqual(logins(bench), [['hb@hb', { method: 'pap', password: 'admin@123' }]])
   assert.deepEqual(peer.frames(), [], 'nothing is negotiated')
+  assert.equal(bench.endpoint.sessions()[0]?.session.proxied, 'login', 'hooks, log and trail are told')
+})
+
+test('a wrong password is no better for having come by way of a LAC', () => {
+  const bench = benchWith('accept')
+  const peer = proven(bench)
+  passOn(peer, 'wrong')
+  const [{ ask, askId } = assert.fail()] = bench.asked.filter(({ ask }) => ask.kind === 'authenticate')
+  assert.ok('session' in ask && ask.session.proxied === 'login')
+  bench.answer(askId, { kind: 'deny', reason: 'wrong password' })
+  const [nak] = peer.frames()
+  assert.equal(Buffer.from(nak?.frame ?? []).toString('hex', 0, 6), 'ff03c0230307', 'PAP: Authenticate-Nak 7')
+})
+
+test('a client that begins LCP anew proves itself to us, whatever its LAC said', () => {
+  const bench = benchWith('accept')
+  const peer = proven(bench)
+  const sessionId = passOn(peer)
+  peer.frames()
+  peer.frame(sessionId, hex('ff03 c021 01 01 0008 0104 05dc'))
+  assert.equal(bench.endpoint.sessions()[0]?.session.proxied, undefined)
+  assert.match(
+    peer
+      .frames()
+      .map(({ frame }) => Buffer.from(frame).toString('hex'))
+      .join(),
+    /ff03c02101/,
+  )
 })
 
 test('without a secret anybody could say so: LCP is negotiated, and the client proves itself', () => {

@@ -264,3 +264,17 @@ test("the line of a call's end holds what was decided", () => {
   ])
   assert.equal('trail' in describeEvent(down('a', 'auth-failed')).fields, false)
 })
+
+test('what a LAC passed on of a login is told with the call', () => {
+  const { trails, find } = passedOn('login')
+  assert.equal(find('hb@hb')?.proxied, 'login')
+  trails.take({ ...up('1'), session: { ...session('1') } } as Event)
+  assert.equal(find('hb@hb')?.proxied, undefined, 'until the client negotiates anew')
+})
+
+function passedOn(proxied: 'lcp' | 'login') {
+  const trails = new Trails(new VirtualClock())
+  const ask = asking('1')
+  trails.asked({ ...ask, session: { ...ask.session, proxied } })
+  return { trails, find: (query: string) => trails.find(query)[0] }
+}

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { ProxiedPart } from '../../protocol/outputs.ts'
 import type { Explained, Explanation } from '../../runtime/explain.ts'
 import { askControlSocket } from '../../runtime/node/control-socket.ts'
 import { escapeText } from '../../wire/escape.ts'
@@ -38,13 +39,19 @@ function describe({ records, found }: Explanation): string {
   return [...records.map(describeOne), ...more].join('\n')
 }
 
+const PROXIED: Readonly<Record<ProxiedPart, string>> = {
+  lcp: 'LCP, by its LAC',
+  login: 'LCP and login, by its LAC',
+}
+
 function describeOne(record: Explained): string {
-  const { kind, id, outcome, user, acceptedAs, peer, host, tunnel, generation, deployment } = record
+  const { kind, id, outcome, user, acceptedAs, peer, host, tunnel, generation, deployment, proxied } = record
   const renamed = acceptedAs === undefined || acceptedAs === user ? '' : `, accepted as ${acceptedAs}`
   const lines: readonly (readonly [string, string | undefined])[] = [
     [kind, `${id}: ${outcome}`],
     ['user', user === undefined ? acceptedAs : `${user}${renamed}`],
     ['from', `${peer}${host === '' ? '' : `, host ${host}`}${kind === 'tunnel' ? '' : `, tunnel ${tunnel}`}`],
+    ['proxied', proxied === undefined ? undefined : PROXIED[proxied]],
     ['when', when(record)],
     ['config', generation === undefined ? undefined : servedBy(generation, deployment)],
   ]

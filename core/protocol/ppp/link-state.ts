@@ -1,5 +1,5 @@
 /** What a PPP link remembers, and the reasons for which it ends. */
-import type { EndReason } from '../outputs.ts'
+import type { EndReason, ProxiedPart } from '../outputs.ts'
 import type { LoginState, ProofState } from './auth.ts'
 import type { CpEvent } from './cp-table.ts'
 import type { DecisionState } from './decisions.ts'
@@ -16,6 +16,8 @@ export interface LinkState extends DecisionState {
   lcp: LcpState
   ipcp: IpcpState
   ipv6cp: Ipv6cpState
+  /** What a LAC negotiated in our stead, and we believe it of. */
+  proxied?: ProxiedPart | undefined
   /** The peer proves itself; absent: not demanded. */
   proof?: ProofState | undefined
   /** We prove ourselves; absent: the peer does not demand it. */

@@ -59,7 +59,10 @@ export function startLink(link: LinkState, env: LinkEnv, proxied: Proxied = {}):
   if (link.phase !== 'dead' || link.ending !== undefined) return
   link.phase = 'establish'
   env.setTimer('setup', env.config.setupTimeoutMs)
-  if (adoptNegotiation(link.lcp, env, proxied)) return beginAuthentication(link, env, proxied.auth)
+  if (adoptNegotiation(link.lcp, env, proxied)) {
+    link.proxied = 'lcp'
+    return beginAuthentication(link, env, proxied.auth)
+  }
   cpEvent(LCP, link.lcp, env, 'Open')
   cpEvent(LCP, link.lcp, env, 'Up')
 }
@@ -229,6 +232,7 @@ function beginAuthentication(link: LinkState, env: LinkEnv, proxied?: ProxiedAut
   if (config.echo.intervalMs > 0) env.setTimer('echo', config.echo.intervalMs)
   if (demanded !== undefined || auth !== undefined) env.setTimer('auth', config.authTimeoutMs)
   const packet = link.proof && proxiedPacket(link.proof, env, proxied)
+  if (packet !== undefined) link.proxied = 'login'
   if (link.proof === undefined) onDecision(link, env, decideUnproven(link, env))
   else if (packet === undefined) challenge(link.proof, env)
   else onAuthNews(link, env, AUTH[link.proof.method].receive({ proof: link.proof }, env, packet))
@@ -340,6 +344,7 @@ function closeIf(link: LinkState, env: LinkEnv, reason: EndReason | undefined): 
 /** LCP is negotiated anew: all above it begins again, with the lease kept. */
 function beginAgain(link: LinkState, env: LinkEnv): void {
   link.phase = 'establish'
+  link.proxied = undefined
   leaveUpperLayers(link, env)
 }
 
