@@ -131,6 +131,8 @@ export const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   delegatedPrefix: isText,
   ipv6Pool: isText,
   dns6: isTexts,
+  clientRoutes: isTexts,
+  domain: isLike(/^[\w.-]{1,253}$/),
   rules: Array.isArray,
 }
 

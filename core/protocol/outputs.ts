@@ -167,6 +167,10 @@ export interface Grant {
   readonly ipv6Pool?: string
   /** IPv6 addresses of DNS servers (RFC 6911 3.2). */
   readonly dns6?: readonly string[]
+  /** IPv4 prefixes that the client is told to route to us, at most 64 (DHCPINFORM, RFC 3442); those of the config when absent. */
+  readonly clientRoutes?: readonly string[]
+  /** Domain that the client is told by the same; that of the config when absent. */
+  readonly domain?: string
 }
 
 /** An address held for a session. Data only: the owner plugin frees it and re-claims it after a restart. */

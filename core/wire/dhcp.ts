@@ -120,10 +120,11 @@ export function addressList(addresses: readonly string[]): Uint8Array {
   return w.finish()
 }
 
-/** RFC 3442: each prefix with as many octets as it needs, then the router. */
+/** RFC 3442: each prefix with as many octets as it needs, then the router. What is no prefix is left out. */
 export function classlessRoutes(prefixes: readonly string[], router: string): Uint8Array {
   const bytes = prefixes.flatMap(prefix => {
     const [address = '', length = '32'] = prefix.split('/')
+    if (parseIpv4(address) === undefined || !/^([12]?\d|3[0-2])$/.test(length)) return []
     const significant = address.split('.').slice(0, Math.ceil(Number(length) / 8))
     return [Number(length), ...significant.map(Number), ...router.split('.').map(Number)]
   })

@@ -43,6 +43,8 @@ const FIELDS = {
   delegatedPrefix: { schema: prefix6, read: one },
   ipv6Pool: { schema: name, read: one },
   dns6: { schema: z.array(ipv6).max(2), read: all },
+  clientRoutes: { schema: z.array(prefix).max(64), read: all },
+  domain: { schema: z.string().regex(/^[\w.-]{1,253}$/, 'expected a domain (corp.example)'), read: one },
 } as const satisfies Readonly<Record<string, Field>>
 
 type FieldName = keyof typeof FIELDS

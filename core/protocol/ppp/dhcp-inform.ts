@@ -24,12 +24,14 @@ import type { LinkEnv } from './link-env.ts'
 import type { LinkState } from './link-state.ts'
 
 const UDP_HEADER_BYTES = 8
+/** They fit the smallest MTU, twice. */
+const MOST_ROUTES = 64
 const HOST_MASK = ['255.255.255.255']
 
 /** A packet that is for us. Whoever asks for an address has one; what is no DHCPINFORM is nobody's. */
 export function onIpv4Packet(link: LinkState, env: LinkEnv, packet: Uint8Array): void {
-  const { clientRoutes, domain, role } = env.config
-  const isServed = role === 'lns' && (clientRoutes.length > 0 || domain !== undefined)
+  const { clientRoutes, domain } = { ...env.config, ...link.grant }
+  const isServed = env.config.role === 'lns' && (clientRoutes.length > 0 || domain !== undefined)
   const data = isServed && link.ipcp.state === 'opened' ? dhcpOf(packet) : undefined
   // It came before the data plane had its flow.
   if (data === undefined) return env.drop('ppp-phase')
@@ -38,7 +40,7 @@ export function onIpv4Packet(link: LinkState, env: LinkEnv, packet: Uint8Array):
   const { localAddress, peerAddress, dns, nbns } = negotiatedNetwork(link.ipcp, env.config)
   if (formatIpv4(request.clientAddress) !== link.ipcp.offer[IPCP_OPTION.IP_ADDRESS]) return
   const { wanted } = request
-  const routes = classlessRoutes(clientRoutes, localAddress)
+  const routes = classlessRoutes(clientRoutes.slice(0, MOST_ROUTES), localAddress)
   const options: readonly (readonly [number, Uint8Array])[] = [
     [DHCP_OPTION.SERVER, addressList([localAddress])],
     [DHCP_OPTION.SUBNET_MASK, addressList(HOST_MASK)],

@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
+import type { Grant } from '../../../core/protocol/outputs.ts'
 import type { PppConfig } from '../../../core/protocol/ppp/link-env.ts'
 import { decodePppFrame, encodePppFrame, PPP } from '../../../core/wire/ppp-frame.ts'
 import { CP_CODE } from '../../../core/wire/ppp-options.ts'
 import { ipv4, ipv6, octets, octets6, sum16, u16, udp } from '../../support/ip-packets.ts'
-import { type Answerer, answerer, CLIENT_ADDRESS, GRANT, LNS_ADDRESS, LNS_CONFIG } from './harness.ts'
+import { type Answerer, answerer, CLIENT_ADDRESS, except, GRANT, LNS_ADDRESS, LNS_CONFIG } from './harness.ts'
 import { Peer } from './peer.ts'
 
 const PEERS = '021122fffe334455'
@@ -262,8 +263,14 @@ function inform(options: string, { address = CLIENT_ADDRESS, type = '08' } = {})
   return ipv4({ ...ends, protocol: 17, payload: udp({ ...ends, sourcePort: 68, destinationPort: 67, data }) })
 }
 
-function informed(options: string, more: Parameters<typeof inform>[1] = {}, config = INFORM_CONFIG) {
-  const peer = new Peer({ config }).enterNetwork().openIpcp()
+function informed(
+  options: string,
+  more: Parameters<typeof inform>[1] = {},
+  config = INFORM_CONFIG,
+  grant: Grant = GRANT,
+) {
+  const authorized = except('authorize', { kind: 'accept', grant })
+  const peer = new Peer({ config, answer: authorized }).enterNetwork().openIpcp()
   const packets = reader(peer)
   packets(PPP.IPV4)
   send(peer, inform(options, more), PPP.IPV4)
@@ -297,6 +304,16 @@ test('DHCPINFORM: routes as 121 and 249, DNS and domain, as far as the client wa
   assert.equal(dhcp.slice(2 * 236), options.join('').replaceAll(' ', ''))
   const some = hex(informed('3701 f9')?.subarray(28 + 236))
   assert.equal(some, `63825363350105${`3604${LNS_HEX}`}f9${ROUTES_LENGTH}${ROUTES_HEX}ff`)
+})
+
+test('DHCPINFORM: routes and domain of the grant come before those of the config; what is no prefix is left out', () => {
+  const many = Array.from({ length: 70 }, (_, nth) => `10.${nth}.0.0/16`)
+  const grant = { ...GRANT, clientRoutes: ['10.8.0.0/16', 'nonsense', '10.0.0.0/33'], domain: 'lab.example' }
+  const options = (own: typeof grant) =>
+    hex(informed('3702 79 0f', {}, INFORM_CONFIG, own)?.subarray(28 + 236 + 4 + 3 + 6))
+  assert.equal(options(grant), `0f0b${hex(Buffer.from('lab.example'))}7907100a08${LNS_HEX}ff`)
+  const long = options({ ...grant, clientRoutes: many })
+  assert.ok(long.includes(`100a3f${LNS_HEX}`) && !long.includes(`100a40${LNS_HEX}`), 'the first 64')
 })
 
 test('DHCPINFORM: others’ addresses, other messages, and a server without routes are not answered', () => {
