@@ -50,10 +50,13 @@ export interface Flow {
   readonly downRateBps?: number
 }
 
-/** One line of a packet filter; an absent field matches everything. First match wins; no match = deny. */
+/**
+ * One line of a packet filter; an absent field matches everything. First match wins; no match = deny. What is permitted is answered: a
+ * permission holds for both directions of the conversation that its first packet began, and for errors (ICMP) about it.
+ */
 export interface AclRule {
-  /** What becomes of a packet that matches. */
-  readonly action: 'permit' | 'deny'
+  /** What becomes of a packet that matches. `reject`: whoever sent it is told (a TCP reset, or ICMP). */
+  readonly action: 'permit' | 'deny' | 'reject'
   /** `from-session`: decapsulated traffic; `to-session`: traffic about to be encapsulated. */
   readonly direction: 'from-session' | 'to-session'
   /** One of these holds the source address. */
@@ -62,14 +65,25 @@ export interface AclRule {
   readonly destination?: readonly Prefix[]
   /** IP protocol number. That of ICMP (1) stands for ICMPv6 as well. */
   readonly protocol?: number
-  /** One of these ranges holds the port; a packet without ports (ICMP, a later fragment) does not match. */
+  /**
+   * One of these ranges holds the port. ICMP and other protocols without ports do not match. Where the port cannot be read (a later fragment
+   * of what was not permitted), the packet matches what denies and rejects, and does not match what permits.
+   */
   readonly destinationPorts?: readonly {
     /** The lowest port. */
     readonly from: number
     /** The highest port. */
     readonly to: number
   }[]
-  /** Shown where the rule is shown. */
+  /** Types of ICMP (RFC 792); of that protocol alone. */
+  readonly icmpTypes?: readonly number[]
+  /** Types of ICMPv6 (RFC 4443), likewise. A rule that has one of the two lists matches the other family only by the other list. */
+  readonly icmpv6Types?: readonly number[]
+  /** The end that is not the session is this host itself. A rule without it never speaks of this host. */
+  readonly host?: boolean
+  /** Tell of each conversation that it decides on, at a bounded rate. */
+  readonly log?: boolean
+  /** Shown where the rule is shown; rules of one name are counted together. */
   readonly name: string
 }
 

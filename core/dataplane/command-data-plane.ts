@@ -9,7 +9,9 @@ import type {
   DataPlaneTotals,
   ListeningDataPlane,
 } from './data-plane.ts'
-import { type Command, DEFAULT_MAX_FLOWS, type FlowKey } from './engine.ts'
+import { type Command, DEFAULT_CONNECTIONS, DEFAULT_MAX_FLOWS, type FlowKey } from './engine.ts'
+import { type RuleCount, RuleCounters } from './policy/rule-counters.ts'
+import { RuleSets } from './policy/rule-sets.ts'
 import { type DatagramPort, socketFor } from './ports.ts'
 
 /** What every data plane with an engine has in common, on whichever thread the engine runs. */
@@ -21,14 +23,18 @@ export abstract class CommandDataPlane<Socket extends DatagramPort = DatagramPor
   protected readonly maxFlows: number
   protected readonly counterMemory: SharedArrayBuffer
   protected readonly counters: Counters
+  protected readonly connections: number
+  protected readonly ruleCounters = new RuleCounters()
   /** Filled by `start`. */
   protected readonly sockets: Socket[] = []
   protected listener: (event: DataPlaneEvent) => void = () => {}
+  readonly #ruleSets = new RuleSets(name => this.ruleCounters.slotOf(name))
   #unsent = 0n
 
   constructor(options: DataPlaneOptions) {
     this.options = options
     this.maxFlows = options.maxFlows ?? DEFAULT_MAX_FLOWS
+    this.connections = options.maxConnections ?? DEFAULT_CONNECTIONS
     this.counterMemory = new SharedArrayBuffer(Counters.bytesFor(this.maxFlows))
     this.counters = new Counters(this.counterMemory)
   }
@@ -49,16 +55,26 @@ export abstract class CommandDataPlane<Socket extends DatagramPort = DatagramPor
     await this.run({ kind: 'upsert', flows })
   }
 
-  remove(flows: readonly FlowKey[]): Promise<readonly FlowCounters[]> {
-    return this.run({ kind: 'remove', flows })
+  async remove(flows: readonly FlowKey[]): Promise<readonly FlowCounters[]> {
+    const counters = await this.run({ kind: 'remove', flows })
+    for (const { id } of flows) {
+      const unused = this.#ruleSets.release(flowUser(id))
+      if (unused !== undefined) await this.run({ kind: 'dropRuleSet', rules: unused })
+    }
+    return counters
   }
 
   async setFlowPolicy(flowId: number, generation: number, rules: readonly AclRule[]): Promise<void> {
-    await this.run({ kind: 'flowPolicy', flowId, generation, rules })
+    await this.#assign(flowUser(flowId), rules, number => ({
+      kind: 'flowPolicy',
+      flowId,
+      generation,
+      rules: number,
+    }))
   }
 
   async setPolicy(zone: string, rules: readonly AclRule[]): Promise<void> {
-    await this.run({ kind: 'zonePolicy', zone, rules })
+    await this.#assign(`zone ${zone}`, rules, number => ({ kind: 'zonePolicy', zone, rules: number }))
   }
 
   async setLocalPrefixes(prefixes: readonly Prefix[]): Promise<void> {
@@ -71,6 +87,10 @@ export abstract class CommandDataPlane<Socket extends DatagramPort = DatagramPor
     )
   }
 
+  readRuleCounters(): readonly RuleCount[] {
+    return this.ruleCounters.read()
+  }
+
   totals(): DataPlaneTotals {
     return { ...this.counters.totals(), unsent: this.#unsent }
   }
@@ -79,10 +99,27 @@ export abstract class CommandDataPlane<Socket extends DatagramPort = DatagramPor
     if (this.sockets[socketFor(this.sockets, path.local)]?.sendOne(path, bytes) !== true) this.#unsent++
   }
 
+  /** The engine takes commands in order, so nothing waits for what comes before it. */
+  async #assign(
+    user: string,
+    rules: readonly AclRule[],
+    command: (number: number) => Command,
+  ): Promise<void> {
+    const { number, fresh, unused } = this.#ruleSets.assign(user, rules)
+    await Promise.all([
+      fresh && this.run({ kind: 'ruleSet', rules: fresh }),
+      this.run(command(number)),
+      unused !== undefined && this.run({ kind: 'dropRuleSet', rules: unused }),
+    ])
+  }
+
   /** When the engine is gone nobody else writes the counters: what a flow counted can still be handed over. */
   protected runWithoutEngine(command: Command, why: string): readonly FlowCounters[] {
     if (command.kind === 'remove')
       return command.flows.map(({ id, generation }) => this.counters.end(id, generation))
+    if (command.kind === 'dropRuleSet') return []
     throw new BurrowError('DATA_PLANE_DOWN', `the data plane cannot do ${command.kind}: ${why}`)
   }
 }
+
+const flowUser = (id: number): string => `flow ${id}`

@@ -1,6 +1,7 @@
-/** 64-bit counters in memory that one thread writes and others read. */
+/** What each flow counts, in memory that one thread writes and others read. */
 import { type DropReason, type FlowCounters, NO_COUNTERS } from '../flow.ts'
 import type { DataPlaneTotals } from './data-plane.ts'
+import { WideCounters } from './wide-counters.ts'
 
 export const DROP_REASONS = [
   'malformed-ip',
@@ -38,39 +39,29 @@ export function dropColumn(reason: DropReason): number {
 }
 
 export class Counters {
-  readonly #whole: BigUint64Array
-  /** The same memory as 32-bit halves; x86-64 and arm64 keep the low one first. */
-  readonly #halves: Uint32Array
+  readonly #counters: WideCounters
 
   constructor(memory: SharedArrayBuffer) {
-    this.#whole = new BigUint64Array(memory)
-    this.#halves = new Uint32Array(memory)
+    this.#counters = new WideCounters(memory)
   }
 
   static bytesFor(maxFlows: number): number {
-    return (maxFlows + 1) * COLUMNS * BigUint64Array.BYTES_PER_ELEMENT
+    return WideCounters.bytesFor((maxFlows + 1) * COLUMNS)
   }
 
-  /**
-   * Only the low half is stored, unless it overflows: then the whole in one store. So a reader on another thread, who
-   * loads 64 bits at once, never sees halves of two values, and nothing is allocated per packet.
-   */
   add(flow: number, column: number, amount: number): void {
-    const at = place(flow, column)
-    const low = (this.#halves[2 * at] ?? 0) + amount
-    if (low <= 0xffff_ffff) this.#halves[2 * at] = low
-    else Atomics.add(this.#whole, at, BigInt(amount))
+    this.#counters.add(place(flow, column), amount)
   }
 
   /** Gives the row to a flow, from zero. */
   begin(flow: number, generation: number): void {
     this.#clear(flow)
-    Atomics.store(this.#whole, place(flow, OWNER), BigInt(generation) + 1n)
+    this.#counters.set(place(flow, OWNER), BigInt(generation) + 1n)
   }
 
   /** Takes the row back with its last values; zeros where that generation does not have it. */
   end(flow: number, generation: number): FlowCounters {
-    if (Atomics.load(this.#whole, place(flow, OWNER)) !== BigInt(generation) + 1n) return NO_COUNTERS
+    if (this.#counters.get(place(flow, OWNER)) !== BigInt(generation) + 1n) return NO_COUNTERS
     const last = this.read(flow)
     this.#clear(flow)
     return last
@@ -95,7 +86,7 @@ export class Counters {
   }
 
   #clear(flow: number): void {
-    for (let column = 0; column < COLUMNS; column++) Atomics.store(this.#whole, place(flow, column), 0n)
+    for (let column = 0; column < COLUMNS; column++) this.#counters.set(place(flow, column), 0n)
   }
 
   #drops(flow: number): FlowCounters['drops'] {
@@ -104,7 +95,7 @@ export class Counters {
   }
 
   #get(flow: number, column: number): bigint {
-    return Atomics.load(this.#whole, place(flow, column))
+    return this.#counters.get(place(flow, column))
   }
 }
 

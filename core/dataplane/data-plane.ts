@@ -1,5 +1,6 @@
 import type { AclRule, DropReason, Flow, FlowCounters, Prefix } from '../flow.ts'
 import type { Path, SocketAddress } from '../ports.ts'
+import type { RuleCount } from './policy/rule-counters.ts'
 
 /** What handed up to the control plane. Bounded per session; never displaces control messages. */
 export type DataPlaneEvent =
@@ -10,6 +11,16 @@ export type DataPlaneEvent =
       readonly kind: 'drop'
       readonly reason: DropReason
       readonly flowId?: number
+      readonly source?: string
+      readonly destination?: string
+      /** Name of the rule that refused it, where one did. */
+      readonly rule?: string
+    }
+  /** A rule with `log` permitted the first packet of a conversation; told at a bounded rate, always counted. */
+  | {
+      readonly kind: 'permitted'
+      readonly rule: string
+      readonly flowId: number
       readonly source?: string
       readonly destination?: string
     }
@@ -45,11 +56,16 @@ export interface DataPlane {
   ): Promise<readonly FlowCounters[]>
   /** Counters of `count` slots from `firstId`, summed over stages. */
   readCounters(firstId: number, count: number): readonly FlowCounters[]
-  /** The rules of a flow's own policy; replaces what was there, at once for live flows. */
+  /**
+   * The rules of a flow's own policy; replaces what was there, at once for live flows: a conversation that they permit no longer ends. A list
+   * that many flows have is compiled once, if it is one and the same; it must not change.
+   */
   setFlowPolicy(flowId: number, generation: number, rules: readonly AclRule[]): Promise<void>
   /** Rules for every flow of `zone` that has no policy of its own. */
   setPolicy(zone: string, rules: readonly AclRule[]): Promise<void>
-  /** Addresses of the host itself: denied as inner destinations from any session, whatever the rules say. */
+  /** What each rule decided on, by its name, since the start; what no rule matched by an empty one. Summed over stages. */
+  readRuleCounters(): readonly RuleCount[]
+  /** Addresses of the host itself: nothing passes between them and a session but by rules that have `host`. */
   setLocalPrefixes(prefixes: readonly Prefix[]): Promise<void>
   /** Sends a datagram of the control plane from `path.local` to `path.remote`. Never throws; failures are counted. */
   send(path: Path, bytes: Uint8Array): void
@@ -67,6 +83,8 @@ export interface DataPlaneOptions {
   readonly tun: { readonly name: string; readonly mtuBytes: number } | undefined
   /** Flow ids are below this; 65,536 when absent. */
   readonly maxFlows?: number
+  /** Conversations of sessions that are known at a time, so that what answers them passes; 262,144 when absent. */
+  readonly maxConnections?: number
 }
 
 /** What happened to packets that belong to no flow, and to what was handed up. Monotonic. */

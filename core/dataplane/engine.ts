@@ -1,9 +1,11 @@
 /** One thread's share of a data plane: its flows, rules, counters and forwarder, driven by commands. */
 import { BurrowError } from '../errors.ts'
-import type { AclRule, Flow, FlowCounters, Prefix } from '../flow.ts'
+import type { Flow, FlowCounters, Prefix } from '../flow.ts'
 import { Counters } from './counters.ts'
 import { FlowTable } from './flow-table.ts'
 import { Forwarder, type UpSink } from './forwarder.ts'
+import { NO_RULES, type NumberedRules } from './policy/judge.ts'
+import { RuleCounters } from './policy/rule-counters.ts'
 import { type DatagramPort, HEADROOM_BYTES, socketFor, type TunPort } from './ports.ts'
 import { ipv4Prefixes, ipv6Prefixes } from './prefix.ts'
 import { PrefixTable } from './prefix-table.ts'
@@ -22,12 +24,18 @@ export type Command =
       readonly kind: 'flowPolicy'
       readonly flowId: number
       readonly generation: number
-      readonly rules: readonly AclRule[]
+      /** The number of a set. */
+      readonly rules: number
     }
-  | { readonly kind: 'zonePolicy'; readonly zone: string; readonly rules: readonly AclRule[] }
+  | { readonly kind: 'zonePolicy'; readonly zone: string; readonly rules: number }
+  /** Before the first command that names it. */
+  | { readonly kind: 'ruleSet'; readonly rules: NumberedRules }
+  /** After the last one. */
+  | { readonly kind: 'dropRuleSet'; readonly rules: number }
   | { readonly kind: 'localPrefixes'; readonly prefixes: readonly Prefix[] }
 
 export const DEFAULT_MAX_FLOWS = 65_536
+export const DEFAULT_CONNECTIONS = 262_144
 /** A longer control message is no peer's; longer inner packets need a larger MTU. */
 const LEAST_SLOT_BYTES = 4096
 
@@ -37,6 +45,10 @@ export interface EngineParts {
   readonly mtuBytes: number
   /** `Counters.bytesFor(maxFlows)` octets. */
   readonly counterMemory: SharedArrayBuffer
+  /** Of `RuleCounters`. */
+  readonly ruleCounterMemory: SharedArrayBuffer
+  /** Conversations that are known at a time. */
+  readonly connections: number
   readonly sockets: readonly DatagramPort[]
   readonly tun: TunPort | undefined
   readonly up: UpSink
@@ -47,8 +59,10 @@ export class Engine {
   readonly forwarder: Forwarder
   readonly #table: FlowTable
   readonly #sockets: readonly DatagramPort[]
+  readonly #ruleSets = new Map<number, NumberedRules>()
 
-  constructor({ maxFlows, mtuBytes, counterMemory, sockets, tun, up }: EngineParts) {
+  constructor(parts: EngineParts) {
+    const { maxFlows, mtuBytes, counterMemory, ruleCounterMemory, connections, sockets, tun, up } = parts
     this.counters = new Counters(counterMemory)
     this.#table = new FlowTable(maxFlows)
     this.#sockets = sockets
@@ -57,6 +71,8 @@ export class Engine {
     this.forwarder = new Forwarder({
       table: this.#table,
       counters: this.counters,
+      ruleCounters: new RuleCounters(ruleCounterMemory),
+      connections,
       sockets,
       tun,
       up,
@@ -73,10 +89,17 @@ export class Engine {
       case 'remove':
         return command.flows.map(key => this.#remove(key))
       case 'flowPolicy':
-        this.#table.setFlowPolicy(command.flowId, command.generation, command.rules)
+        this.#table.setFlowPolicy(command.flowId, command.generation, this.#rules(command.rules))
         return []
       case 'zonePolicy':
-        this.#table.setZonePolicy(command.zone, command.rules)
+        this.#table.setZonePolicy(command.zone, this.#rules(command.rules))
+        return []
+      case 'ruleSet':
+        this.#ruleSets.set(command.rules.number, command.rules)
+        this.forwarder.nameRules(command.rules.names)
+        return []
+      case 'dropRuleSet':
+        this.#ruleSets.delete(command.rules)
         return []
       case 'localPrefixes':
         this.#setLocalPrefixes(command.prefixes)
@@ -88,7 +111,13 @@ export class Engine {
     const { address, port } = flow.path.local
     const socket = socketFor(this.#sockets, flow.path.local)
     if (socket < 0) throw new BurrowError('FLOW_REFUSED', `nothing listens on ${address}:${port}`)
-    if (this.#table.upsert(flow, socket)) this.counters.begin(flow.id, flow.generation)
+    if (!this.#table.upsert(flow, socket)) return
+    this.counters.begin(flow.id, flow.generation)
+    this.forwarder.fastPath.begin(flow.id)
+  }
+
+  #rules(number: number): NumberedRules {
+    return this.#ruleSets.get(number) ?? NO_RULES
   }
 
   #remove({ id, generation }: FlowKey): FlowCounters {

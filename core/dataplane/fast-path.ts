@@ -10,6 +10,8 @@ import {
   IP_PROTOCOL,
   IP_SOURCE_ROUTE,
   ipv4Destination,
+  ipv4FragmentOffset,
+  ipv4HeaderBytes,
   ipv4Protocol,
   ipv4Source,
 } from '../wire/ip.ts'
@@ -25,10 +27,11 @@ import {
 } from '../wire/ipv6-packet.ts'
 import { LONGEST_DATAGRAM_BYTES } from '../wire/l2tp-header.ts'
 import { PPP } from '../wire/ppp-frame.ts'
-import { type AclProgram, destinationPort, destinationPort6, permits, permitsIpv6 } from './acl.ts'
 import { NO_FLOW } from './counters.ts'
 import { FLAG, type FlowTable } from './flow-table.ts'
 import { clampMss, clampTcp } from './mss-clamp.ts'
+import { DIRECTION, Judge } from './policy/judge.ts'
+import { ACTION, NO_SLOT } from './policy/program.ts'
 import { PrefixTable } from './prefix-table.ts'
 import { PrefixTable6 } from './prefix-table6.ts'
 
@@ -45,6 +48,8 @@ export const VERDICT = {
   upUnknown: 4,
   /** For `reason`. */
   drop: 5,
+  /** Dropped for `reason`; whoever sent it is to be told. */
+  reject: 6,
 } as const
 
 /** RFC 2661 3.1. */
@@ -58,6 +63,8 @@ const ADDRESS = 0xff
 /** From here on PPP protocols are negotiations (RFC 1661 2); below they are the network layer's data. */
 const FIRST_CONTROL_PROTOCOL = 0x8000
 const NO_PROTOCOL = 0
+/** Of `slot`. */
+export const NOT_JUDGED = -1
 /** TCP and IP headers without options. */
 const TCP_IPV4_HEADERS_BYTES = 40
 const TCP_IPV6_HEADERS_BYTES = 60
@@ -76,8 +83,15 @@ const isBeyondLink = (view: DataView, at: number): boolean =>
   !isLinkLocal(view, at) && !isMulticast6(view, at) && !isUnspecified6(view, at)
 
 /** DHCPINFORM: the control plane answers it. */
-const isForDhcp = (view: DataView, at: number, total: number): boolean =>
-  ipv4Protocol(view, at) === IP_PROTOCOL.UDP && destinationPort(view, at, total) === DHCP_PORT.SERVER
+function isForDhcp(view: DataView, at: number, total: number): boolean {
+  const portAt = ipv4HeaderBytes(view, at) + 2
+  return (
+    ipv4Protocol(view, at) === IP_PROTOCOL.UDP &&
+    ipv4FragmentOffset(view, at) === 0 &&
+    portAt + 2 <= total &&
+    view.getUint16(at + portAt) === DHCP_PORT.SERVER
+  )
+}
 
 export class FastPath {
   /** Of the last verdict. */
@@ -87,26 +101,40 @@ export class FastPath {
   /** Of the IP packet; 0 where there is none that could be read. */
   innerBytes = 0
   reason: DropReason = 'malformed-ip'
+  /** What the rule that decided counts under; NOT_JUDGED where none was asked. */
+  slot = NOT_JUDGED
+  /** What was decided is to be told. */
+  logged = false
+  #rejected = false
+  readonly #judge: Judge
   readonly #table: FlowTable
   readonly #neverForwarded = new PrefixTable()
   #local = new PrefixTable()
   #local6 = new PrefixTable6()
   readonly #walk = new Ipv6Walk()
 
-  constructor(table: FlowTable) {
+  constructor(table: FlowTable, connections: number) {
     this.#table = table
+    this.#judge = new Judge({ maxFlows: table.maxFlows, connections })
     for (const [address, length] of NEVER_FORWARDED) this.#neverForwarded.set(address | 0, length, 1)
   }
 
   setLocalPrefixes(local: PrefixTable, local6: PrefixTable6): void {
     this.#local = local
     this.#local6 = local6
+    this.#judge.doubt()
   }
 
-  /** Time passes only here, for rates. */
+  /** The flow belongs to another session from now on. */
+  begin(flow: number): void {
+    this.#judge.begin(flow)
+  }
+
+  /** Time passes only here. */
   tick(nowMs: number): void {
     this.#table.up.tick(nowMs)
     this.#table.down.tick(nowMs)
+    this.#judge.tick(nowMs)
   }
 
   /** A datagram from the network, `length` octets at `at`. */
@@ -162,7 +190,8 @@ export class FastPath {
     const flow = this.#neverForwarded.lookup(destination) < 0 ? table.prefixes.route4(destination) : NO_FLOW
     if (flow < 0) return this.#drop('no-route')
     this.flow = flow
-    if (!this.#permitted(table.acl(flow).toSession.ipv4, view, at, total)) return this.#drop('policy')
+    const isHost = this.#local.lookup(ipv4Source(view, at)) >= 0
+    if (!this.#permits4(DIRECTION.toSession, view, at, total, isHost)) return this.#refused('policy')
     if (!this.#fits(flow, total)) return this.#drop('too-big')
     if (!this.#mayGoDown(flow, total)) return this.#drop('over-rate')
     this.#clamp(flow, view, at, total)
@@ -180,7 +209,8 @@ export class FastPath {
     const flow = isBeyondLink(view, to) ? table.prefixes.route6(view, to) : NO_FLOW
     if (flow < 0) return this.#drop('no-route')
     this.flow = flow
-    if (!this.#permitted6(table.acl(flow).toSession.ipv6, view, at, total)) return this.#drop('policy')
+    const isHost = this.#local6.lookup(view, ipv6SourceAt(at)) >= 0
+    if (!this.#permits6(DIRECTION.toSession, view, at, total, isHost)) return this.#refused('policy')
     if (!this.#fits(flow, total)) return this.#drop('too-big')
     if (!this.#mayGoDown(flow, total)) return this.#drop('over-rate')
     this.#clamp6(flow, view, at, total)
@@ -207,11 +237,21 @@ export class FastPath {
     return VERDICT.toPeer
   }
 
+  /** Makes a datagram for the peer of a flow of a packet that is ours: nobody judges it. As of VERDICT.toPeer. */
+  encapsulate(flow: number, view: DataView, at: number, total: number): void {
+    const protocol = view.getUint8(at) >> 4 === 6 ? PPP.IPV6 : PPP.IPV4
+    this.flow = flow
+    this.innerBytes = total
+    this.#toPeer(flow, protocol, view, at, total)
+  }
+
   #begin(at: number, length: number): void {
     this.flow = NO_FLOW
     this.at = at
     this.length = length
     this.innerBytes = 0
+    this.slot = NOT_JUDGED
+    this.logged = false
   }
 
   #isPeer(flow: number, localPort: number, remoteAddress: number): boolean {
@@ -250,9 +290,12 @@ export class FastPath {
     const table = this.#table
     if (!table.prefixes.owns4(flow, ipv4Source(view, at))) return this.#drop('spoofed-source')
     const destination = ipv4Destination(view, at)
-    if (this.#neverForwarded.lookup(destination) >= 0 || this.#local.lookup(destination) >= 0)
-      return isForDhcp(view, at, total) ? VERDICT.upFlow : this.#drop('local-destination')
-    if (!this.#permitted(table.acl(flow).fromSession.ipv4, view, at, total)) return this.#drop('policy')
+    const isHost = this.#local.lookup(destination) >= 0
+    const isNobodys = this.#neverForwarded.lookup(destination) >= 0
+    if ((isHost || isNobodys) && isForDhcp(view, at, total)) return VERDICT.upFlow
+    if (isNobodys) return this.#drop('local-destination')
+    if (!this.#permits4(DIRECTION.fromSession, view, at, total, isHost))
+      return this.#refused(isHost ? 'local-destination' : 'policy')
     if (!this.#mayGoUp(flow, total)) return this.#drop('over-rate')
     this.#clamp(flow, view, at, total)
     return VERDICT.toTun
@@ -270,34 +313,45 @@ export class FastPath {
     this.innerBytes = total
     const table = this.#table
     if (!table.prefixes.owns6(flow, view, from)) return this.#drop('spoofed-source')
-    if (isNobodys6(view, to) || this.#local6.lookup(view, to) >= 0) return this.#drop('local-destination')
-    if (!this.#permitted6(table.acl(flow).fromSession.ipv6, view, at, total)) return this.#drop('policy')
+    if (isNobodys6(view, to)) return this.#drop('local-destination')
+    const isHost = this.#local6.lookup(view, to) >= 0
+    if (!this.#permits6(DIRECTION.fromSession, view, at, total, isHost))
+      return this.#refused(isHost ? 'local-destination' : 'policy')
     if (!this.#mayGoUp(flow, total)) return this.#drop('over-rate')
     this.#clamp6(flow, view, at, total)
     return VERDICT.toTun
   }
 
+  #permits4(direction: number, view: DataView, at: number, total: number, isHost: boolean): boolean {
+    const { flow } = this
+    const rules = this.#table.rules(flow)
+    return this.#judged(this.#judge.judge4(flow, rules, direction, view, at, total, isHost))
+  }
+
   /** Of the packet that was walked last. */
-  #permitted6(program: AclProgram, view: DataView, at: number, total: number): boolean {
-    const walk = this.#walk
-    const port = destinationPort6(view, walk, at + total)
-    return permitsIpv6(program, view, ipv6SourceAt(at), ipv6DestinationAt(at), walk.protocol, port)
+  #permits6(direction: number, view: DataView, at: number, total: number, isHost: boolean): boolean {
+    const { flow } = this
+    const rules = this.#table.rules(flow)
+    return this.#judged(this.#judge.judge6(flow, rules, direction, view, at, total, this.#walk, isHost))
+  }
+
+  #judged(action: number): boolean {
+    this.slot = this.#judge.slot
+    this.logged = action === ACTION.permit && this.#judge.logged
+    this.#rejected = action === ACTION.reject
+    return action === ACTION.permit
+  }
+
+  /** Without a rule of its own the packet was refused for `reason`, which says more than that there is none. */
+  #refused(reason: DropReason): number {
+    this.reason = this.slot === NO_SLOT ? reason : 'policy'
+    return this.#rejected ? VERDICT.reject : VERDICT.drop
   }
 
   #clamp6(flow: number, view: DataView, at: number, total: number): void {
     const walk = this.#walk
     if ((this.#flags(flow) & FLAG.mss) !== 0 && walk.protocol === IP_PROTOCOL.TCP && !walk.isLaterFragment)
       clampTcp(view, walk.at, at + total, this.#mtu(flow) - TCP_IPV6_HEADERS_BYTES)
-  }
-
-  #permitted(program: AclProgram, view: DataView, at: number, total: number): boolean {
-    return permits(
-      program,
-      ipv4Source(view, at),
-      ipv4Destination(view, at),
-      ipv4Protocol(view, at),
-      destinationPort(view, at, total),
-    )
   }
 
   #clamp(flow: number, view: DataView, at: number, total: number): void {

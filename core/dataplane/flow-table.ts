@@ -1,8 +1,8 @@
 import { BurrowError } from '../errors.ts'
-import type { AclRule, Flow } from '../flow.ts'
-import { type CompiledAcl, compileAcl, DENY_ALL } from './acl.ts'
+import type { Flow } from '../flow.ts'
 import { FlowPrefixes, readPrefixes } from './flow-prefixes.ts'
 import { PairTable } from './pair-table.ts'
+import { NO_RULES, type NumberedRules } from './policy/judge.ts'
 import { ipv4Address } from './prefix.ts'
 import { TokenBuckets } from './token-buckets.ts'
 
@@ -16,7 +16,7 @@ const MOST_MTU_BYTES = 65_535
 /** A flow's own rules, or its zone's. */
 interface Policy {
   readonly zone: string
-  readonly own: CompiledAcl | undefined
+  readonly own: NumberedRules | undefined
 }
 
 /** What the fast path needs of each flow, in columns indexed by flow id, and the two ways to find a flow. */
@@ -38,13 +38,13 @@ export class FlowTable {
   /** Of flows that have `FLAG.upRate`, and `FLAG.downRate`. */
   readonly up: TokenBuckets
   readonly down: TokenBuckets
-  readonly #acl: CompiledAcl[] = []
+  readonly #rules: NumberedRules[] = []
   /** Of live flows: as they were given. */
   readonly #flows: (Flow | undefined)[] = []
   readonly #policies: Policy[] = []
   /** The highest generation seen of each id. */
   readonly #generations: Float64Array
-  readonly #zones = new Map<string, CompiledAcl>()
+  readonly #zones = new Map<string, NumberedRules>()
   /** (local address, ids) -> flow. */
   readonly #byIds = new PairTable()
 
@@ -69,8 +69,8 @@ export class FlowTable {
     return this.#byIds.get(localAddress, ids)
   }
 
-  acl(flow: number): CompiledAcl {
-    return this.#acl[flow] ?? DENY_ALL
+  rules(flow: number): NumberedRules {
+    return this.#rules[flow] ?? NO_RULES
   }
 
   /** True when the slot was free or had another generation: its counters start anew. Throws FLOW_REFUSED. */
@@ -113,17 +113,16 @@ export class FlowTable {
     if (flow?.generation !== generation) return
     this.#withdraw(flow)
     this.#flows[id] = undefined
-    this.#acl[id] = DENY_ALL
+    this.#rules[id] = NO_RULES
   }
 
-  setFlowPolicy(id: number, generation: number, rules: readonly AclRule[]): void {
+  setFlowPolicy(id: number, generation: number, own: NumberedRules): void {
     const flow = this.#flows[id]
-    const own = compileAcl(rules)
     if (flow?.generation === generation) this.#setPolicy(id, { zone: flow.zone, own })
   }
 
-  setZonePolicy(zone: string, rules: readonly AclRule[]): void {
-    this.#zones.set(zone, compileAcl(rules))
+  setZonePolicy(zone: string, rules: NumberedRules): void {
+    this.#zones.set(zone, rules)
     for (const flow of this.#flows) {
       if (flow?.zone === zone) this.#setPolicy(flow.id, { zone, own: this.#policies[flow.id]?.own })
     }
@@ -131,7 +130,7 @@ export class FlowTable {
 
   #setPolicy(id: number, policy: Policy): void {
     this.#policies[id] = policy
-    this.#acl[id] = policy.own ?? this.#zones.get(policy.zone) ?? DENY_ALL
+    this.#rules[id] = policy.own ?? this.#zones.get(policy.zone) ?? NO_RULES
   }
 
   /** A flow that has a rate already keeps what is in its bucket. */

@@ -4,11 +4,13 @@ import { formatIpv6 } from '../wire/ipv6.ts'
 import { ipv6DestinationAt, ipv6SourceAt } from '../wire/ipv6-packet.ts'
 import { COLUMN, type Counters, dropColumn, NO_FLOW } from './counters.ts'
 import type { DataPlaneEvent } from './data-plane.ts'
-import { FastPath, VERDICT } from './fast-path.ts'
+import { FastPath, NOT_JUDGED, VERDICT } from './fast-path.ts'
 import type { FlowTable } from './flow-table.ts'
-import { FRAGMENTATION_NEEDED_BYTES, writeFragmentationNeeded } from './icmp.ts'
-import { PACKET_TOO_BIG_BYTES, writePacketTooBig } from './icmp6.ts'
-import { BATCH_PACKETS, type DatagramPort, PacketBatch, type TunPort } from './ports.ts'
+import { UNREACHABLE_BYTES, writeFragmentationNeeded } from './icmp.ts'
+import { ICMP6_ERROR_BYTES, writePacketTooBig } from './icmp6.ts'
+import type { RuleCounters } from './policy/rule-counters.ts'
+import { BATCH_PACKETS, type DatagramPort, HEADROOM_BYTES, PacketBatch, type TunPort } from './ports.ts'
+import { writeRejection } from './rejection.ts'
 import { UpBudget, type UpKind } from './up-budget.ts'
 
 /** Takes what is handed up; false when it has no room. */
@@ -17,6 +19,9 @@ export type UpSink = (event: DataPlaneEvent, kind: UpKind) => boolean
 export interface ForwarderParts {
   readonly table: FlowTable
   readonly counters: Counters
+  readonly ruleCounters: RuleCounters
+  /** Conversations that are known at a time. */
+  readonly connections: number
   readonly sockets: readonly DatagramPort[]
   readonly tun: TunPort | undefined
   readonly up: UpSink
@@ -32,11 +37,15 @@ export class Forwarder {
   /** Of each packet of the outgoing batch. */
   readonly #flow = new Int32Array(BATCH_PACKETS)
   readonly #innerBytes = new Uint32Array(BATCH_PACKETS)
-  readonly #icmp = new PacketBatch(Math.max(FRAGMENTATION_NEEDED_BYTES, PACKET_TOO_BIG_BYTES))
+  /** An answer of our own. */
+  readonly #answer = new PacketBatch(HEADROOM_BYTES + Math.max(UNREACHABLE_BYTES, ICMP6_ERROR_BYTES))
+  readonly #answerView = new DataView(this.#answer.bytes.buffer, HEADROOM_BYTES)
+  /** By what they count under. */
+  readonly #ruleNames: string[] = []
 
   constructor(parts: ForwarderParts) {
     this.#parts = parts
-    this.fastPath = new FastPath(parts.table)
+    this.fastPath = new FastPath(parts.table, parts.connections)
     this.#budget = new UpBudget(parts.table.maxFlows)
     this.#batch = new PacketBatch(parts.slotBytes)
   }
@@ -45,6 +54,11 @@ export class Forwarder {
   tick(nowMs: number): void {
     this.#budget.tick(nowMs)
     this.fastPath.tick(nowMs)
+  }
+
+  /** By the slots that they count under. */
+  nameRules(names: ReadonlyMap<number, string>): void {
+    for (const [slot, name] of names) this.#ruleNames[slot] = name
   }
 
   /** One batch from a socket; true when more may be waiting. */
@@ -82,6 +96,7 @@ export class Forwarder {
       remoteAddress,
       remotePort,
     )
+    this.#countRule(batch)
     switch (verdict) {
       case VERDICT.toTun:
         this.#toTun(batch, i)
@@ -94,6 +109,10 @@ export class Forwarder {
         break
       case VERDICT.upUnknown:
         this.#up('unknown', this.#budget.takeForSource('unknown', remoteAddress), batch, i, localPort)
+        break
+      case VERDICT.reject:
+        this.#drop(batch)
+        this.#answerRejected(batch, true)
         break
       default:
         this.#drop(batch)
@@ -115,9 +134,12 @@ export class Forwarder {
   #packet(batch: PacketBatch, i: number, kept: number): boolean {
     const { fastPath } = this
     const { table } = this.#parts
-    if (fastPath.fromTun(batch.view, batch.at[i] ?? 0, batch.length[i] ?? 0) !== VERDICT.toPeer) {
+    const verdict = fastPath.fromTun(batch.view, batch.at[i] ?? 0, batch.length[i] ?? 0)
+    this.#countRule(batch)
+    if (verdict !== VERDICT.toPeer) {
       this.#drop(batch)
-      if (fastPath.reason === 'too-big') this.#answerTooBig(batch)
+      if (verdict === VERDICT.reject) this.#answerRejected(batch, false)
+      else if (fastPath.reason === 'too-big') this.#answerTooBig(batch)
       return false
     }
     const { flow } = fastPath
@@ -125,10 +147,21 @@ export class Forwarder {
     this.#innerBytes[kept] = fastPath.innerBytes
     batch.at[kept] = fastPath.at
     batch.length[kept] = fastPath.length
-    batch.localAddress[kept] = table.localAddress[flow] ?? 0
-    batch.remoteAddress[kept] = table.remoteAddress[flow] ?? 0
-    batch.remotePort[kept] = table.remotePort[flow] ?? 0
+    addressTo(batch, kept, table, flow)
     return true
+  }
+
+  #countRule(batch: PacketBatch): void {
+    const { slot, logged, innerBytes, flow } = this.fastPath
+    if (slot === NOT_JUDGED) return
+    this.#parts.ruleCounters.add(slot, innerBytes)
+    if (logged && this.#budget.take('report')) this.#tellPermitted(batch, flow)
+  }
+
+  #tellPermitted(batch: PacketBatch, flow: number): void {
+    const { slot, at } = this.fastPath
+    const rule = this.#ruleNames[slot] ?? ''
+    this.#parts.up({ kind: 'permitted', rule, flowId: flow, ...endsOf(batch.view, at) }, 'report')
   }
 
   /** Neighbours that leave through one socket go out together. */
@@ -165,23 +198,51 @@ export class Forwarder {
     this.#parts.counters.add(flow, dropColumn(reason), 1)
     // That a rate is held is no news: it must not take the place of what is.
     if (reason !== 'over-rate' && this.#budget.take('report'))
-      this.#parts.up(dropEvent(this.fastPath, batch.view), 'report')
+      this.#parts.up(dropEvent(this.fastPath, batch.view, this.#ruleNames[this.fastPath.slot]), 'report')
   }
 
   #answerTooBig(batch: PacketBatch): void {
     const { tun, table } = this.#parts
     const { flow, at, innerBytes } = this.fastPath
     if (tun === undefined || !this.#budget.take('icmp')) return
-    const answer = this.#icmp
+    const answer = this.#answer
     const mtuBytes = table.mtuBytes[flow] ?? 0
     const write = ipVersion(batch.view, at) === 6 ? writePacketTooBig : writeFragmentationNeeded
-    answer.at[0] = 0
-    answer.length[0] = write(answer.view, batch.view, at, innerBytes, mtuBytes)
+    answer.at[0] = HEADROOM_BYTES
+    answer.length[0] = write(this.#answerView, batch.view, at, innerBytes, mtuBytes)
     if (answer.length[0] > 0) tun.send(answer, 0)
+  }
+
+  /** Tells whoever sent it that a rule rejects it: the peer of a session, or somebody behind the TUN. */
+  #answerRejected(batch: PacketBatch, isFromPeer: boolean): void {
+    if (!this.#budget.take('icmp')) return
+    const { tun, table, sockets } = this.#parts
+    const { flow, at, innerBytes } = this.fastPath
+    const answer = this.#answer
+    const written = writeRejection(this.#answerView, batch.view, at, innerBytes)
+    answer.at[0] = HEADROOM_BYTES
+    answer.length[0] = written
+    if (written === 0) return
+    if (!isFromPeer) {
+      tun?.send(answer, 0)
+      return
+    }
+    this.fastPath.encapsulate(flow, answer.view, HEADROOM_BYTES, written)
+    answer.at[0] = this.fastPath.at
+    answer.length[0] = this.fastPath.length
+    addressTo(answer, 0, table, flow)
+    sockets[table.socket[flow] ?? 0]?.send(answer, 0, 1)
   }
 }
 
 const SEND_FAILED = dropColumn('send-failed')
+
+/** Packet `i` goes to the peer of a flow. */
+function addressTo(batch: PacketBatch, i: number, table: FlowTable, flow: number): void {
+  batch.localAddress[i] = table.localAddress[flow] ?? 0
+  batch.remoteAddress[i] = table.remoteAddress[flow] ?? 0
+  batch.remotePort[i] = table.remotePort[flow] ?? 0
+}
 
 function datagramEvent(batch: PacketBatch, i: number, localPort: number): DataPlaneEvent {
   const at = batch.at[i] ?? 0
@@ -196,12 +257,17 @@ function datagramEvent(batch: PacketBatch, i: number, localPort: number): DataPl
 }
 
 /** What cannot be read of the packet is left out. */
-function dropEvent({ reason, flow, at, innerBytes }: FastPath, view: DataView): DataPlaneEvent {
+function dropEvent(
+  { reason, flow, at, innerBytes }: FastPath,
+  view: DataView,
+  rule: string | undefined,
+): DataPlaneEvent {
   return {
     kind: 'drop',
     reason,
     ...(flow === NO_FLOW ? {} : { flowId: flow }),
     ...(innerBytes < IPV4_HEADER_BYTES ? {} : endsOf(view, at)),
+    ...(rule === undefined || reason !== 'policy' ? {} : { rule }),
   }
 }
 

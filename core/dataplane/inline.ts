@@ -33,6 +33,8 @@ class InlineDataPlane extends CommandDataPlane {
       maxFlows: this.maxFlows,
       mtuBytes: options.tun?.mtuBytes ?? 0,
       counterMemory: this.counterMemory,
+      ruleCounterMemory: this.ruleCounters.memory,
+      connections: this.connections,
       sockets: this.sockets,
       tun: this.#tun,
       up: event => {

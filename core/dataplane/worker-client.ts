@@ -94,6 +94,8 @@ class WorkerDataPlane extends CommandDataPlane<UdpSocket> {
       maxFlows: this.maxFlows,
       mtuBytes: this.options.tun?.mtuBytes ?? 0,
       counterMemory: this.counterMemory,
+      ruleCounterMemory: this.ruleCounters.memory,
+      connections: this.connections,
       taken: this.#taken.buffer,
       sockets: this.sockets.map(({ fd, bound }) => ({ fd, bound })),
       tunFd: this.#tun?.fd,

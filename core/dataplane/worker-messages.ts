@@ -13,6 +13,8 @@ export interface WorkerData {
   readonly maxFlows: number
   readonly mtuBytes: number
   readonly counterMemory: SharedArrayBuffer
+  readonly ruleCounterMemory: SharedArrayBuffer
+  readonly connections: number
   /** How many events of each class the owner has taken, as Int32; see `EVENT_CLASS`. */
   readonly taken: SharedArrayBuffer
   readonly sockets: readonly { readonly fd: number; readonly bound: SocketAddress }[]

@@ -86,15 +86,13 @@ class PollSet {
 
 run(workerData)
 
-function run({ port, maxFlows, mtuBytes, counterMemory, taken, sockets, tunFd, wakeFd }: WorkerData): void {
+function run({ port, taken, sockets, tunFd, wakeFd, ...shared }: WorkerData): void {
   const post = (message: FromWorker) => port.postMessage(message)
   const outbox = new Outbox(taken, post)
   const udp = sockets.map(({ fd, bound }) => new UdpSocket(fd, bound))
   const tun = tunFd === undefined ? undefined : new TunDevice(tunFd)
   const engine = new Engine({
-    maxFlows,
-    mtuBytes,
-    counterMemory,
+    ...shared,
     sockets: udp,
     tun,
     up: (event, kind) => outbox.add(event, kind),

@@ -232,8 +232,19 @@ export class Driver {
           ...this.#whose(flowId),
           source,
           destination,
+          ...(event.rule === undefined ? {} : { rule: event.rule }),
         })
         this.#parts.bounded[level](message, fields)
+        break
+      }
+      case 'permitted': {
+        const { rule, flowId, source, destination } = event
+        this.#parts.bounded.info('conversation permitted', {
+          ...this.#whose(flowId),
+          source,
+          destination,
+          rule,
+        })
         break
       }
       case 'stage':

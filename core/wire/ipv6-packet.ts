@@ -38,6 +38,8 @@ export class Ipv6Walk {
   at = 0
   /** A fragment that is not the first: what is at `at` is no header. */
   isLaterFragment = false
+  /** Where the last fragment header begins; 0 without one. */
+  fragmentAt = 0
 
   /** 0, IP_MALFORMED, or IP_SOURCE_ROUTE (RFC 5095). */
   walk(view: DataView, from: number, total: number): number {
@@ -45,6 +47,7 @@ export class Ipv6Walk {
     this.protocol = view.getUint8(from + 6)
     this.at = from + IPV6_HEADER_BYTES
     this.isLaterFragment = false
+    this.fragmentAt = 0
     for (let headers = 0; headers < MOST_HEADERS; headers++) {
       const { protocol, at } = this
       const isFragment = protocol === FRAGMENT
@@ -54,6 +57,7 @@ export class Ipv6Walk {
       if (protocol === ROUTING && view.getUint8(at + 2) === ROUTING_BY_SOURCE) return IP_SOURCE_ROUTE
       const octets = isFragment ? 8 : 8 * (view.getUint8(at + 1) + 1)
       if (at + octets > end) return IP_MALFORMED
+      if (isFragment) this.fragmentAt = at
       this.protocol = view.getUint8(at)
       this.at = at + octets
       if (isFragment && (view.getUint16(at + 2) & FRAGMENT_OFFSET_MASK) !== 0) {

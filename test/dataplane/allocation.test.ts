@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { Counters } from '../../core/dataplane/counters.ts'
 import { Engine } from '../../core/dataplane/engine.ts'
+import { compileRules } from '../../core/dataplane/policy/program.ts'
+import { RuleCounters } from '../../core/dataplane/policy/rule-counters.ts'
 import {
   BATCH_PACKETS,
   type DatagramPort,
@@ -67,11 +69,14 @@ function makeEngine(packet: Uint8Array, more: Partial<Flow>) {
     maxFlows: 16,
     mtuBytes: 1500,
     counterMemory: new SharedArrayBuffer(Counters.bytesFor(16)),
+    ruleCounterMemory: new RuleCounters().memory,
+    connections: 1024,
     sockets: [ports.socket],
     tun: ports.tun,
     up: () => true,
   })
-  engine.apply({ kind: 'zonePolicy', zone: 'dmz', rules: PERMIT_ALL })
+  engine.apply({ kind: 'ruleSet', rules: { ...compileRules(PERMIT_ALL, () => 1), number: 1 } })
+  engine.apply({ kind: 'zonePolicy', zone: 'dmz', rules: 1 })
   engine.apply({ kind: 'upsert', flows: [flowOf(0, { local: LOCAL, remote: REMOTE }, more)] })
   return { engine, ...ports }
 }

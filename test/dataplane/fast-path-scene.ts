@@ -1,19 +1,24 @@
 /** A fast path in a world of flows, and what it made of a packet, for comparison with the reference. */
 import { FastPath, VERDICT } from '../../core/dataplane/fast-path.ts'
 import { FlowTable } from '../../core/dataplane/flow-table.ts'
+import { compileRules } from '../../core/dataplane/policy/program.ts'
 import { HEADROOM_BYTES } from '../../core/dataplane/ports.ts'
 import { ipv4Prefixes, ipv6Prefixes } from '../../core/dataplane/prefix.ts'
 import { PrefixTable } from '../../core/dataplane/prefix-table.ts'
 import { PrefixTable6 } from '../../core/dataplane/prefix-table6.ts'
 import type { Outcome, World } from './reference.ts'
 
+const CONNECTIONS = 64
+
 export function makeFastPath({ flows, localPrefixes }: World): FastPath {
   const table = new FlowTable(8)
   for (const { flow: given, rules } of flows) {
     table.upsert(given, 0)
-    table.setFlowPolicy(given.id, given.generation, rules)
+    const numbered = { ...compileRules(rules, () => 1), number: given.id + 1 }
+    table.setFlowPolicy(given.id, given.generation, numbered)
   }
-  const fastPath = new FastPath(table)
+  const fastPath = new FastPath(table, CONNECTIONS)
+  for (const { flow } of flows) fastPath.begin(flow.id)
   const local = new PrefixTable()
   for (const { address, length } of ipv4Prefixes(localPrefixes)) local.set(address, length, 1)
   const local6 = new PrefixTable6()

@@ -60,13 +60,24 @@ const portRange = fc
 const prefixes = fc.array(fc.oneof({ weight: 5, arbitrary: anyPrefix }, ipv6Prefix), { maxLength: 3 })
 const rule: fc.Arbitrary<AclRule> = fc.record(
   {
-    action: fc.constantFrom('permit', 'permit', 'deny'),
+    action: fc.constantFrom('permit', 'permit', 'deny', 'reject'),
     direction: fc.constantFrom('from-session', 'to-session'),
     source: prefixes,
     destination: prefixes,
     protocol: fc.constantFrom(1, 6, 17, 50),
+    host: fc.constantFrom(false, true),
     destinationPorts: fc.array(portRange, { maxLength: 2 }),
     name: fc.constant('rule'),
+  },
+  { requiredKeys: ['action', 'direction', 'name'] },
+)
+const aboutIcmp: fc.Arbitrary<AclRule> = fc.record(
+  {
+    action: fc.constantFrom('permit', 'deny'),
+    direction: fc.constantFrom('from-session', 'to-session'),
+    icmpTypes: fc.constantFrom([8], [0, 8], [3], []),
+    icmpv6Types: fc.constant([128]),
+    name: fc.constant('icmp'),
   },
   { requiredKeys: ['action', 'direction', 'name'] },
 )
@@ -78,8 +89,9 @@ const everything: fc.Arbitrary<AclRule> = fc.constantFrom(
 
 /** Often nothing but a permission: else few packets would come so far. */
 const rules = fc.oneof(
-  fc.array(rule, { maxLength: 4 }),
+  fc.array(fc.oneof({ weight: 3, arbitrary: rule }, aboutIcmp), { maxLength: 4 }),
   fc.tuple(rule, everything),
+  fc.tuple(aboutIcmp, everything),
   fc.array(everything, { minLength: 1 }),
 )
 
@@ -112,7 +124,10 @@ const payload = (ends: { source: string; destination: string }, protocol: number
       .map(fields => tcp({ ...ends, ...fields, data: new Uint8Array(fields.destinationPort - 50) }))
   if (protocol === 17)
     return fc.constantFrom(53, 67, 80, 99).map(destinationPort => udp({ ...ends, destinationPort }))
-  return fc.uint8Array({ maxLength: 60 })
+  const icmp = fc
+    .tuple(fc.constantFrom(0, 8, 3, 13), fc.uint8Array({ minLength: 3, maxLength: 40 }))
+    .map(([type, rest]) => Uint8Array.from([type, ...rest]))
+  return protocol === 1 ? fc.oneof(icmp, fc.uint8Array({ maxLength: 60 })) : fc.uint8Array({ maxLength: 60 })
 }
 
 const ipOptions = fc.constantFrom<readonly number[]>(
@@ -133,7 +148,7 @@ const packet: fc.Arbitrary<Uint8Array> = fc
     destination: likelyAddress,
     protocol: fc.constantFrom(6, 6, 17, 1, 33),
     options: fc.oneof({ weight: 8, arbitrary: fc.constant([]) }, ipOptions),
-    fragment: fc.constantFrom(0x4000, 0x0000, 0x2000, 0x2000, 0x2100),
+    fragment: fc.constantFrom(0x4000, 0x0000, 0x2000, 0x2000, 0x2100, 0x0001),
   })
   .chain(({ options, ...fields }) =>
     payload(fields, fields.protocol).map(bytes =>

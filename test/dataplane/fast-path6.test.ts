@@ -55,12 +55,13 @@ const prefixes = fc.array(fc.oneof({ weight: 5, arbitrary: prefix }, ipv4Prefix)
 
 const rule: fc.Arbitrary<AclRule> = fc.record(
   {
-    action: fc.constantFrom('permit', 'permit', 'deny'),
+    action: fc.constantFrom('permit', 'permit', 'deny', 'reject'),
     direction: fc.constantFrom('from-session', 'to-session'),
     source: prefixes,
     destination: prefixes,
     protocol: fc.constantFrom(1, 6, 17),
     destinationPorts: fc.constantFrom([{ from: 53, to: 80 }], [{ from: 80, to: 80 }], []),
+    host: fc.constantFrom(false, true),
     name: fc.constant('rule'),
   },
   { requiredKeys: ['action', 'direction', 'name'] },

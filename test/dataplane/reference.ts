@@ -34,13 +34,15 @@ const ON_LINK: readonly Prefix[] = [
 ]
 const isOnLink = (address: string) => holds(ON_LINK, address)
 
-interface Packet {
+export interface Packet {
   readonly bytes: Uint8Array
   readonly headerBytes: number
   readonly source: string
   readonly destination: string
   readonly protocol: number
   readonly isFirst: boolean
+  /** In octets. */
+  readonly fragmentOffset?: number
 }
 
 export function fromNetwork({ flows, localPrefixes }: World, path: Path, datagram: Uint8Array): Outcome {
@@ -75,13 +77,16 @@ export function fromNetwork({ flows, localPrefixes }: World, path: Path, datagra
   if (isIpv6 && (isOnLink(packet.source) || isOnLink(packet.destination)))
     return { kind: 'flow', flow: flow.id }
   if (!holds(flow.prefixes, packet.source)) return drop('spoofed-source')
-  if (holds([...FORBIDDEN, ...localPrefixes], packet.destination))
-    return !isIpv6 && isForDhcp(packet) ? { kind: 'flow', flow: flow.id } : drop('local-destination')
-  if (!isPermitted(rules, 'from-session', packet)) return drop('policy')
+  const isHost = holds(localPrefixes, packet.destination)
+  const isNobodys = holds(FORBIDDEN, packet.destination)
+  if ((isHost || isNobodys) && !isIpv6 && isForDhcp(packet)) return { kind: 'flow', flow: flow.id }
+  if (isNobodys) return drop('local-destination')
+  const verdict = judged(rules, 'from-session', packet, isHost)
+  if (verdict !== 'permit') return drop(isHost && verdict === 'no rule' ? 'local-destination' : 'policy')
   return { kind: 'tun', flow: flow.id, packet: clamped(flow, packet) }
 }
 
-export function fromTun({ flows }: World, bytes: Uint8Array): Outcome {
+export function fromTun({ flows, localPrefixes }: World, bytes: Uint8Array): Outcome {
   const isIpv6 = bytes.length > 0 && (bytes[0] ?? 0) >> 4 === 6
   const packet = isIpv6 ? parse6(bytes) : parse(bytes)
   if (typeof packet === 'string') return { kind: 'drop', reason: packet }
@@ -99,7 +104,8 @@ export function fromTun({ flows }: World, bytes: Uint8Array): Outcome {
   )
     return { kind: 'drop', reason: 'no-route' }
   const { flow, rules } = claim
-  if (!isPermitted(rules, 'to-session', packet)) return { kind: 'drop', reason: 'policy', flow: flow.id }
+  if (judged(rules, 'to-session', packet, holds(localPrefixes, packet.source)) !== 'permit')
+    return { kind: 'drop', reason: 'policy', flow: flow.id }
   if (packet.bytes.length > flow.mtuBytes) return { kind: 'drop', reason: 'too-big', flow: flow.id }
   const header = {
     tunnelId: flow.peerTunnelId,
@@ -116,7 +122,7 @@ export function fromTun({ flows }: World, bytes: Uint8Array): Outcome {
   return { kind: 'peer', flow: flow.id, head, packet: clamped(flow, packet) }
 }
 
-function parse(bytes: Uint8Array): Packet | 'malformed-ip' | 'source-route' {
+export function parse(bytes: Uint8Array): Packet | 'malformed-ip' | 'source-route' {
   const [first = 0, , totalHigh = 0, totalLow = 0] = bytes
   const headerBytes = (first & 0x0f) * 4
   const total = totalHigh * 256 + totalLow
@@ -138,6 +144,7 @@ function parse(bytes: Uint8Array): Packet | 'malformed-ip' | 'source-route' {
     destination: bytes.subarray(16, 20).join('.'),
     protocol: bytes[9] ?? 0,
     isFirst: (((bytes[6] ?? 0) & 0x1f) | (bytes[7] ?? 0)) === 0,
+    fragmentOffset: 8 * (((bytes[6] ?? 0) & 0x1f) * 256 + (bytes[7] ?? 0)),
   }
 }
 
@@ -202,20 +209,40 @@ function isForDhcp({ bytes, headerBytes, protocol, isFirst }: Packet): boolean {
   return protocol === 17 && isFirst && bytes.length >= headerBytes + 4 && high === 0 && low === 67
 }
 
-function isPermitted(rules: readonly AclRule[], direction: AclRule['direction'], packet: Packet): boolean {
-  const { bytes, headerBytes, protocol, isFirst } = packet
-  const hasPorts = isFirst && [6, 17, 33, 132, 136].includes(protocol) && bytes.length >= headerBytes + 4
-  const port = hasPorts ? (bytes[headerBytes + 2] ?? 0) * 256 + (bytes[headerBytes + 3] ?? 0) : undefined
-  const match = rules.find(
-    rule =>
-      rule.direction === direction &&
-      (rule.source === undefined || holds(rule.source, packet.source)) &&
-      (rule.destination === undefined || holds(rule.destination, packet.destination)) &&
-      (rule.protocol === undefined || rule.protocol === (protocol === 58 ? 1 : protocol)) &&
-      (rule.destinationPorts === undefined ||
-        rule.destinationPorts.some(({ from, to }) => port !== undefined && port >= from && port <= to)),
-  )
-  return match?.action === 'permit'
+const WITH_PORTS = [6, 17, 33, 132, 136]
+
+/** The first packet of a conversation, by the first rule that matches. */
+export function judged(
+  rules: readonly AclRule[],
+  direction: AclRule['direction'],
+  packet: Packet,
+  isHost: boolean,
+): AclRule['action'] | 'no rule' {
+  if (packet.fragmentOffset === 8 && packet.protocol === 6) return 'no rule'
+  const match = rules.find(rule => rule.direction === direction && matches(rule, packet, isHost))
+  return match?.action ?? 'no rule'
+}
+
+function matches(rule: AclRule, packet: Packet, isHost: boolean): boolean {
+  const { bytes, headerBytes, protocol, isFirst, source, destination } = packet
+  const isIcmp = packet.source.includes(':') ? protocol === 58 : protocol === 1
+  if ((rule.host === true) !== isHost) return false
+  if (rule.source !== undefined && !holds(rule.source, source)) return false
+  if (rule.destination !== undefined && !holds(rule.destination, destination)) return false
+  if (rule.protocol !== undefined && (rule.protocol === 1 ? !isIcmp : rule.protocol !== protocol))
+    return false
+  const upper = isFirst ? [...bytes.subarray(headerBytes)] : []
+  const types = source.includes(':') ? rule.icmpv6Types : rule.icmpTypes
+  if (rule.icmpTypes !== undefined || rule.icmpv6Types !== undefined) {
+    const [type] = upper.length >= 8 ? upper : []
+    return isIcmp && (type === undefined ? rule.action !== 'permit' : types?.includes(type) === true)
+  }
+  if (rule.destinationPorts === undefined) return true
+  if (!WITH_PORTS.includes(protocol)) return false
+  const [, , high, low] = upper
+  if (high === undefined || low === undefined) return rule.action !== 'permit'
+  const port = high * 256 + low
+  return rule.destinationPorts.some(({ from, to }) => port >= from && port <= to)
 }
 
 /** Where the MSS is lowered, the checksum becomes the right one, or 0 where it was wrong before. */

@@ -129,6 +129,7 @@ export function scene({
       return script.remove()
     },
     readCounters: () => [script.counters],
+    readRuleCounters: () => [],
     setFlowPolicy: async id => {
       told.push(`policy ${id}`)
     },

@@ -1,7 +1,15 @@
 /** What every plugin that answers `decidePolicy` must do. */
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { compileAcl, permits, permitsIpv6 } from '../../dataplane/acl.ts'
+import {
+  ACTION,
+  compileRules,
+  HAS_PORTS,
+  NO_SELECTOR,
+  NO_SLOT,
+  ruleFor,
+  ruleFor6,
+} from '../../dataplane/policy/program.ts'
 import type { AclRule } from '../../flow.ts'
 import { parseIpv4 } from '../../plugin/addresses.ts'
 import type { Grant } from '../../protocol/outputs.ts'
@@ -120,14 +128,18 @@ async function rulesOf(plugin: Harness, grant: Grant, address: string, before?: 
   return policy.rules
 }
 
-/** Whether `rules` let a packet pass, as the data plane decides it: first match wins, none is a denial. */
+/** Whether `rules` let the first packet of a conversation pass, as the data plane decides it: first match wins, none is a denial. */
 export function passes(rules: readonly AclRule[], packet: Packet): boolean {
-  const { fromSession, toSession } = compileAcl(rules)
-  const program = packet.direction === 'from-session' ? fromSession : toSession
-  const [source, destination] = [packet.source, packet.destination].map(text => (parseIpv4(text) ?? 0) | 0)
-  const [source6, destination6] = [parseIpv6(packet.source), parseIpv6(packet.destination)]
-  if (source6 === undefined || destination6 === undefined)
-    return permits(program.ipv4, source ?? 0, destination ?? 0, packet.protocol, packet.port)
-  const view = new DataView(Uint8Array.from([...source6, ...destination6]).buffer)
-  return permitsIpv6(program.ipv6, view, 0, IPV6_ADDRESS_BYTES, packet.protocol, packet.port)
+  const { fromSession, toSession } = compileRules(rules, () => NO_SLOT)
+  const { ipv4, ipv6 } = packet.direction === 'from-session' ? fromSession : toSession
+  const { protocol } = packet
+  const selector = HAS_PORTS.has(protocol) ? packet.port : NO_SELECTOR
+  const [source, destination] = [parseIpv6(packet.source), parseIpv6(packet.destination)]
+  if (source === undefined || destination === undefined) {
+    const [from = 0, to = 0] = [packet.source, packet.destination].map(parseIpv4)
+    return ipv4.actions[ruleFor(ipv4, from, to, protocol, selector, false)] === ACTION.permit
+  }
+  const view = new DataView(Uint8Array.from([...source, ...destination]).buffer)
+  const rule = ruleFor6(ipv6, view, 0, IPV6_ADDRESS_BYTES, protocol, selector, false)
+  return ipv6.actions[rule] === ACTION.permit
 }
