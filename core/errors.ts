@@ -82,6 +82,7 @@ export const ERRORS = {
   CONTROL_SOCKET: 'see that one server runs with this config and that you may open its control socket',
   TRAIL_NOT_FOUND:
     'name a session (its id, or the first digits), a user or an address of a peer; see `burrow sessions` for who is in',
+  POLICY_REFUSES: 'if it should pass, add a rule; `burrow policy show` prints those there are, in order',
   TRY_REFUSED: 'see the last line of the trail; `burrow explain` shows the same of a call that was placed',
   // calls, on either side
   DIAL_REFUSED: 'read the result code: the peer refused the tunnel or the call',

@@ -4,6 +4,7 @@ export { BurrowError, ERRORS, type ErrorCode, type ErrorPlace, throwProblems } f
 export type { AclRule, DropReason, FlowCounters, Prefix } from './flow.ts'
 export type { TrailEntry } from './hooks/guard.ts'
 export type { FirstAnswerHook, HookName, Hooks, ObserverHook, WaterfallHook } from './hooks/hooks.ts'
+export { shared } from './hooks/read-only.ts'
 export type * from './hooks/views.ts'
 export {
   type Ipv4Range,
@@ -59,6 +60,7 @@ export {
   type Regranted,
   type ServerView,
 } from './plugin/plugin.ts'
+export type { PolicyFinding, PolicyQuestion, PolicyRow, PolicyTable } from './plugin/policy-table.ts'
 export {
   RADIUS,
   type RadiusAttribute,

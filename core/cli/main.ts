@@ -6,6 +6,7 @@ import { addConnect } from './commands/connect.ts'
 import { addDemo } from './commands/demo.ts'
 import { addExplain } from './commands/explain.ts'
 import { addPlugin } from './commands/plugin.ts'
+import { addPolicy } from './commands/policy.ts'
 import { addReload } from './commands/reload.ts'
 import { addServe } from './commands/serve.ts'
 import { addSessions } from './commands/sessions.ts'
@@ -31,6 +32,7 @@ const COMMANDS = [
   addServe,
   addConnect,
   addSessions,
+  addPolicy,
   addExplain,
   addTry,
   addReload,

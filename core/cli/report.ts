@@ -15,7 +15,8 @@ export const EXIT = {
 export const EXIT_HELP = `
 Exit codes:
   0  done          1  failed (network, permissions, a fault)   2  wrong usage
-  3  wrong config  4  the peer refused the call or the user    5  a step of the demo differed
+  3  wrong config  4  the peer refused the call or the user, or the rules the packet
+  5  a step of the demo differed
   130  interrupted by a signal: the demo by the first, others by the second`
 
 const EXIT_OF: Readonly<Partial<Record<BurrowError['code'], number>>> = {
@@ -47,6 +48,7 @@ const EXIT_OF: Readonly<Partial<Record<BurrowError['code'], number>>> = {
   DIAL_REFUSED: EXIT.refused,
   DIAL_AUTH: EXIT.refused,
   TRY_REFUSED: EXIT.refused,
+  POLICY_REFUSES: EXIT.refused,
   DEMO_DIFFERS: EXIT.differs,
 }
 

@@ -116,6 +116,7 @@ export const FIELDS: Readonly<Record<string, (value: unknown) => boolean>> = {
   dns: isTexts,
   nbns: isTexts,
   zone: isText,
+  groups: isTexts,
   routes: isTexts,
   mtuBytes: isCount,
   sessionTimeoutS: isCount,

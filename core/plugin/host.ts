@@ -11,6 +11,7 @@ import { HOOK_NAMES } from './hook-json.ts'
 import { blamed, type LoadedPlugin } from './load.ts'
 import { planProblems } from './plan.ts'
 import type { AnyPlugin, PluginContext, PluginInstance, ServerView } from './plugin.ts'
+import type { PolicyTable } from './policy-table.ts'
 import { scopedServer } from './scope.ts'
 import { SharedResources } from './shared.ts'
 
@@ -135,6 +136,13 @@ export class PluginHost {
       if (problem !== undefined) problems.push(problem)
     }
     throwProblems(problems)
+  }
+
+  /** Of the plugins that decide on policy by one, in order. */
+  policyTables(): readonly { readonly plugin: string; readonly table: PolicyTable }[] {
+    return this.#plugins.flatMap(({ id, instance: { policy } }) =>
+      policy ? [{ plugin: id, table: policy }] : [],
+    )
   }
 
   /** Identities of the plugins that decide, or provide what others may decide with: all but pure observers. */

@@ -6,6 +6,7 @@ import type { SessionUp, SessionUpdate } from '../hooks/views.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
 import type { AuthMethod, Grant, Lease, SessionInfo } from '../protocol/outputs.ts'
 import type { Capability, CapabilityValues } from './capability.ts'
+import type { PolicyTable } from './policy-table.ts'
 
 /** What the host lends to a plugin. */
 export interface PluginContext {
@@ -95,6 +96,8 @@ export interface PluginInstance {
    * in their reach has. Without it: for any. Data at hand; it must not throw.
    */
   verifies?(): readonly AuthMethod[]
+  /** Of a plugin that decides on policy by a table of rules: what operators are shown of it. */
+  readonly policy?: PolicyTable
   /** Frees a lease of this plugin. Idempotent. */
   releaseLease?(lease: Lease): void | Promise<void>
   /**

@@ -151,6 +151,8 @@ export interface Grant {
   readonly classes?: readonly string[]
   /** Who is charged, for every accounting record (Chargeable-User-Identity, RFC 4372): octets in hex. */
   readonly chargeableIdentity?: string
+  /** Groups that the user is in, by name: for policies that speak of them. */
+  readonly groups?: readonly string[]
   /** Name of a filter of the policy (Filter-Id, RFC 2865 5.11). */
   readonly filter?: string
   /** Sessions that the user may have at a time, this one included (Port-Limit, RFC 2865 5.42). */

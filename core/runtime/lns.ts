@@ -17,6 +17,7 @@ import { type Explanation, explain } from './explain.ts'
 import { type Generation, Generations } from './generations.ts'
 import { hidingLog, valueWithout, withoutSecrets } from './hidden.ts'
 import type { Kernel, OwnAddresses } from './node/kernel.ts'
+import { PolicyView } from './policy-report.ts'
 import { type RegrantParts, regrant } from './regrant.ts'
 import { type ReloadOptions, type ReloadReport, refuseRestarts } from './reload.ts'
 import { RightToStay, type RightToStayParts } from './right-to-stay.ts'
@@ -186,6 +187,11 @@ export class Lns {
   /** Why calls were let in or refused: what `burrow explain` asks. */
   explain(args: unknown): Explanation {
     return explain(this.#trails, args)
+  }
+
+  /** The rules of the policy, and what each decided on: what `burrow policy` asks. */
+  get policy(): PolicyView {
+    return new PolicyView(this.#generations.current.host.policyTables(), this.#dataPlane.readRuleCounters())
   }
 
   /** What would become of a login: what `burrow try` asks. Changes nothing. */

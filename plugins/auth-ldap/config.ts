@@ -86,6 +86,7 @@ const Groups = z.strictObject({
   depth: count(8, 1, 64).describe('walk: levels above the groups of the user; more refuse the login.'),
   required: z.array(group).min(1).exactOptional().describe('The user must be in one of them.'),
   refused: z.array(group).default([]).describe('The user must be in none of them.'),
+  granted: flag(false).describe('The grant names the groups, for policies that speak of them.'),
 })
 
 export const Options = z

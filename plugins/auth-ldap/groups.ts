@@ -92,3 +92,7 @@ export function isIn(groups: readonly Group[], wanted: string, base: string): bo
   const lower = wanted.toLowerCase()
   return groups.some(({ dn, name }) => name.toLowerCase() === lower && isBelow(dn, base))
 }
+
+/** As `isIn` would have them named. */
+export const namesOf = (groups: readonly Group[], base: string): readonly string[] =>
+  groups.map(({ dn, name }) => (isBelow(dn, base) ? name : dn))

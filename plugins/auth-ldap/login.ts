@@ -11,7 +11,7 @@ import type { Entry } from './entry.ts'
 import type { EntryCache } from './entry-cache.ts'
 import { RequestFailure, ServerFailure, Unavailable } from './failures.ts'
 import { grantOfEntry, inPrecedence } from './grant.ts'
-import { type Group, groupsOf, isIn, type Search, TooManyGroups } from './groups.ts'
+import { type Group, groupsOf, isIn, namesOf, type Search, TooManyGroups } from './groups.ts'
 import { bindName, type Name } from './names.ts'
 import type { Plan } from './plan.ts'
 import { findUser, readEntry } from './search.ts'
@@ -241,7 +241,11 @@ export class Login {
     return {
       kind: 'allowed',
       user: this.#acceptedName(entry),
-      grant: { ...granted, ...shorter(granted, state.forS) },
+      grant: {
+        ...granted,
+        ...shorter(granted, state.forS),
+        ...(rules.granted ? { groups: namesOf(groups, plan.groups.base) } : {}),
+      },
     }
   }
 

@@ -32,7 +32,8 @@ export function planOf(options: Options): Plan {
   const userAttribute = options.userAttribute ?? defaults.userAttribute
   const state = defaults.state.filter(attribute => !options.ignoreState.includes(attribute))
   const from = groups.from ?? defaults.groupsFrom
-  const wantsGroups = groups.required !== undefined || groups.refused.length > 0 || groupGrants.length > 0
+  const wantsGroups =
+    groups.required !== undefined || groups.refused.length > 0 || groupGrants.length > 0 || groups.granted
   const clearText = some(clearTextAttribute)
   const read = [
     ...new Set([

@@ -22,6 +22,7 @@ const User = z
       .describe('scrypt, from `hash-password`: for PAP only.'),
     address: ipv4.exactOptional().describe('Always this address; an allocator must lease it.'),
     pool: name.exactOptional().describe('Named address pool.'),
+    groups: z.array(name).exactOptional().describe('Groups that the user is in, for policies.'),
     zone: name.exactOptional().describe('Security zone; without it the default zone of the server.'),
     dns: z.array(ipv4).max(2).exactOptional().describe('DNS servers; without it those of the server.'),
     nbns: z.array(ipv4).max(2).exactOptional().describe('NetBIOS name servers, likewise.'),

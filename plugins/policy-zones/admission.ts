@@ -1,26 +1,37 @@
-/** The rules to zone local: who may speak L2TP to which address of this host. */
-import type { AdmitVerdict, Path } from 'burrow'
-import { LOCAL, type Rule } from './config.ts'
+/** The rules to zone local, from where no sessions are: who may speak L2TP to which address of this host. */
+import type { Path } from 'burrow'
+import type { NamedRule } from './config.ts'
 import type { Zones } from './zones.ts'
 
-/** Undefined: permitted as far as we are concerned, the next plugin may still object. */
-export function admit(
-  rules: readonly Rule[],
-  zones: Zones,
-  { remote, local }: Path,
-): AdmitVerdict | undefined {
+/** The rule that decides, and why there is none. */
+export interface Admission {
+  readonly rule: NamedRule | undefined
+  readonly permitted: boolean
+  readonly reason: string
+}
+
+/** `rules`: those that count now. */
+export function admit(rules: readonly NamedRule[], zones: Zones, { remote, local }: Path): Admission {
   const zone = zones.zoneOf(remote.address)
-  const match = rules.find(
-    ({ from, to, source, destination, ports }) =>
-      to === LOCAL &&
+  const rule = rules.find(
+    ({ from, source, destination, service }) =>
       from === zone &&
       zones.lists(source, remote.address) &&
       zones.lists(destination, local.address) &&
-      (ports?.some(port => port.from <= local.port && local.port <= port.to) ?? true),
+      (service?.some(one => hasPort(one.applications, local.port)) ?? true),
   )
-  if (match?.action === 'permit') return undefined
-  const why = match === undefined ? `no rule from ${zone} to local permits` : `rule "${nameOf(match)}" denies`
-  return { kind: 'deny', reason: `${why} L2TP from ${remote.address} to ${local.address}:${local.port}` }
+  const permitted = rule?.action === 'permit'
+  const why =
+    rule === undefined
+      ? `no rule from ${zone} to local permits`
+      : `rule "${rule.name}" ${permitted ? 'permits' : 'denies'}`
+  const reason = `${why} L2TP from ${remote.address} to ${local.address}:${local.port}`
+  return { rule, permitted, reason }
 }
 
-export const nameOf = ({ name, from, to }: Rule): string => name ?? `${from} to ${to}`
+type Applications = NonNullable<NamedRule['service']>[number]['applications']
+
+const hasPort = (applications: Applications, port: number): boolean =>
+  applications?.some(
+    ({ destinationPorts }) => destinationPorts?.some(({ from, to }) => from <= port && port <= to) ?? true,
+  ) === true

@@ -1,121 +1,55 @@
-import { type Ipv4Range, ipv4RangeOption, ipv6PrefixOption, type Prefix, z } from 'burrow'
+import { z } from 'burrow'
+import { Addresses, CODE } from './addresses.ts'
+import { ABOUT_SESSIONS, LOCAL, Rule } from './rule.ts'
+import { isTimeZone } from './schedule.ts'
+import { KNOWN_SERVICES, Service } from './services.ts'
 
 /** Where peers come from: every address that no other zone has. */
 export const UNTRUST = 'untrust'
-/** This host itself. */
-export const LOCAL = 'local'
+const UDP = 17
 
-const CODE = { code: 'POLICY_INVALID' } as const
-const Range = ipv4RangeOption(CODE.code)
-const Prefix6 = ipv6PrefixOption(CODE.code)
-
-/** One word of a list of addresses. */
-export type Addresses =
-  | { readonly kind: 'any' | 'own-address'; readonly text: string }
-  /** Without a name: all pools. */
-  | { readonly kind: 'pool'; readonly text: string; readonly pool: string | undefined }
-  | { readonly kind: 'range'; readonly text: string; readonly range: Ipv4Range }
-  | { readonly kind: 'prefix6'; readonly text: string; readonly prefix: Prefix }
-
-const Addresses = z.string().transform((text, context): Addresses => {
-  if (text === 'any' || text === 'own-address') return { kind: text, text }
-  if (text === 'pool') return { kind: 'pool', text, pool: undefined }
-  if (text.startsWith('pool:')) return { kind: 'pool', text, pool: text.slice('pool:'.length) }
-  if (text.includes(':')) {
-    const prefix = Prefix6.safeParse(text)
-    if (prefix.success) return { kind: 'prefix6', text, prefix: prefix.data }
-  }
-  const range = Range.safeParse(text)
-  if (range.success) return { kind: 'range', text, range: range.data }
-  const message = `${range.error.issues[0]?.message}, an IPv6 prefix (2001:db8::/32), any, own-address, pool or pool:NAME`
-  context.issues.push({ code: 'custom', input: text, message, params: CODE })
-  return z.NEVER
-})
-
-const Ports = z
-  .union([
-    z.number().int().min(0).max(65_535),
-    z.string().regex(/^\d{1,5}-\d{1,5}$/, 'expected a port or a range of ports (1000-2000)'),
-  ])
-  .transform((ports, context) => {
-    const [from = 0, to = from] = String(ports).split('-').map(Number)
-    if (from <= to && to <= 65_535) return { from, to }
-    const message = 'expected a range of ports between 0 and 65535'
-    context.issues.push({ code: 'custom', input: ports, message, params: CODE })
-    return z.NEVER
-  })
-
-/** One, or a list. */
-const some = <Item extends z.ZodType>(item: Item) =>
-  z.union([item.transform(one => [one]), z.array(item).min(1)]) as z.ZodType<z.output<Item>[], unknown>
-
-const PROTOCOLS = { icmp: 1, tcp: 6, udp: 17 } as const
-
-const NOT_BETWEEN = 'expected another zone: nothing ever passes between sessions and this host itself'
-
-const Rule = z
-  .strictObject({
-    name: z.string().min(1).exactOptional().describe('Shown where the rule is shown.'),
-    from: z.string().min(1).describe('Zone of the source.'),
-    to: z.string().min(1).describe('Zone of the destination.'),
-    source: some(Addresses)
-      .exactOptional()
-      .describe('Within the zone: any, pool, pool:NAME, prefixes, ranges. Default: any.'),
-    destination: some(Addresses)
-      .exactOptional()
-      .describe('The same; to `local` also own-address. Default: any.'),
-    protocol: z
-      .union([
-        z.enum(['icmp', 'tcp', 'udp']).transform(name => PROTOCOLS[name]),
-        z.number().int().min(0).max(255),
-      ])
-      .exactOptional()
-      .describe('icmp, tcp, udp, or a number. Default: any.'),
-    ports: some(Ports)
-      .exactOptional()
-      .describe('Destination ports of tcp or udp, single or from-to. Default: any.'),
-    filter: z
-      .string()
-      .min(1)
-      .exactOptional()
-      .describe('Counts only for sessions that are granted this filter (Filter-Id).'),
-    action: z.enum(['permit', 'deny']),
-  })
-  .superRefine(({ from, to, source, destination, protocol, ports, filter }, context) => {
-    const wrong = (path: PropertyKey, message: string) =>
-      context.addIssue({ code: 'custom', path: [path], message, params: CODE })
-    const guardsL2tp = to === LOCAL
-    if (from === LOCAL) wrong('from', NOT_BETWEEN)
-    if (guardsL2tp && protocol !== undefined && protocol !== PROTOCOLS.udp) {
-      wrong('protocol', 'expected udp: to `local` a rule speaks of L2TP')
-    }
-    if (guardsL2tp && filter !== undefined) {
-      wrong('filter', 'expected no filter: who dials has none yet')
-    }
-    if (!guardsL2tp && ports !== undefined && protocol !== PROTOCOLS.tcp && protocol !== PROTOCOLS.udp) {
-      wrong('ports', 'expected `protocol: tcp` or `protocol: udp` beside it')
-    }
-    const own = (list: readonly Addresses[] | undefined) => list?.some(({ kind }) => kind === 'own-address')
-    if (own(source) || (own(destination) && !guardsL2tp)) {
-      wrong(own(source) ? 'source' : 'destination', 'expected own-address only as destination in zone local')
-    }
-    if (guardsL2tp && destination?.some(({ kind }) => kind === 'pool')) {
-      wrong('destination', 'expected own-address or addresses of this host')
-    }
-  })
-export type Rule = z.output<typeof Rule>
+const isPlain = ({ kind }: Addresses) => kind !== 'any' && kind !== 'own-address'
 
 const Zone = z
   .array(Addresses)
   .min(1)
-  .refine(list => list.every(({ kind }) => kind === 'pool' || kind === 'range' || kind === 'prefix6'), {
+  .refine(list => list.every(isPlain), {
+    error: 'expected prefixes, ranges, pool, pool:NAME or set:NAME',
+    params: CODE,
+  })
+
+const AddressSet = z
+  .array(Addresses)
+  .min(1)
+  .refine(list => list.every(one => isPlain(one) && one.kind !== 'set'), {
     error: 'expected prefixes, ranges, pool or pool:NAME',
+    params: CODE,
+  })
+
+const NamedService = z
+  .array(Service)
+  .min(1)
+  .refine(list => list.every(({ applications }) => applications !== undefined), {
+    error: `expected services as tcp/80 and udp/53-60, or one of ${KNOWN_SERVICES.join(', ')}`,
     params: CODE,
   })
 
 const DMZ: readonly Addresses[] = [{ kind: 'pool', text: 'pool', pool: undefined }]
 
-const Rules = z.array(Rule)
+const Rules = z.array(Rule).transform(withNames)
+
+/** Each with a name that no other has: counters go by it. */
+function withNames(rules: readonly Rule[]): readonly NamedRule[] {
+  const taken = new Map<string, number>()
+  return rules.map(rule => {
+    const name = rule.name ?? `${rule.from} to ${rule.to}`
+    const nth = (taken.get(name) ?? 0) + 1
+    taken.set(name, nth)
+    return { ...rule, name: nth === 1 ? name : `${name} (${nth})` }
+  })
+}
+
+export type NamedRule = Rule & { readonly name: string }
 
 /** Table 1 of the reference. */
 export const REFERENCE_RULES = Rules.parse([
@@ -131,27 +65,95 @@ export const Options = z
       .transform((zones): Readonly<Record<string, readonly Addresses[]>> => ({ dmz: DMZ, ...zones }))
       .prefault({ trust: ['192.168.1.0/24'] })
       .describe('The addresses of each zone; `dmz` has those of all pools where it is not given.'),
+    sets: z
+      .record(z.string().min(1), AddressSet)
+      .default({})
+      .describe('Lists of addresses, for `set:NAME` in zones and rules.'),
+    services: z
+      .record(z.string().regex(/^[a-z][\w-]*$/i, 'expected a name'), NamedService)
+      .default({})
+      .describe('Services by name, for rules, beside those that have a name.'),
+    timeZone: z
+      .string()
+      .refine(isTimeZone, { error: 'expected a time zone (Europe/Berlin)', params: CODE })
+      .exactOptional()
+      .describe('Where the clocks of `time` are. Default: this host.'),
     rules: Rules.exactOptional().describe(
       'In order: the first that matches decides; none: denied. Default: the rules of the reference.',
     ),
   })
-  .superRefine(({ zones, rules }, context) => {
-    const wrong = (path: PropertyKey[], message: string) =>
-      context.addIssue({ code: 'custom', path, message, params: CODE })
-    for (const name of [UNTRUST, LOCAL]) {
-      if (Object.hasOwn(zones, name)) wrong(['zones', name], 'expected another name: this zone is given')
-    }
-    if (rules === undefined && !Object.hasOwn(zones, 'trust')) {
-      wrong(['zones'], 'expected the addresses of zone trust, which the default rules name')
-    }
-    const known = [UNTRUST, LOCAL, ...Object.keys(zones)]
-    for (const [index, rule] of (rules ?? []).entries()) {
-      const hasSessions = zones[rule.from]?.some(({ kind }) => kind === 'pool')
-      if (rule.to === LOCAL && hasSessions) wrong(['rules', index, 'from'], NOT_BETWEEN)
-      for (const end of ['from', 'to'] as const) {
-        if (known.includes(rule[end])) continue
-        wrong(['rules', index, end], `expected a zone that has addresses (${known.join(', ')})`)
-      }
-    }
+  .superRefine((options, context) => {
+    for (const { path, message } of problemsOf(options))
+      context.addIssue({ code: 'custom', path: [...path], message, params: CODE })
   })
 export type Options = z.output<typeof Options>
+
+interface Problem {
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+}
+
+type Unchecked = Pick<Options, 'zones' | 'sets' | 'services' | 'rules'>
+
+/** What only all of it tells. */
+function* problemsOf(options: Unchecked): Generator<Problem> {
+  const { zones, rules } = options
+  for (const name of [UNTRUST, LOCAL])
+    if (Object.hasOwn(zones, name))
+      yield { path: ['zones', name], message: 'expected another name: this zone is given' }
+  if (rules === undefined && !Object.hasOwn(zones, 'trust'))
+    yield { path: ['zones'], message: 'expected the addresses of zone trust, which the default rules name' }
+  for (const [zone, list] of Object.entries(zones)) yield* missingSets(options, ['zones', zone], list)
+  for (const [index, rule] of (rules ?? []).entries())
+    for (const { path, message } of ruleProblems(options, rule))
+      yield { path: ['rules', index, ...path], message }
+}
+
+function* ruleProblems(options: Unchecked, rule: Rule): Generator<Problem> {
+  const { zones, services } = options
+  const known = [UNTRUST, LOCAL, ...Object.keys(zones)]
+  for (const end of ['from', 'to'] as const)
+    if (!known.includes(rule[end]))
+      yield { path: [end], message: `expected a zone that has addresses (${known.join(', ')})` }
+  for (const end of ['source', 'destination'] as const) yield* missingSets(options, [end], rule[end] ?? [])
+  for (const { text, applications } of rule.service ?? [])
+    if (applications === undefined && !Object.hasOwn(services, text)) {
+      const all = [...Object.keys(services), ...KNOWN_SERVICES].join(', ')
+      yield { path: ['service'], message: `there is no service "${text}" (there are: ${all})` }
+    }
+  if (rule.from === LOCAL && (rule.to === LOCAL || !hasSessions(zones, rule.to)))
+    yield {
+      path: ['to'],
+      message: 'expected a zone with a pool: from this host, rules speak of sessions alone',
+    }
+  if (!guardsL2tp(rule, zones)) return
+  for (const about of ABOUT_SESSIONS)
+    if (rule[about] !== undefined)
+      yield { path: [about], message: `expected no ${about}: who dials has none yet` }
+  if (
+    rule.service?.some(({ applications }) => applications?.some(({ protocol }) => protocol !== UDP) ?? true)
+  )
+    yield { path: ['service'], message: 'expected udp: from here to `local` a rule speaks of L2TP' }
+  if (rule.destination?.some(({ kind }) => kind === 'pool'))
+    yield { path: ['destination'], message: 'expected own-address or addresses of this host' }
+}
+
+function* missingSets(
+  { sets }: Unchecked,
+  path: readonly PropertyKey[],
+  list: readonly Addresses[],
+): Generator<Problem> {
+  for (const one of list)
+    if (one.kind === 'set' && !Object.hasOwn(sets, one.set))
+      yield {
+        path,
+        message: `there is no set "${one.set}" (there are: ${Object.keys(sets).join(', ') || 'none'})`,
+      }
+}
+
+export const hasSessions = (zones: Options['zones'], zone: string): boolean =>
+  zones[zone]?.some(({ kind }) => kind === 'pool') === true
+
+/** A rule about who may dial; to `local` from where sessions are it speaks of what users may reach on this host. */
+export const guardsL2tp = ({ from, to }: Rule, zones: Options['zones']): boolean =>
+  to === LOCAL && !hasSessions(zones, from)

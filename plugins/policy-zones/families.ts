@@ -22,7 +22,8 @@ import {
   rangesWithout,
   rangeText,
 } from 'burrow'
-import { type Addresses, UNTRUST } from './config.ts'
+import type { Addresses } from './addresses.ts'
+import { UNTRUST } from './config.ts'
 
 /** What can be done with sets of one family; `S` is a piece of one. */
 interface Family<S> {
@@ -68,6 +69,7 @@ export const IPV6: Family<Ipv6Block> = {
 export class FamilyZones<S> {
   readonly #family: Family<S>
   readonly #pools: ReadonlyMap<string, readonly S[]>
+  readonly #named: Readonly<Record<string, readonly Addresses[]>>
   readonly #zones = new Map<string, readonly S[]>()
   /** Zones that have addresses in common, as texts. */
   readonly overlaps: readonly string[]
@@ -76,8 +78,10 @@ export class FamilyZones<S> {
     family: Family<S>,
     zones: Readonly<Record<string, readonly Addresses[]>>,
     pools: ReadonlyMap<string, readonly Prefix[]>,
+    named: Readonly<Record<string, readonly Addresses[]>>,
   ) {
     this.#family = family
+    this.#named = named
     this.#pools = new Map([...pools].map(([name, prefixes]) => [name, prefixes.flatMap(family.ofPrefix)]))
     const overlaps: string[] = []
     for (const [name, list] of Object.entries(zones)) {
@@ -105,6 +109,11 @@ export class FamilyZones<S> {
     return named.flatMap(this.#family.prefixes)
   }
 
+  /** What the list names, whatever the zone. */
+  listed(list: readonly Addresses[]): readonly Prefix[] {
+    return list.flatMap(one => this.#setsOf(one)).flatMap(this.#family.prefixes)
+  }
+
   /** Whether it names an address, whatever the zone. */
   names(addresses: Addresses, address: string): boolean {
     return this.#family.has(this.#setsOf(addresses), address)
@@ -119,6 +128,8 @@ export class FamilyZones<S> {
         return addresses.pool === undefined
           ? [...this.#pools.values()].flat()
           : (this.#pools.get(addresses.pool) ?? [])
+      case 'set':
+        return (this.#named[addresses.set] ?? []).flatMap(one => this.#setsOf(one))
       case 'any':
         return [this.#family.every]
       case 'own-address':

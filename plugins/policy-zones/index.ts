@@ -1,55 +1,123 @@
-/** Permits by rules between zones: who may dial, and what may pass between sessions and the networks behind us. */
-import { type AclRule, definePlugin, throwProblems } from 'burrow'
+/** Permits by rules between security zones: who may dial, and what may pass between sessions and the networks behind us. */
+import { type AclRule, definePlugin, shared, type TimerHandle, throwProblems } from 'burrow'
 import { admit } from './admission.ts'
-import { compileRules, ruleProblems } from './compile.ts'
-import { Options, REFERENCE_RULES } from './config.ts'
+import { addressProblems, compileRules, type Meaning } from './compile.ts'
+import { guardsL2tp, type NamedRule, Options, REFERENCE_RULES } from './config.ts'
+import { appliesTo, type Who } from './rule.ts'
+import { isWithin, weekTime } from './schedule.ts'
+import { rowOf, verdictOf } from './table.ts'
 import { invalid, Zones } from './zones.ts'
 
 const NAME = 'policy-zones'
+const MINUTE_MS = 60_000
+/** Of lists that sessions have at a time, each for a zone and the rules that count for some of its users. */
+const MOST_COMPILED = 1024
 
 export default definePlugin({
   name: NAME,
   config: Options,
-  setup({ hooks, server }, options) {
-    const { rules = REFERENCE_RULES } = options
-    let zones: Zones | undefined
-    const named = new Set(rules.flatMap(({ filter }) => filter ?? []))
-    /** By zone, and of sessions without a filter that a rule names by ''. */
-    let compiled: ReadonlyMap<string, ReadonlyMap<string, readonly AclRule[]>> = new Map()
+  setup({ hooks, server, clock, log }, options) {
+    const { rules = REFERENCE_RULES, timeZone } = options
+    const dialling = rules.filter(rule => guardsL2tp(rule, options.zones))
+    const passing = rules.filter(rule => !guardsL2tp(rule, options.zones))
+    const admitted = new Map<NamedRule, number>()
+    const filters = new Set(rules.flatMap(({ filter }) => filter ?? []))
+    const timed = rules.filter(({ time }) => time !== undefined)
+    let meaning: Meaning | undefined
+    /** By zone and the rules that count. */
+    const compiled = new Map<string, readonly AclRule[]>()
+    let minute: TimerHandle | undefined
+
     /** Every plugin has declared its pools by the time this is called. */
     const resolve = () => {
-      const resolved = new Zones(options.zones, server.pools())
-      const problems = [...resolved.problems, ...ruleProblems(rules, resolved)]
-      if (!resolved.names.includes(server.defaultZone)) {
+      const zones = new Zones(options.zones, server.pools(), options.sets)
+      const problems = [...zones.problems, ...addressProblems(rules, zones)]
+      if (!zones.names.includes(server.defaultZone)) {
         const known = Object.keys(options.zones).join(', ')
         problems.push(invalid(`defaultZone of the server is ${server.defaultZone}; expected one of ${known}`))
       }
       throwProblems(problems)
-      zones = resolved
-      const byFilter = (zone: string) =>
-        new Map(['', ...named].map(filter => [filter, compileRules(rules, resolved, zone, filter)]))
-      compiled = new Map(resolved.names.map(zone => [zone, byFilter(zone)]))
+      meaning = { zones, services: options.services }
+      compiled.clear()
     }
 
-    hooks.admitTunnel.tap(NAME, ({ tunnel }) =>
-      zones === undefined ? deny('the zones are not known yet') : admit(rules, zones, tunnel.path),
-    )
+    /** Whether a rule counts at this time. */
+    const clockwork = () => {
+      const now = timed.length === 0 ? undefined : weekTime(clock.wallTimeMs(), timeZone)
+      return ({ time }: NamedRule) => time === undefined || now === undefined || isWithin(time, now)
+    }
+
+    const rulesFor = (known: Meaning, zone: string, who: Who): readonly AclRule[] => {
+      const isActive = clockwork()
+      const counts = passing.map(rule => appliesTo(rule, who) && isActive(rule))
+      const key = `${zone} ${counts.map(Number).join('')}`
+      const before = compiled.get(key)
+      if (before !== undefined) return before
+      if (compiled.size === MOST_COMPILED) compiled.clear()
+      const counting = passing.filter((_, index) => counts[index])
+      const made = shared(compileRules(counting, known, zone))
+      compiled.set(key, made)
+      return made
+    }
+
+    /** What rules of other hours say counts for live sessions from this minute on. */
+    const followTime = () => {
+      let before = timed.map(clockwork())
+      const look = async () => {
+        minute = clock.setTimer(MINUTE_MS - (clock.wallTimeMs() % MINUTE_MS), look)
+        const after = timed.map(clockwork())
+        if (after.join() === before.join()) return
+        before = after
+        const sessions = server.sessions()
+        log.info({ sessions: sessions.length }, 'other rules count from now on')
+        for (const { session } of sessions) await server.regrant(session.key, {})
+      }
+      minute = clock.setTimer(MINUTE_MS - (clock.wallTimeMs() % MINUTE_MS), look)
+    }
+
+    hooks.admitTunnel.tap(NAME, ({ tunnel, dryRun }) => {
+      if (meaning === undefined) return deny('the zones are not known yet')
+      const { rule, permitted, reason } = admit(dialling.filter(clockwork()), meaning.zones, tunnel.path)
+      if (rule !== undefined && !dryRun) admitted.set(rule, (admitted.get(rule) ?? 0) + 1)
+      return permitted ? undefined : deny(reason)
+    })
 
     hooks.decidePolicy.tap(NAME, (policy, { leases, grant }) => {
       const { zone } = policy
       const { filter = '' } = grant
-      const isKnown = named.has(filter)
-      const own = compiled.get(zone)?.get(isKnown ? filter : '')
-      if (own === undefined) return deny(`there is no zone ${JSON.stringify(zone)}`)
+      if (meaning === undefined || !meaning.zones.names.includes(zone))
+        return deny(`there is no zone ${JSON.stringify(zone)}`)
+      const { zones } = meaning
       // A filter may have led to a zone, or to rules of a plugin further up; else nobody would keep to it.
-      if (filter !== '' && !isKnown && grant.zone === undefined && policy.rules.length === 0)
+      if (filter !== '' && !filters.has(filter) && grant.zone === undefined && policy.rules.length === 0)
         return deny(`no rule has the filter ${JSON.stringify(filter)}`)
-      const outside = leases.find(({ value }) => zones?.holds(zone, value) !== true)
+      const outside = leases.find(({ value }) => !zones.holds(zone, value))
       if (outside !== undefined) return deny(`${outside.value} is no address of zone ${zone}`)
+      const own = rulesFor(meaning, zone, grant)
       return { zone, rules: policy.rules.length === 0 ? own : [...policy.rules, ...own] }
     })
 
-    return { check: resolve, start: resolve }
+    return {
+      check: resolve,
+      start() {
+        resolve()
+        if (timed.length > 0) followTime()
+      },
+      stop: () => minute?.cancel(),
+      policy: {
+        rows() {
+          const isActive = clockwork()
+          const decided = (rule: NamedRule) =>
+            dialling.includes(rule) ? (admitted.get(rule) ?? 0) : undefined
+          return rules.map(rule => rowOf(rule, isActive(rule), decided(rule)))
+        },
+        ask(question) {
+          if (meaning === undefined) throw invalid('the zones are not known yet')
+          const isActive = clockwork()
+          return verdictOf({ ...meaning, rules, isActive, ownAddresses: server.ownAddresses() }, question)
+        },
+      },
+    }
   },
 })
 

@@ -1,20 +1,27 @@
 /** Which addresses each zone has. */
 import { BurrowError, type Prefix } from 'burrow'
-import { type Addresses, UNTRUST } from './config.ts'
+import type { Addresses } from './addresses.ts'
+import { UNTRUST } from './config.ts'
 import { FamilyZones, IPV4, IPV6 } from './families.ts'
 
 type Pools = ReadonlyMap<string, readonly Prefix[]>
+type Lists = Readonly<Record<string, readonly Addresses[]>>
 
 export class Zones {
   readonly problems: readonly BurrowError[]
   readonly names: readonly string[]
   readonly #pools: Pools
-  readonly #families: readonly Pick<FamilyZones<unknown>, 'has' | 'holds' | 'within' | 'names'>[]
+  readonly #sets: Lists
+  readonly #families: readonly Pick<FamilyZones<unknown>, 'has' | 'holds' | 'within' | 'listed' | 'names'>[]
 
   /** `zones` without untrust, which has what is left, and local, which has no addresses here. */
-  constructor(zones: Readonly<Record<string, readonly Addresses[]>>, pools: Pools) {
+  constructor(zones: Lists, pools: Pools, sets: Lists) {
     this.#pools = pools
-    const [ipv4, ipv6] = [new FamilyZones(IPV4, zones, pools), new FamilyZones(IPV6, zones, pools)]
+    this.#sets = sets
+    const [ipv4, ipv6] = [
+      new FamilyZones(IPV4, zones, pools, sets),
+      new FamilyZones(IPV6, zones, pools, sets),
+    ]
     this.#families = [ipv4, ipv6]
     this.names = [...Object.keys(zones), UNTRUST]
     const empty = Object.entries(zones).flatMap(([name, list]) => {
@@ -40,6 +47,11 @@ export class Zones {
     return this.#families.flatMap(family => family.within(zone, list))
   }
 
+  /** What the list names, whatever the zone. */
+  listed(list: readonly Addresses[]): readonly Prefix[] {
+    return this.#families.flatMap(family => family.listed(list))
+  }
+
   /** The zone of any address. */
   zoneOf(address: string): string {
     return this.names.find(zone => this.has(zone, address)) ?? UNTRUST
@@ -57,7 +69,8 @@ export class Zones {
   }
 
   unknownPools(list: readonly Addresses[] = []): readonly string[] {
-    return list.flatMap(one =>
+    const sets = list.flatMap(one => (one.kind === 'set' ? (this.#sets[one.set] ?? []) : [one]))
+    return sets.flatMap(one =>
       one.kind === 'pool' && one.pool !== undefined && !this.#pools.has(one.pool)
         ? [`there is no pool "${one.pool}" (there are: ${[...this.#pools.keys()].join(', ') || 'none'})`]
         : [],

@@ -292,6 +292,14 @@ test('attributes, groups and the config grant in this order', { skip }, async t 
   assert.equal((await grantOf(plugin, 'carol', 'carol#1'))?.address, '172.16.1.10')
 })
 
+test('groups are granted for policies, where the config wants it', { skip }, async t => {
+  const plugin = await start(t, { groups: { base: GROUPS, nested: 'walk', granted: true } })
+  const { groups = [] } = (await grantOf(plugin, 'alice', 'wonderland')) ?? {}
+  assert.ok(groups.includes('staff') && groups.includes('vpn'), groups.join())
+  const without = await start(t)
+  assert.equal((await grantOf(without, 'alice', 'wonderland'))?.groups, undefined)
+})
+
 test('an attribute that says nothing sensible refuses the login', { skip }, async t => {
   const plugin = await start(t, { attributes: { sessionTimeoutS: 'mail' } })
   const [kind, reason] = await reasonOf(plugin, 'alice', 'wonderland')

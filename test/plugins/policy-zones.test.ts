@@ -66,12 +66,12 @@ const OWN_RULES = {
   zones: { dmz: ['pool:main', '10.9.9.9'], guests: ['pool:guests'], ...INTRANET },
   rules: [
     { from: 'dmz', to: 'trust', destination: '192.168.1.254', action: 'deny' },
-    { from: 'dmz', to: 'trust', protocol: 'tcp', ports: [22, '80-443'], action: 'permit' },
-    { from: 'trust', to: 'dmz', source: ['192.168.1.1', '192.168.1.8/29'], protocol: 6, action: 'permit' },
-    { from: 'dmz', to: 'guests', protocol: 'icmp', action: 'permit' },
-    { from: 'guests', to: 'dmz', protocol: 'icmp', action: 'permit' },
+    { from: 'dmz', to: 'trust', service: ['tcp/22', 'tcp/80-443'], action: 'permit' },
+    { from: 'trust', to: 'dmz', source: ['192.168.1.1', '192.168.1.8/29'], service: 'tcp', action: 'permit' },
+    { from: 'dmz', to: 'guests', service: 'icmp', action: 'permit' },
+    { from: 'guests', to: 'dmz', service: 'icmp', action: 'permit' },
     { from: 'dmz', to: 'dmz', destination: '172.16.1.2-172.16.1.9', action: 'permit' },
-    { from: 'dmz', to: 'untrust', protocol: 'udp', ports: 53, action: 'permit' },
+    { from: 'dmz', to: 'untrust', service: 'udp/53', action: 'permit' },
   ],
 }
 
@@ -138,8 +138,8 @@ const FILTERED = {
   zones: INTRANET,
   rules: [
     { from: 'dmz', to: 'trust', filter: 'blocked', action: 'deny' },
-    { from: 'dmz', to: 'trust', filter: 'admins', protocol: 'tcp', ports: 22, action: 'permit' },
-    { from: 'dmz', to: 'trust', protocol: 'tcp', ports: 80, action: 'permit' },
+    { from: 'dmz', to: 'trust', filter: 'admins', service: 'ssh', action: 'permit' },
+    { from: 'dmz', to: 'trust', service: 'http', action: 'permit' },
   ],
 }
 
@@ -203,8 +203,7 @@ test('rules to local choose peers, own addresses and ports, in order', async t =
         to: 'local',
         source: ['1.1.0.0/16'],
         destination: '2.2.2.2',
-        protocol: 'udp',
-        ports: ['1700-1701'],
+        service: 'udp/1700-1701',
         action: 'permit',
       },
       { from: 'trust', to: 'local', source: '192.168.1.7', action: 'permit' },
@@ -255,25 +254,40 @@ const WRONG: readonly (readonly [name: string, options: object, code: string, pa
   ['the rules of the reference and no trust', { zones: {} }, 'POLICY_INVALID', 'zones'],
   ['an unknown zone', inward({ to: 'turst' }), 'POLICY_INVALID', 'rules.0.to'],
   ['another unknown zone', inward({ from: 'dnz' }), 'POLICY_INVALID', 'rules.0.from'],
-  ['a rule from local', inward({ from: 'local' }), 'POLICY_INVALID', 'rules.0.from'],
-  ['a rule from users to local', inward({ to: 'local' }), 'POLICY_INVALID', 'rules.0.from'],
+  ['a rule from local to no sessions', inward({ from: 'local' }), 'POLICY_INVALID', 'rules.0.to'],
   ['a source that is no address', inward({ source: 'intranet' }), 'POLICY_INVALID', 'rules.0.source'],
   ['one such in a list', inward({ source: ['any', 'x'] }), 'POLICY_INVALID', 'rules.0.source.1'],
   ['own-address as source', inward({ source: 'own-address' }), 'POLICY_INVALID', 'rules.0.source'],
   ['own-address elsewhere', inward({ destination: 'own-address' }), 'POLICY_INVALID', 'rules.0.destination'],
   ['the pool as own address', dial({ destination: 'pool' }), 'POLICY_INVALID', 'rules.0.destination'],
-  ['L2TP over tcp', dial({ protocol: 'tcp' }), 'POLICY_INVALID', 'rules.0.protocol'],
-  ['ports without protocol', inward({ ports: 80 }), 'POLICY_INVALID', 'rules.0.ports'],
-  ['ports of icmp', inward({ protocol: 'icmp', ports: 80 }), 'POLICY_INVALID', 'rules.0.ports'],
-  ['ports backwards', inward({ protocol: 'tcp', ports: '90-80' }), 'POLICY_INVALID', 'rules.0.ports'],
-  ['a port too large', inward({ protocol: 'tcp', ports: '1-70000' }), 'POLICY_INVALID', 'rules.0.ports'],
+  ['L2TP over tcp', dial({ service: 'tcp' }), 'POLICY_INVALID', 'rules.0.service'],
+  ['L2TP by a name', dial({ service: 'dns' }), 'POLICY_INVALID', 'rules.0.service'],
+  ['ports of gre', inward({ service: 'gre/80' }), 'POLICY_INVALID', 'rules.0.service'],
+  ['ports backwards', inward({ service: 'tcp/90-80' }), 'POLICY_INVALID', 'rules.0.service'],
+  ['a port too large', inward({ service: 'tcp/1-70000' }), 'POLICY_INVALID', 'rules.0.service'],
+  ['a port that is none', inward({ service: ['tcp/80', 'tcp/x'] }), 'POLICY_INVALID', 'rules.0.service.1'],
+  ['a type of ICMP that is none', inward({ service: 'icmp/pong' }), 'POLICY_INVALID', 'rules.0.service'],
+  ['a protocol that is none', inward({ service: 'ip/256' }), 'POLICY_INVALID', 'rules.0.service'],
+  ['an unknown service', inward({ service: 'gopher' }), 'POLICY_INVALID', 'rules.0.service'],
   [
-    'a port that is none',
-    inward({ protocol: 'tcp', ports: [80, 'http'] }),
-    'PLUGIN_OPTIONS',
-    'rules.0.ports.1',
+    'services of services',
+    { zones: INTRANET, services: { web: ['http', 'other'] } },
+    'POLICY_INVALID',
+    'services.web',
   ],
-  ['an unknown protocol', inward({ protocol: 'http' }), 'PLUGIN_OPTIONS', 'rules.0.protocol'],
+  ['an unknown set', inward({ source: 'set:servers' }), 'POLICY_INVALID', 'rules.0.source'],
+  ['a zone of such a set', { zones: { trust: ['set:servers'] } }, 'POLICY_INVALID', 'zones.trust'],
+  ['a set of sets', { zones: INTRANET, sets: { all: ['set:all'] } }, 'POLICY_INVALID', 'sets.all'],
+  ['a time that is none', inward({ time: 'Mon-Fri 8-18' }), 'POLICY_INVALID', 'rules.0.time'],
+  ['an hour that is none', inward({ time: '24:00-08:00' }), 'POLICY_INVALID', 'rules.0.time'],
+  ['a day that is none', inward({ time: 'Mon-Fry' }), 'POLICY_INVALID', 'rules.0.time'],
+  [
+    'a time zone that is none',
+    { zones: INTRANET, timeZone: 'Europe/Bielefeld' },
+    'POLICY_INVALID',
+    'timeZone',
+  ],
+  ['users who dial', dial({ users: 'hb@hb' }), 'POLICY_INVALID', 'rules.0.users'],
   ['another action', inward({ action: 'log' }), 'PLUGIN_OPTIONS', 'rules.0.action'],
   ['an unknown option', inward({ form: 'dmz' }), 'PLUGIN_OPTIONS', 'rules.0.form'],
   // Only the pools tell:
@@ -324,7 +338,7 @@ test('a default zone of the server that is not here is refused', async () => {
 })
 
 test('ports reach from 0 to 65535', async t => {
-  const plugin = await start(t, inward({ protocol: 'tcp', ports: ['0-65535'] }))
+  const plugin = await start(t, inward({ service: 'tcp/0-65535' }))
   const policy = await plugin.policy(USER, [ADDRESS])
   assert.ok(!('kind' in policy))
   assert.deepEqual(policy.rules[0]?.destinationPorts, [{ from: 0, to: 65_535 }])
@@ -336,10 +350,10 @@ test('zones and rules have IPv6 as well: pools, prefixes, and what is left over'
   const options = {
     zones: { trust: ['192.168.1.0/24', '2001:db8:ff::/64'] },
     rules: [
-      { from: 'dmz', to: 'trust', source: 'pool:links', protocol: 'icmp', action: 'permit' },
+      { from: 'dmz', to: 'trust', source: 'pool:links', service: 'icmp', action: 'permit' },
       { from: 'trust', to: 'dmz', action: 'permit' },
       { from: 'dmz', to: 'untrust', destination: '2001:db8:2::/48', action: 'deny' },
-      { from: 'dmz', to: 'untrust', protocol: 'tcp', ports: 443, action: 'permit' },
+      { from: 'dmz', to: 'untrust', service: 'tcp/443', action: 'permit' },
     ],
   }
   const plugin = await startPlugin(t, policyZones, { options, server: made })

@@ -62,6 +62,8 @@ async function serve({ config: file, trace }: Options, level: LogLevel | undefin
     ['sessions', () => lns.sessions()],
     ['explain', args => lns.explain(args)],
     ['try', args => lns.dryRun(args)],
+    ['policy', () => lns.policy.report()],
+    ['askPolicy', args => lns.policy.ask(args)],
     ['reload', args => reload(checkedArguments(ReloadOptions, args))],
   ])
   const control = await openControlSocket(controlSocket, answers).catch(error => {

@@ -3,16 +3,12 @@ import { stringify } from 'yaml'
 import { BurrowError } from '../../errors.ts'
 import type { Credential, DryRun } from '../../runtime/dry-run.ts'
 import { escapeValue } from '../../runtime/escape.ts'
-import { askControlSocket } from '../../runtime/node/control-socket.ts'
-import { createLogger } from '../../runtime/node/logger.ts'
 import { escapeText } from '../../wire/escape.ts'
 import { parseIpv4 } from '../../wire/ip.ts'
-import { controlSocketOf } from '../control.ts'
+import { Answerer } from '../answerer.ts'
 import { decisionTable } from '../decisions.ts'
-import { SAMPLE_CONFIG } from '../package-root.ts'
 import { promptSecret, readSecret } from '../secret.ts'
 import { table } from '../table.ts'
-import { thisMachine } from '../world.ts'
 
 interface Options {
   readonly user: string
@@ -27,11 +23,6 @@ interface Options {
   readonly socket?: string
   readonly json?: boolean
 }
-
-/** Every tap of the chain may take as long as its hook lets it. */
-const ANSWER_MS = 145_000
-/** Of the connection: nobody serves this socket. */
-const NO_SERVER: ReadonlySet<unknown> = new Set(['ENOENT', 'ECONNREFUSED'])
 
 export function addTry(program: Command): void {
   program
@@ -79,7 +70,8 @@ async function tryOut(options: Options): Promise<void> {
 /** Until there is a verdict; what the user is asked in between is asked on the terminal. */
 async function converse(answerer: Answerer, credential: Credential, { json }: Options): Promise<DryRun> {
   for (let next = credential; ; ) {
-    const result = await answerer.ask(next)
+    const question = next
+    const result = await answerer.ask<DryRun>('try', question, lns => lns.dryRun(question))
     process.stdout.write(json === true ? asJson(result, answerer.name) : asText(result, answerer.name))
     if (result.continued === undefined) return result
     const said = await promptSecret(`answer to "${escapeText(result.message ?? '')}"`)
@@ -94,51 +86,6 @@ function credentialOf({ user, method, peer, hostName, secretName, called }: Opti
     password,
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
   } as Credential
-}
-
-/** Who answers: the server behind the control socket, or, where there is none, the plugins of the config in this process. */
-class Answerer {
-  /** In words, once it has answered. */
-  name = ''
-  readonly #options: Options
-  #own: { dryRun(credential: Credential): Promise<DryRun>; stop(): Promise<void> } | undefined
-
-  constructor(options: Options) {
-    this.#options = options
-  }
-
-  async ask(credential: Credential): Promise<DryRun> {
-    if (this.#own !== undefined) return this.#own.dryRun(credential)
-    const socket = await controlSocketOf(this.#options)
-    try {
-      const result = await askControlSocket(socket, 'try', credential, { timeoutMs: ANSWER_MS })
-      this.name = `the server behind ${socket}`
-      return result as DryRun
-    } catch (error) {
-      if (this.#options.socket !== undefined || !isNobody(error)) throw error
-    }
-    const { config = SAMPLE_CONFIG } = this.#options
-    this.#own = await this.#start(config)
-    this.name = `the plugins of ${config}, here: no server serves ${socket}`
-    return this.#own.dryRun(credential)
-  }
-
-  async close(): Promise<void> {
-    await this.#own?.stop()
-  }
-
-  async #start(file: string) {
-    const { loadConfig, Lns } = await import('../server.ts')
-    const log = createLogger({ level: 'warn' })
-    const lns = new Lns(await loadConfig(file), thisMachine(log, undefined))
-    await lns.startDeciders()
-    return lns
-  }
-}
-
-function isNobody(error: unknown): boolean {
-  const cause = error instanceof BurrowError ? error.cause : undefined
-  return cause instanceof Error && 'code' in cause && NO_SERVER.has(cause.code)
 }
 
 /** What goes back to a plugin is none of the reader's business. */
