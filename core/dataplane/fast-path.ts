@@ -30,8 +30,10 @@ import { PPP } from '../wire/ppp-frame.ts'
 import { NO_FLOW } from './counters.ts'
 import { FLAG, type FlowTable } from './flow-table.ts'
 import { clampMss, clampTcp } from './mss-clamp.ts'
+import { sameWords, WORDS } from './outer-address.ts'
 import { DIRECTION, Judge } from './policy/judge.ts'
 import { ACTION, NO_SLOT } from './policy/program.ts'
+import type { PacketBatch } from './ports.ts'
 import { PrefixTable } from './prefix-table.ts'
 import { PrefixTable6 } from './prefix-table6.ts'
 
@@ -137,16 +139,11 @@ export class FastPath {
     this.#judge.tick(nowMs)
   }
 
-  /** A datagram from the network, `length` octets at `at`. */
-  fromNetwork(
-    view: DataView,
-    at: number,
-    length: number,
-    localAddress: number,
-    localPort: number,
-    remoteAddress: number,
-    remotePort: number,
-  ): number {
+  /** Datagram `i` of a batch that came from the network to `localPort`. */
+  fromNetwork(batch: PacketBatch, i: number, localPort: number): number {
+    const { view } = batch
+    const at = batch.at[i] ?? 0
+    const length = batch.length[i] ?? 0
     this.#begin(at, length)
     if (length < SHORTEST_HEADER_BYTES) return VERDICT.upUnknown
     const bits = view.getUint16(at)
@@ -170,9 +167,9 @@ export class FastPath {
     }
     if (next > end) return VERDICT.upUnknown
 
-    const flow = this.#table.find(localAddress, ids)
-    const samePeer = flow >= 0 && this.#isPeer(flow, localPort, remoteAddress)
-    const known = samePeer && this.#table.remotePort[flow] === remotePort
+    const flow = this.#table.find(batch.localAddress[i] ?? 0, ids)
+    const samePeer = flow >= 0 && this.#isPeer(flow, localPort, batch, i)
+    const known = samePeer && this.#table.remotePort[flow] === batch.remotePort[i]
     // A NAT may have given its peer another port: for the control plane to find out.
     if (samePeer && !known) return VERDICT.upUnknown
     return this.#frame(view, next, end, known ? flow : NO_FLOW)
@@ -254,9 +251,20 @@ export class FastPath {
     this.logged = false
   }
 
-  #isPeer(flow: number, localPort: number, remoteAddress: number): boolean {
+  #isPeer(flow: number, localPort: number, batch: PacketBatch, i: number): boolean {
     const table = this.#table
-    return table.remoteAddress[flow] === remoteAddress && table.localPort[flow] === localPort
+    if (table.remoteAddress[flow] !== batch.remoteAddress[i] || table.localPort[flow] !== localPort)
+      return false
+    const isIpv6 = (this.#flags(flow) & FLAG.outer6) !== 0
+    return isIpv6 === batch.isIpv6 && (!isIpv6 || this.#isPeer6(flow, batch, i))
+  }
+
+  #isPeer6(flow: number, { localWords, remoteWords }: PacketBatch, i: number): boolean {
+    const table = this.#table
+    return (
+      sameWords(table.remoteWords, WORDS * flow, remoteWords, WORDS * i) &&
+      sameWords(table.localWords, WORDS * flow, localWords, WORDS * i)
+    )
   }
 
   /** A PPP frame, with or without FF 03 and protocol compression, whatever was agreed; as `decodePppFrame` reads it. */

@@ -1,17 +1,33 @@
 import { BurrowError } from '../errors.ts'
 import type { Flow } from '../flow.ts'
 import { FlowPrefixes, readPrefixes } from './flow-prefixes.ts'
+import { type OuterAddress, outerAddress, sameWords, WORDS } from './outer-address.ts'
 import { PairTable } from './pair-table.ts'
 import { NO_RULES, type NumberedRules } from './policy/judge.ts'
-import { ipv4Address } from './prefix.ts'
 import { TokenBuckets } from './token-buckets.ts'
 
 /** Bits of `FlowTable.flags`. */
-export const FLAG = { length: 1, acfc: 2, pfc: 4, sequence: 8, mss: 16, upRate: 32, downRate: 64 } as const
+export const FLAG = {
+  length: 1,
+  acfc: 2,
+  pfc: 4,
+  sequence: 8,
+  mss: 16,
+  upRate: 32,
+  downRate: 64,
+  outer6: 128,
+} as const
 
 /** RFC 791 3.2: what every link must carry whole; and what the total length can say. */
 const LEAST_MTU_BYTES = 68
 const MOST_MTU_BYTES = 65_535
+
+const NO_WORDS = new Int32Array(WORDS)
+
+interface Ends {
+  readonly local: OuterAddress
+  readonly remote: OuterAddress
+}
 
 /** A flow's own rules, or its zone's. */
 interface Policy {
@@ -23,10 +39,13 @@ interface Policy {
 export class FlowTable {
   readonly maxFlows: number
   readonly localAddress: Int32Array
+  /** Of flows that have `FLAG.outer6`. */
+  readonly localWords: Int32Array
   readonly localPort: Uint16Array
   /** Index of the socket that the flow uses. */
   readonly socket: Uint8Array
   readonly remoteAddress: Int32Array
+  readonly remoteWords: Int32Array
   readonly remotePort: Uint16Array
   /** Tunnel id in the upper half, session id in the lower: as they stand in the L2TP header. */
   readonly peerIds: Int32Array
@@ -51,9 +70,11 @@ export class FlowTable {
   constructor(maxFlows: number) {
     this.maxFlows = maxFlows
     this.localAddress = new Int32Array(maxFlows)
+    this.localWords = new Int32Array(WORDS * maxFlows)
     this.localPort = new Uint16Array(maxFlows)
     this.socket = new Uint8Array(maxFlows)
     this.remoteAddress = new Int32Array(maxFlows)
+    this.remoteWords = new Int32Array(WORDS * maxFlows)
     this.remotePort = new Uint16Array(maxFlows)
     this.peerIds = new Int32Array(maxFlows)
     this.mtuBytes = new Uint16Array(maxFlows)
@@ -85,10 +106,11 @@ export class FlowTable {
     for (const rateBps of [flow.upRateBps, flow.downRateBps])
       if (rateBps !== undefined && !(rateBps > 0))
         throw new BurrowError('FLOW_REFUSED', `${rateBps} bits per second is no rate`)
-    const addresses = {
-      local: ipv4Address(flow.path.local.address),
-      remote: ipv4Address(flow.path.remote.address),
+    const ends = {
+      local: outerAddress(flow.path.local.address),
+      remote: outerAddress(flow.path.remote.address),
     }
+    this.#refuseEnds(flow, ends)
     const prefixes = readPrefixes(flow.prefixes)
     if (generation < (this.#generations[id] ?? -1)) return false
     const before = this.#flows[id]
@@ -99,8 +121,8 @@ export class FlowTable {
     this.#generations[id] = generation
     this.#limit(this.up, flow.upRateBps, flow, fresh || before?.upRateBps === undefined)
     this.#limit(this.down, flow.downRateBps, flow, fresh || before?.downRateBps === undefined)
-    this.#write(flow, addresses)
-    this.#byIds.set(addresses.local, idsOf(flow.localTunnelId, flow.localSessionId), id)
+    this.#write(flow, ends)
+    this.#byIds.set(ends.local.number, idsOf(flow.localTunnelId, flow.localSessionId), id)
     this.prefixes.set(id, prefixes)
     if (fresh) this.nextNs[id] = 0
     this.#setPolicy(id, { zone: flow.zone, own: fresh ? undefined : this.#policies[id]?.own })
@@ -140,11 +162,13 @@ export class FlowTable {
 
   #write(
     { id, path, peerTunnelId, peerSessionId, mtuBytes, header, needs, upRateBps, downRateBps }: Flow,
-    addresses: { local: number; remote: number },
+    { local, remote }: Ends,
   ): void {
-    this.localAddress[id] = addresses.local
+    this.localAddress[id] = local.number
     this.localPort[id] = path.local.port
-    this.remoteAddress[id] = addresses.remote
+    this.remoteAddress[id] = remote.number
+    this.localWords.set(local.words ?? NO_WORDS, WORDS * id)
+    this.remoteWords.set(remote.words ?? NO_WORDS, WORDS * id)
     this.remotePort[id] = path.remote.port
     this.peerIds[id] = idsOf(peerTunnelId, peerSessionId)
     this.mtuBytes[id] = mtuBytes
@@ -155,7 +179,26 @@ export class FlowTable {
       (needs.sequence ? FLAG.sequence : 0) |
       (needs.mss ? FLAG.mss : 0) |
       (upRateBps === undefined ? 0 : FLAG.upRate) |
-      (downRateBps === undefined ? 0 : FLAG.downRate)
+      (downRateBps === undefined ? 0 : FLAG.downRate) |
+      (remote.words === undefined ? 0 : FLAG.outer6)
+  }
+
+  #refuseEnds({ path, localTunnelId, localSessionId, id }: Flow, { local, remote }: Ends): void {
+    if ((local.words === undefined) !== (remote.words === undefined))
+      throw new BurrowError(
+        'FLOW_REFUSED',
+        `${path.local.address} and ${path.remote.address} are of two families`,
+      )
+    const other = this.#byIds.get(local.number, idsOf(localTunnelId, localSessionId))
+    if (other < 0 || other === id) return
+    const isOther6 = ((this.flags[other] ?? 0) & FLAG.outer6) !== 0
+    const isSame =
+      local.words === undefined
+        ? !isOther6
+        : isOther6 && sameWords(this.localWords, WORDS * other, local.words, 0)
+    // Ids count below an address, and two that one number stands for are rarer than a broken disk.
+    if (!isSame)
+      throw new BurrowError('FLOW_REFUSED', `its ids are taken at ${this.#flows[other]?.path.local.address}`)
   }
 
   #withdraw(flow: Flow): void {

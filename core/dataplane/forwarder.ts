@@ -5,9 +5,10 @@ import { ipv6DestinationAt, ipv6SourceAt } from '../wire/ipv6-packet.ts'
 import { COLUMN, type Counters, dropColumn, NO_FLOW } from './counters.ts'
 import type { DataPlaneEvent } from './data-plane.ts'
 import { FastPath, NOT_JUDGED, VERDICT } from './fast-path.ts'
-import type { FlowTable } from './flow-table.ts'
+import { FLAG, type FlowTable } from './flow-table.ts'
 import { UNREACHABLE_BYTES, writeFragmentationNeeded } from './icmp.ts'
 import { ICMP6_ERROR_BYTES, writePacketTooBig } from './icmp6.ts'
+import { copyWords, foldNetwork, WORDS } from './outer-address.ts'
 import type { RuleCounters } from './policy/rule-counters.ts'
 import { BATCH_PACKETS, type DatagramPort, HEADROOM_BYTES, PacketBatch, type TunPort } from './ports.ts'
 import { writeRejection } from './rejection.ts'
@@ -82,33 +83,20 @@ export class Forwarder {
 
   #datagram(batch: PacketBatch, i: number, localPort: number): void {
     const { fastPath } = this
-    const localAddress = batch.localAddress[i] ?? 0
-    const remoteAddress = batch.remoteAddress[i] ?? 0
-    const remotePort = batch.remotePort[i] ?? 0
-    const at = batch.at[i] ?? 0
-    const length = batch.length[i] ?? 0
-    const verdict = fastPath.fromNetwork(
-      batch.view,
-      at,
-      length,
-      localAddress,
-      localPort,
-      remoteAddress,
-      remotePort,
-    )
+    const verdict = fastPath.fromNetwork(batch, i, localPort)
     this.#countRule(batch)
     switch (verdict) {
       case VERDICT.toTun:
         this.#toTun(batch, i)
         break
       case VERDICT.upControl:
-        this.#up('control', this.#budget.takeForSource('control', remoteAddress), batch, i, localPort)
+        this.#up('control', this.#budget.takeForSource('control', sourceOf(batch, i)), batch, i, localPort)
         break
       case VERDICT.upFlow:
         this.#up('flow', this.#budget.takeForFlow(fastPath.flow), batch, i, localPort)
         break
       case VERDICT.upUnknown:
-        this.#up('unknown', this.#budget.takeForSource('unknown', remoteAddress), batch, i, localPort)
+        this.#up('unknown', this.#budget.takeForSource('unknown', sourceOf(batch, i)), batch, i, localPort)
         break
       case VERDICT.reject:
         this.#drop(batch)
@@ -242,15 +230,22 @@ function addressTo(batch: PacketBatch, i: number, table: FlowTable, flow: number
   batch.localAddress[i] = table.localAddress[flow] ?? 0
   batch.remoteAddress[i] = table.remoteAddress[flow] ?? 0
   batch.remotePort[i] = table.remotePort[flow] ?? 0
+  if (((table.flags[flow] ?? 0) & FLAG.outer6) === 0) return
+  copyWords(table.localWords, WORDS * flow, batch.localWords, WORDS * i)
+  copyWords(table.remoteWords, WORDS * flow, batch.remoteWords, WORDS * i)
 }
+
+/** Whose budget a datagram is charged to. */
+const sourceOf = (batch: PacketBatch, i: number): number =>
+  batch.isIpv6 ? foldNetwork(batch.remoteWords, WORDS * i) : (batch.remoteAddress[i] ?? 0)
 
 function datagramEvent(batch: PacketBatch, i: number, localPort: number): DataPlaneEvent {
   const at = batch.at[i] ?? 0
   return {
     kind: 'datagram',
     path: {
-      local: { address: formatIpv4(batch.localAddress[i] ?? 0), port: localPort },
-      remote: { address: formatIpv4(batch.remoteAddress[i] ?? 0), port: batch.remotePort[i] ?? 0 },
+      local: { address: batch.localText(i), port: localPort },
+      remote: { address: batch.remoteText(i), port: batch.remotePort[i] ?? 0 },
     },
     bytes: batch.bytes.slice(at, at + (batch.length[i] ?? 0)),
   }

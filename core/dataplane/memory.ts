@@ -1,7 +1,7 @@
 /** A network and a TUN in memory. */
 import { BurrowError } from '../errors.ts'
 import type { Path, SocketAddress } from '../ports.ts'
-import { formatIpv4, parseIpv4 } from '../wire/ip.ts'
+import { copyWords, outerAddress, WORDS } from './outer-address.ts'
 import {
   BATCH_PACKETS,
   type DatagramPort,
@@ -9,11 +9,11 @@ import {
   type PacketBatch,
   type Readable,
   type TunPort,
+  wildcardOf,
 } from './ports.ts'
 
 /** What a full socket buffer or device queue holds; more is lost. */
 const MOST_QUEUED = 4096
-const WILDCARD = '0.0.0.0'
 /** Where free ports are taken from (RFC 6335 6). */
 const FIRST_FREE_PORT = 49_152
 
@@ -22,7 +22,7 @@ export interface MemoryHost {
 }
 
 export interface MemoryNetwork {
-  /** A host that owns `addresses`; '0.0.0.0' binds all of them. */
+  /** A host that owns `addresses`; '0.0.0.0' binds all of IPv4, '::' all of IPv6. */
   host(...addresses: readonly string[]): MemoryHost
 }
 
@@ -47,16 +47,15 @@ export function createMemoryNetwork(): MemoryNetwork {
   return {
     host: (...addresses) => ({
       bind(listen) {
-        if (listen.address !== WILDCARD && !addresses.includes(listen.address))
+        const own = addresses.filter(address => wildcardOf(address) === wildcardOf(listen.address))
+        if (!isWildcard(listen.address) && !own.includes(listen.address))
           throw new BurrowError('ADDRESS_NOT_LOCAL', `${listen.address} is no address of this host`)
         const taken = (port: number) =>
-          [...sockets].some(
-            socket => socket.bound.port === port && addresses.some(address => socket.owns(address)),
-          )
+          [...sockets].some(socket => socket.bound.port === port && own.some(address => socket.owns(address)))
         let { port } = listen
         if (port === 0) for (port = FIRST_FREE_PORT; taken(port); port++);
         else if (taken(port)) throw new BurrowError('PORT_IN_USE', `port ${port} is in use`)
-        const socket = new MemorySocket(sockets, { address: listen.address, port }, addresses)
+        const socket = new MemorySocket(sockets, { address: listen.address, port }, own)
         sockets.add(socket)
         return socket
       },
@@ -73,7 +72,7 @@ class MemorySocket implements DatagramPort, Readable {
   constructor(sockets: Set<MemorySocket>, bound: SocketAddress, addresses: readonly string[]) {
     this.#sockets = sockets
     this.bound = bound
-    this.#addresses = bound.address === WILDCARD ? addresses : [bound.address]
+    this.#addresses = isWildcard(bound.address) ? addresses : [bound.address]
   }
 
   owns(address: string): boolean {
@@ -86,18 +85,23 @@ class MemorySocket implements DatagramPort, Readable {
 
   receive(batch: PacketBatch): boolean {
     return this.#queue.fill(batch, (index, { path, bytes }) => {
-      batch.localAddress[index] = parseIpv4(path.local.address) ?? 0
+      const [local, remote] = [outerAddress(path.local.address), outerAddress(path.remote.address)]
+      batch.isIpv6 = local.words !== undefined
+      batch.localAddress[index] = local.number
       batch.localPort[index] = path.local.port
-      batch.remoteAddress[index] = parseIpv4(path.remote.address) ?? 0
+      batch.remoteAddress[index] = remote.number
       batch.remotePort[index] = path.remote.port
+      if (local.words !== undefined) copyWords(local.words, 0, batch.localWords, WORDS * index)
+      if (remote.words !== undefined) copyWords(remote.words, 0, batch.remoteWords, WORDS * index)
       return bytes
     })
   }
 
   send(batch: PacketBatch, from: number, to: number): void {
+    batch.isIpv6 = this.bound.address.includes(':')
     for (let i = from; i < to; i++) {
-      const local = { address: formatIpv4(batch.localAddress[i] ?? 0), port: this.bound.port }
-      const remote = { address: formatIpv4(batch.remoteAddress[i] ?? 0), port: batch.remotePort[i] ?? 0 }
+      const local = { address: batch.localText(i), port: this.bound.port }
+      const remote = { address: batch.remoteText(i), port: batch.remotePort[i] ?? 0 }
       if (!this.sendOne({ local, remote }, packetBytes(batch, i))) batch.length[i] = 0
     }
   }
@@ -204,3 +208,5 @@ function packetBytes(batch: PacketBatch, index: number): Uint8Array {
   const at = batch.at[index] ?? 0
   return batch.bytes.slice(at, at + (batch.length[index] ?? 0))
 }
+
+const isWildcard = (address: string): boolean => address === wildcardOf(address)

@@ -3,16 +3,20 @@
  * tests hand in memory. Nothing here is allocated per packet.
  */
 import type { Path, SocketAddress } from '../ports.ts'
+import { formatIpv4 } from '../wire/ip.ts'
+import { foldWords, WORDS, wordsText } from './outer-address.ts'
 
 /** Free octets in front of each packet of a batch: the longest L2TP and PPP headers that we send. */
 export const HEADROOM_BYTES = 16
 export const BATCH_PACKETS = 64
 
-/** Up to 64 packets in one buffer, each in a slot of its own. Addresses are IPv4 as signed numbers. */
+/** Up to 64 packets in one buffer, each in a slot of its own. Addresses are as in outer-address.ts. */
 export class PacketBatch {
   count = 0
   /** Packets of the last `receive` that did not fit a slot, and are lost. */
   oversized = 0
+  /** Whether the addresses of the last `receive` are of IPv6, and have words. */
+  isIpv6 = false
   readonly slotBytes: number
   readonly bytes: Uint8Array
   readonly view: DataView
@@ -20,14 +24,32 @@ export class PacketBatch {
   readonly at = new Uint32Array(BATCH_PACKETS)
   readonly length = new Uint32Array(BATCH_PACKETS)
   readonly localAddress = new Int32Array(BATCH_PACKETS)
+  readonly localWords = new Int32Array(WORDS * BATCH_PACKETS)
   readonly localPort = new Uint16Array(BATCH_PACKETS)
   readonly remoteAddress = new Int32Array(BATCH_PACKETS)
+  readonly remoteWords = new Int32Array(WORDS * BATCH_PACKETS)
   readonly remotePort = new Uint16Array(BATCH_PACKETS)
 
   constructor(slotBytes: number) {
     this.slotBytes = slotBytes
     this.bytes = new Uint8Array(BATCH_PACKETS * slotBytes)
     this.view = new DataView(this.bytes.buffer)
+  }
+
+  /** Of packet i, as text. */
+  localText(i: number): string {
+    return this.isIpv6 ? wordsText(this.localWords, WORDS * i) : formatIpv4(this.localAddress[i] ?? 0)
+  }
+
+  /** The same of the other end. */
+  remoteText(i: number): string {
+    return this.isIpv6 ? wordsText(this.remoteWords, WORDS * i) : formatIpv4(this.remoteAddress[i] ?? 0)
+  }
+
+  /** The ends of packet i are of IPv6, and their words are written. */
+  foldWords(i: number): void {
+    this.localAddress[i] = foldWords(this.localWords, WORDS * i)
+    this.remoteAddress[i] = foldWords(this.remoteWords, WORDS * i)
   }
 }
 
@@ -67,5 +89,9 @@ export interface Readable {
 export function socketFor(sockets: readonly DatagramPort[], local: SocketAddress): number {
   const bound = sockets.map(socket => socket.bound)
   const own = bound.findIndex(({ address, port }) => port === local.port && address === local.address)
-  return own >= 0 ? own : bound.findIndex(({ address, port }) => port === local.port && address === '0.0.0.0')
+  const wildcard = wildcardOf(local.address)
+  return own >= 0 ? own : bound.findIndex(({ address, port }) => port === local.port && address === wildcard)
 }
+
+/** Every address of the family that this one is of. */
+export const wildcardOf = (address: string): string => (address.includes(':') ? '::' : '0.0.0.0')

@@ -13,6 +13,7 @@ import type {
   Verdict,
   Verdicts,
 } from '../protocol/outputs.ts'
+import { sourceOf } from '../protocol/sources.ts'
 import { authenticated, beginRound, provedRight } from './authentication.ts'
 import type { Decisions, Observed } from './decisions.ts'
 import { type Binding, deploymentFor, type Generations, verifiableBy } from './generations.ts'
@@ -150,7 +151,7 @@ export class Asks implements Decisions {
     binding.deployment = deployment
     const round = beginRound(inquiry, continued)
     const enteredAt = this.#parts.clock.now()
-    const source = session.tunnel.path.remote.address
+    const source = sourceOf(session.tunnel.path.remote.address)
     const turn = await this.#throttle.enter(source, user, withdraw =>
       inquiry.running(withdraw && { withdraw }),
     )

@@ -6,6 +6,7 @@ import { DEFAULT_L2TP, type DialRequest, type EndpointConfig } from '../protocol
 import { Endpoint } from '../protocol/endpoint.ts'
 import type { AuthMethod, EndReason, Event, SessionNetwork } from '../protocol/outputs.ts'
 import { DEFAULT_PPP } from '../protocol/ppp/config.ts'
+import { socketText } from '../wire/socket-text.ts'
 import { BoundedLog } from './bounded-log.ts'
 import type { Decisions } from './decisions.ts'
 import { type CallEnd, callEnd, dialError } from './dial-error.ts'
@@ -92,7 +93,7 @@ async function dial(
 ): Promise<Connection> {
   const { clock, log, kernel, random, trace, onEvent, createDataPlane } = world
   const { remote, tunName, mruBytes, routes } = options
-  const peer = `${remote.address}:${remote.port}`
+  const peer = socketText(remote)
   const address = await kernel.localAddressFor(remote)
   if (routes.length > 0) {
     // Before the dial and undone after it: what is routed into the tunnel must never swallow the tunnel itself.

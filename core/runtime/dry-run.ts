@@ -43,7 +43,7 @@ const Credential = z.strictObject({
   password: z.string().max(255),
   /** Default: the first that the server asks peers for, and that a password is enough for. */
   method: z.enum(['pap', 'chap', 'mschapv2', 'eap']).exactOptional(),
-  peer: z.ipv4().default('127.0.0.1'),
+  peer: z.union([z.ipv4(), z.ipv6()]).default('127.0.0.1'),
   hostName: z.string().max(255).default(''),
   /** Name of the tunnel secret that the peer would have shown to know. */
   secretName: z.string().max(255).exactOptional(),

@@ -12,6 +12,7 @@ import type {
   SessionInfo,
   TunnelInfo,
 } from '../protocol/outputs.ts'
+import { socketText } from '../wire/socket-text.ts'
 import type { Trail } from './trail-record.ts'
 
 export interface Line {
@@ -20,7 +21,7 @@ export interface Line {
   readonly fields: LogFields
 }
 
-const remote = ({ remote: { address, port } }: Path) => `${address}:${port}`
+const remote = ({ remote: end }: Path) => socketText(end)
 
 function tunnelFields(tunnel: TunnelInfo): LogFields {
   return {

@@ -46,7 +46,7 @@ const STOP_MS = 6000
 /** Each is a set of running plugins; beyond it the sessions of the oldest pass to the generation of now. */
 const MOST_GENERATIONS = 4
 
-const ANY_ADDRESS = '0.0.0.0'
+const ANY: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
 /** A generation, and the pools that its plugins have declared. */
 interface Reading extends Generation {
@@ -230,7 +230,7 @@ export class Lns {
   async #dialledBy(peer: string): Promise<SocketAddress> {
     const { listen, gatewayAddress } = this.#config.server
     const [{ address, port } = { address: gatewayAddress, port: 0 }] = listen
-    if (address !== ANY_ADDRESS) return { address, port }
+    if (!ANY.has(address)) return { address, port }
     const own = await this.#world.kernel.localAddressFor({ address: peer, port }).catch(() => gatewayAddress)
     return { address: own, port }
   }

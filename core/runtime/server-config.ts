@@ -4,6 +4,7 @@ import { ipv4PrefixOption } from '../plugin/addresses.ts'
 import type { Milliseconds, SocketAddress } from '../ports.ts'
 import { DEFAULT_L2TP, type EndpointConfig, type TunnelSecret } from '../protocol/config.ts'
 import { DEFAULT_PPP } from '../protocol/ppp/config.ts'
+import { parseSocketText } from '../wire/socket-text.ts'
 import { DEFAULT_CONTROL_SOCKET } from './node/control-socket.ts'
 import { LOG_LEVELS } from './node/logger.ts'
 import { TRANSPILERS } from './node/transpilers.ts'
@@ -29,13 +30,16 @@ const Listen = z
       context.issues.push({
         code: 'custom',
         input: text,
-        message: 'expected an IPv4 address, or one with a port (192.0.2.1:1701); IPv6 is not carried yet',
+        message:
+          'expected an address, or one with a port (192.0.2.1:1701, [2001:db8::1]:1701), and none of a link alone (fe80::/10)',
       })
       return z.NEVER
     }
     return address
   })
-  .describe('IPv4 address, or address:port; the port is 1701 where there is none. 0.0.0.0 is every address.')
+  .describe(
+    'Address, or address:port, [address]:port of IPv6; the port is 1701 where there is none. 0.0.0.0 is every address of IPv4, :: every one of IPv6.',
+  )
 
 const Secret = z
   .strictObject({
@@ -216,13 +220,7 @@ export const deviceMtuBytes = ({ tun, ppp }: ServerConfig): number => tun.mtuByt
 
 /** Whether other hosts can reach what we listen on. */
 export function isExposed(listen: readonly SocketAddress[]): boolean {
-  return listen.some(({ address }) => !address.startsWith('127.'))
+  return listen.some(({ address }) => !address.startsWith('127.') && address !== '::1')
 }
 
-function parseListen(text: string): SocketAddress | undefined {
-  const [, address, digits] = /^([\d.]+)(?::(\d{1,5}))?$/.exec(text) ?? []
-  const port = digits === undefined ? L2TP_PORT : Number(digits)
-  return address !== undefined && ipv4.safeParse(address).success && port < 65_536
-    ? { address, port }
-    : undefined
-}
+const parseListen = (text: string): SocketAddress | undefined => parseSocketText(text, L2TP_PORT)

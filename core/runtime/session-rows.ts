@@ -1,6 +1,7 @@
 import type { DataPlane } from '../dataplane/data-plane.ts'
 import type { Milliseconds } from '../ports.ts'
 import type { SessionSummary } from '../protocol/endpoint.ts'
+import { socketText } from '../wire/socket-text.ts'
 
 /** One session as `burrow sessions` shows it. Text from the peer is raw: escape at output. */
 export interface SessionRow {
@@ -45,7 +46,7 @@ export function sessionRows(
     return {
       user: session.user ?? '',
       address: network?.peerAddress ?? '',
-      peer: `${tunnel.path.remote.address}:${tunnel.path.remote.port}`,
+      peer: socketText(tunnel.path.remote),
       host: tunnel.peerHostName,
       tunnel: `${tunnel.localTunnelId}/${tunnel.peerTunnelId}`,
       session: `${session.localSessionId}/${session.peerSessionId}`,

@@ -8,6 +8,7 @@ import { decodeHeader } from '../wire/l2tp-header.ts'
 import { decodePap } from '../wire/ppp-auth.ts'
 import { decodePppFrame, PPP } from '../wire/ppp-frame.ts'
 import { CP_CODE } from '../wire/ppp-options.ts'
+import { socketText } from '../wire/socket-text.ts'
 
 export interface TraceRecord {
   /** Wall time. */
@@ -43,8 +44,8 @@ export function traceRecord(
   return {
     at: new Date(atMs).toISOString(),
     direction,
-    local: `${local.address}:${local.port}`,
-    remote: `${remote.address}:${remote.port}`,
+    local: socketText(local),
+    remote: socketText(remote),
     hex: Buffer.from(shown.buffer, shown.byteOffset, shown.length).toString('hex'),
     text: describeDatagram(shown).text,
   }

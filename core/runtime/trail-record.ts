@@ -3,6 +3,7 @@ import type { TrailEntry } from '../hooks/guard.ts'
 import type { HookName } from '../hooks/hooks.ts'
 import type { Clock, Milliseconds } from '../ports.ts'
 import type { AskKind, EndCause, EndReason, ProxiedPart, TunnelInfo } from '../protocol/outputs.ts'
+import { socketText } from '../wire/socket-text.ts'
 
 /** A decision of one tap, with its place in the life of the call. */
 export interface KeptEntry extends TrailEntry {
@@ -187,7 +188,7 @@ export function recordOf(subject: Subject, now: Milliseconds): TrailRecord {
     id,
     ...(user === undefined ? {} : { user }),
     ...(acceptedAs === undefined ? {} : { acceptedAs }),
-    peer: `${remote.address}:${remote.port}`,
+    peer: socketText(remote),
     host: tunnel.peerHostName,
     ...(proxied === undefined ? {} : { proxied }),
     tunnel: tunnel.key,

@@ -125,7 +125,7 @@ export function flows(behaviour: Behaviour): void {
       flowOf(-1, path),
       flowOf(1 << 20, path),
       flowOf(1, { ...path, local: { address: '192.0.2.77', port: 9 } }),
-      flowOf(1, { ...path, remote: { address: '2001:db8::1', port: 1 } }),
+      flowOf(1, { ...path, remote: { address: otherFamily(path.remote.address), port: 1 } }),
       flowOf(1, path, { prefixes: [{ address: '10.0.0.0', length: 33 }] }),
       flowOf(1, path, { mtuBytes: 60 }),
       flowOf(1, path, { generation: Number.NaN }),
@@ -155,3 +155,5 @@ export function flows(behaviour: Behaviour): void {
     },
   )
 }
+
+const otherFamily = (address: string): string => (address.includes(':') ? '192.0.2.77' : '2001:db8::1')

@@ -1,11 +1,13 @@
 /** A fast path in a world of flows, and what it made of a packet, for comparison with the reference. */
 import { FastPath, VERDICT } from '../../core/dataplane/fast-path.ts'
 import { FlowTable } from '../../core/dataplane/flow-table.ts'
+import { outerAddress } from '../../core/dataplane/outer-address.ts'
 import { compileRules } from '../../core/dataplane/policy/program.ts'
-import { HEADROOM_BYTES } from '../../core/dataplane/ports.ts'
+import { HEADROOM_BYTES, PacketBatch } from '../../core/dataplane/ports.ts'
 import { ipv4Prefixes, ipv6Prefixes } from '../../core/dataplane/prefix.ts'
 import { PrefixTable } from '../../core/dataplane/prefix-table.ts'
 import { PrefixTable6 } from '../../core/dataplane/prefix-table6.ts'
+import type { Path } from '../../core/ports.ts'
 import type { Outcome, World } from './reference.ts'
 
 const CONNECTIONS = 64
@@ -33,6 +35,21 @@ export const PLACES = [70, 0].map(behind => (bytes: Uint8Array) => {
   buffer.set(bytes, HEADROOM_BYTES)
   return { view: new DataView(buffer.buffer), at: HEADROOM_BYTES }
 })
+
+/** `length` octets at `at` as the one datagram of a batch, which came this way. */
+export function arrived(view: DataView, at: number, length: number, { local, remote }: Path): PacketBatch {
+  const batch = Object.assign(new PacketBatch(1), { view })
+  const ends = [outerAddress(local.address), outerAddress(remote.address)] as const
+  batch.isIpv6 = local.address.includes(':')
+  batch.at[0] = at
+  batch.length[0] = length
+  batch.remotePort[0] = remote.port
+  batch.localAddress[0] = ends[0].number
+  batch.remoteAddress[0] = ends[1].number
+  batch.localWords.set(ends[0].words ?? [])
+  batch.remoteWords.set(ends[1].words ?? [])
+  return batch
+}
 
 export function outcome(
   verdict: number,

@@ -7,11 +7,10 @@ import { ipv6Prefixes } from '../../core/dataplane/prefix.ts'
 import { PrefixTable6 } from '../../core/dataplane/prefix-table6.ts'
 import type { AclRule, Flow, Prefix } from '../../core/flow.ts'
 import type { Path } from '../../core/ports.ts'
-import { parseIpv4 } from '../../core/wire/ip.ts'
 import { formatIpv6, parseIpv6, parseIpv6Prefix } from '../../core/wire/ipv6.ts'
 import { fromSession } from '../contracts/data-plane-bench.ts'
 import { ipv6, octets6, sum16, tcp, tcpChecksumHolds, u16, udp } from '../support/ip-packets.ts'
-import { makeFastPath, outcome, PLACES } from './fast-path-scene.ts'
+import { arrived, makeFastPath, outcome, PLACES } from './fast-path-scene.ts'
 import { fromNetwork, fromTun, type Outcome, parse6, type World } from './reference.ts'
 
 const RUNS = { numRuns: Math.max(4000, Number(process.env.BURROW_SEEDS ?? 0)) }
@@ -164,16 +163,10 @@ test('IPv6 from the network fares as the slow evaluator says', () => {
     fc.property(world, fc.nat(2), damaged, (given, n, bytes) => {
       const datagram = fromSession(n, bytes, 0x57)
       const expected = fromNetwork(given, PATH, datagram)
-      const ends = [
-        parseIpv4(PATH.local.address) ?? 0,
-        PATH.local.port,
-        parseIpv4(PATH.remote.address) ?? 0,
-        PATH.remote.port,
-      ] as const
       for (const place of PLACES) {
         const fastPath = makeFastPath(given)
         const { view, at } = place(datagram)
-        const verdict = fastPath.fromNetwork(view, at, datagram.length, ...ends)
+        const verdict = fastPath.fromNetwork(arrived(view, at, datagram.length, PATH), 0, PATH.local.port)
         assert.deepEqual(comparable(outcome(verdict, fastPath, view)), comparable(expected))
       }
       seen.add(expected.kind === 'drop' ? expected.reason : expected.kind)
@@ -232,10 +225,8 @@ test('the MSS of IPv6 is the MTU less 60, with a checksum that holds, behind ext
   const datagram = fromSession(0, ipv6({ ...ends, protocol: 6, headers, payload }), 0x57)
   const fastPath = makeFastPath(given)
   const { view, at } = PLACES[0]?.(datagram) ?? assert.fail()
-  const local = parseIpv4(PATH.local.address) ?? 0
-  const remote = parseIpv4(PATH.remote.address) ?? 0
   const result = outcome(
-    fastPath.fromNetwork(view, at, datagram.length, local, 1701, remote, 40_000),
+    fastPath.fromNetwork(arrived(view, at, datagram.length, PATH), 0, PATH.local.port),
     fastPath,
     view,
   )

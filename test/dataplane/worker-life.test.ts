@@ -55,8 +55,8 @@ test('a port that is taken is told with the program that has it, and nothing sta
   await plane.stop()
 })
 
-test('an address of another host, of IPv6 or of nothing is not local', { skip }, async () => {
-  for (const address of ['192.0.2.200', '::1', 'localhost'])
+test('an address of another host, or of nothing, is not local', { skip }, async () => {
+  for (const address of ['192.0.2.200', '2001:db8::200', 'localhost'])
     await assert.rejects(createWorkerDataPlane({ listen: [{ address, port: 0 }], tun: undefined }).start(), {
       code: 'ADDRESS_NOT_LOCAL',
     })

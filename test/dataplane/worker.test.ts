@@ -9,50 +9,65 @@ import { type Bench, OTHER_PORT, type Peer, PORT, TUN_MTU_BYTES } from '../contr
 import { makeNetns, type Netns, skipWithoutNetns } from '../support/netns.ts'
 import { openPacketSocket } from '../support/packet-socket.ts'
 
-const ADDRESSES = ['192.0.2.1', '192.0.2.2'] as const
-const PEERS = '192.0.2.100'
 const TUN = 'bt0'
-
-dataPlaneContract({
-  name: 'worker',
-  skip: skipWithoutNetns,
-  async open(t): Promise<Bench> {
-    const netns = makeNetns(t)
-    netns.ip(...[...ADDRESSES, PEERS].map(address => `addr add ${address}/32 dev lo`))
-    const plane = createWorkerDataPlane({
-      listen: [PORT, OTHER_PORT].map(port => ({ address: '0.0.0.0', port })),
-      tun: { name: TUN, mtuBytes: TUN_MTU_BYTES },
-    })
-    const events: DataPlaneEvent[] = []
-    plane.onEvent(event => events.push(event))
-    await netns.inside(() => plane.start())
-    t.after(() => plane.stop())
-    await netns.inside(() =>
-      linuxKernel.configureTun(TUN, {
-        address: '192.168.1.254',
-        mtuBytes: TUN_MTU_BYTES,
-        routes: [],
-        ipv6: false,
-      }),
-    )
-    const device = openPacketSocket(netns, TUN)
-    t.after(() => device.close())
-    return {
-      plane,
-      events,
-      addresses: ADDRESSES,
-      makePeer: () => makePeer(t, netns),
-      inject: packet => device.inject(packet),
-      take: () => device.take(),
-    }
+const OUTSIDES = [
+  {
+    name: 'worker',
+    wildcard: '0.0.0.0',
+    bits: 32,
+    addresses: ['192.0.2.1', '192.0.2.2'],
+    peers: '192.0.2.100',
   },
-})
+  {
+    name: 'worker, over IPv6',
+    wildcard: '::',
+    bits: 128,
+    addresses: ['2001:db8::1', '2001:db8::2'],
+    peers: '2001:db8::100',
+  },
+] as const
 
-async function makePeer(t: TestContext, netns: Netns): Promise<Peer> {
-  const socket = createSocket('udp4')
+for (const { name, wildcard, bits, addresses, peers } of OUTSIDES)
+  dataPlaneContract({
+    name,
+    skip: skipWithoutNetns,
+    async open(t): Promise<Bench> {
+      const netns = makeNetns(t)
+      netns.ip(...[...addresses, peers].map(address => `addr add ${address}/${bits} dev lo`))
+      const plane = createWorkerDataPlane({
+        listen: [PORT, OTHER_PORT].map(port => ({ address: wildcard, port })),
+        tun: { name: TUN, mtuBytes: TUN_MTU_BYTES },
+      })
+      const events: DataPlaneEvent[] = []
+      plane.onEvent(event => events.push(event))
+      await netns.inside(() => plane.start())
+      t.after(() => plane.stop())
+      await netns.inside(() =>
+        linuxKernel.configureTun(TUN, {
+          address: '192.168.1.254',
+          mtuBytes: TUN_MTU_BYTES,
+          routes: [],
+          ipv6: false,
+        }),
+      )
+      const device = openPacketSocket(netns, TUN)
+      t.after(() => device.close())
+      return {
+        plane,
+        events,
+        addresses,
+        makePeer: () => makePeer(t, netns, peers),
+        inject: packet => device.inject(packet),
+        take: () => device.take(),
+      }
+    },
+  })
+
+async function makePeer(t: TestContext, netns: Netns, own: string): Promise<Peer> {
+  const socket = createSocket(own.includes(':') ? 'udp6' : 'udp4')
   t.after(() => socket.close())
   await netns.inside(async () => {
-    socket.bind(0, PEERS)
+    socket.bind(0, own)
     await once(socket, 'listening')
   })
   const received: Peer['received'] = []
@@ -60,7 +75,7 @@ async function makePeer(t: TestContext, netns: Netns): Promise<Peer> {
     received.push({ from: { address, port }, bytes: new Uint8Array(bytes) }),
   )
   return {
-    address: { address: PEERS, port: socket.address().port },
+    address: { address: own, port: socket.address().port },
     received,
     send: ({ address, port }, bytes) => socket.send(bytes, port, address),
   }

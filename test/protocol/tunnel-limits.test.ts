@@ -89,6 +89,17 @@ test('half-open tunnels are limited per source and in all', () => {
   assert.ok(bench.endpoint.isIdle(), 'none of them stays')
 })
 
+test('of IPv6 a whole /64 is one source: whoever has one address of it has them all', () => {
+  const bench = new Bench({ l2tp: { maxHalfOpen: 9, maxHalfOpenPerSource: 3 } })
+  for (let host = 1; host <= 5; host++) bench.peer({ address: `2001:db8:1:1::${host}`, port: 1701 }).sccrq()
+  assert.equal(bench.endpoint.tunnels().length, 3)
+  assert.deepEqual(bench.drops(), ['half-open-limit', 'half-open-limit'])
+  bench.peer({ address: '2001:db8:1:2::1', port: 1701 }).sccrq()
+  assert.equal(bench.endpoint.tunnels().length, 4)
+  bench.advance(DEFAULT_L2TP.setupTimeoutMs + CYCLE_MS)
+  assert.ok(bench.endpoint.isIdle(), 'none of them stays')
+})
+
 test('a tunnel too many gets StopCCN with "insufficient resources"', () => {
   const bench = new Bench({ l2tp: { maxTunnels: 1 } })
   bench.peer({ address: '198.51.100.1', port: 1701 }).establish()

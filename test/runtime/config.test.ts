@@ -109,8 +109,10 @@ for (const text of [
   '192.0.2.256',
   '192.0.2.1:65536',
   '192.0.2.1:',
-  '::1',
-  '[2001:db8::1]:1702',
+  'fe80::1',
+  'fe80::1%eth0',
+  '[2001:db8::1]:65536',
+  '::1:',
   '',
 ]) {
   test(`listen refuses "${text}" and names it with its line`, async () => {

@@ -17,6 +17,13 @@ test('the default MRU leaves room for IPsec on a path of 1500 octets', () => {
   assert.equal(sizesText(sizes), '1400 (MSS 1360, over IPv6 1340); 1440 on the wire, 1492 in ESP')
 })
 
+test('over IPv6 the header around it is 20 octets longer', () => {
+  const sizes = of({ listen: ['0.0.0.0', '::'] })
+  assert.deepEqual([sizes.wireBytes, sizes.espBytes], [1460, 1512])
+  assert.match(sizesText(of({ listen: ['::'] })), /takes in fragments$/)
+  assert.equal(of({ listen: ['::'], ppp: { mruBytes: 1386 } }).espBytes, 1496)
+})
+
 test('a larger one is told of, a smaller device counts, and so does an MSS that is left alone', () => {
   assert.match(sizesText(of({ ppp: { mruBytes: 1500 } })), /1540 on the wire, .* takes in fragments$/)
   assert.equal(of({ tun: { mtuBytes: 1300 } }).mtuBytes, 1300)

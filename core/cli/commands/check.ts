@@ -6,6 +6,7 @@ import type { BootReport } from '../../plugin/host.ts'
 import type { LogFields } from '../../ports.ts'
 import { textWithout, withoutSecrets } from '../../runtime/hidden.ts'
 import { createLogger } from '../../runtime/node/logger.ts'
+import { socketText } from '../../wire/socket-text.ts'
 import { masked } from '../mask.ts'
 import { SAMPLE_CONFIG } from '../package-root.ts'
 import { type PlannedDeployment, type PlannedPlugin, plannedDeployments, plannedPlugins } from '../plan.ts'
@@ -112,7 +113,7 @@ function settingsOf({ server, secrets, files }: ConfigFile): readonly (readonly 
   const { listen, gatewayAddress, tun, ppp, defaultZone, manageKernel, controlSocket, transpiler } = server
   const names = secrets.map(({ name }) => name)
   return [
-    ['listen', listen.map(({ address, port }) => `${address}:${port}`).join(', ')],
+    ['listen', listen.map(socketText).join(', ')],
     ['gateway', `${gatewayAddress} on ${tun.name}, MTU ${tun.mtuBytes ?? ppp.mruBytes}`],
     ['session MTU', sizesText(sizesOf(server))],
     ['users prove', ppp.auth.join(', then ')],

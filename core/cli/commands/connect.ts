@@ -11,6 +11,7 @@ import { createLogger } from '../../runtime/node/logger.ts'
 import { requireTunPrivileges } from '../../runtime/node/privileges.ts'
 import { escapeText } from '../../wire/escape.ts'
 import { parseIpv4 } from '../../wire/ip.ts'
+import { parseSocketText } from '../../wire/socket-text.ts'
 import { surviveFaults } from '../faults.ts'
 import { promptSecret, readSecret } from '../secret.ts'
 import { stopSignal } from '../signals.ts'
@@ -45,7 +46,11 @@ export function addConnect(program: Command): void {
   program
     .command('connect')
     .description('dial an LNS and keep the call up until SIGINT, SIGTERM or SIGHUP')
-    .argument('<address[:port]>', 'the LNS, by IPv4 address or name', parseServer)
+    .argument(
+      '<address[:port]>',
+      'the LNS, by address or name; of IPv6 with a port as [address]:port',
+      parseServer,
+    )
     .requiredOption('-u, --user <name>', 'who we are')
     .option('--password-file <file>', 'a file whose first line is the password')
     .option(
@@ -166,21 +171,28 @@ const reportAsJson: Report = {
 }
 
 function parseServer(text: string): { host: string; port: number } {
-  const [, host, port] = /^([^:]+)(?::(\d{1,5}))?$/.exec(text) ?? []
-  const number = port === undefined ? L2TP_PORT : Number(port)
-  if (host === undefined || number < 1 || number > 65_535)
-    throw new InvalidArgumentError('Expected ADDRESS or ADDRESS:PORT.')
-  return { host, port: number }
+  const place = parseSocketText(text, L2TP_PORT)
+  const [, name, digits] = /^([^:[\]%]+)(?::(\d{1,5}))?$/.exec(text) ?? []
+  const host = place?.address ?? name
+  const port = place?.port ?? (digits === undefined ? L2TP_PORT : Number(digits))
+  if (host === undefined || port < 1 || port > 65_535)
+    throw new InvalidArgumentError(
+      'Expected ADDRESS, ADDRESS:PORT or [IPV6]:PORT, and none of a link alone (fe80::/10).',
+    )
+  return { host, port }
 }
 
+/** Of a name with both, what the resolver of the system puts first. */
 async function resolve(host: string): Promise<string> {
-  if (parseIpv4(host) !== undefined) return host
+  const given = parseSocketText(host, L2TP_PORT)
+  if (given !== undefined) return given.address
   try {
-    return (await lookup(host, { family: 4 })).address
+    const { address } = await lookup(host, { verbatim: true })
+    return parseSocketText(address, L2TP_PORT)?.address ?? address
   } catch (cause) {
     throw new BurrowError(
       'NETWORK_SETUP',
-      `${host} has no IPv4 address: ${(cause as Error).message}`,
+      `${host} has no address: ${(cause as Error).message}`,
       {},
       { cause },
     )

@@ -10,6 +10,7 @@ import {
 import { createLogger, type LogLevel } from '../../runtime/node/logger.ts'
 import { requireTunPrivileges } from '../../runtime/node/privileges.ts'
 import { ReloadOptions } from '../../runtime/reload.ts'
+import { socketText } from '../../wire/socket-text.ts'
 import { surviveFaults } from '../faults.ts'
 import { SAMPLE_CONFIG } from '../package-root.ts'
 import type { LoadedConfig } from '../server.ts'
@@ -84,15 +85,18 @@ function greeting(
   listening: readonly SocketAddress[],
   controlled: boolean,
 ): string {
-  const [{ address, port } = { address: '127.0.0.1', port: 1701 }] = listening
-  const server = `${address === '0.0.0.0' ? 'ADDRESS' : address}${port === 1701 ? '' : `:${port}`}`
+  const [first = { address: '127.0.0.1', port: 1701 }] = listening
+  const { address, port } = isAny(first.address) ? { address: 'ADDRESS', port: first.port } : first
+  const server = port === 1701 ? address : socketText({ address, port })
   const socket = controlSocket === DEFAULT_CONTROL_SOCKET ? '' : ` --socket ${controlSocket}`
   const user = resolve(file) === SAMPLE_CONFIG ? 'hb@hb   (password admin@123)' : 'USER'
   return [
-    `Burrow listens on ${listening.map(place => `${place.address}:${place.port}/udp`).join(', ')}, as ${file} says.`,
+    `Burrow listens on ${listening.map(place => `${socketText(place)}/udp`).join(', ')}, as ${file} says.`,
     `  dial it        npx burrow connect ${server} --user ${user}`,
     ...(controlled ? [`  see sessions   npx burrow sessions${socket}`] : []),
     ...(controlled ? [`  change it      edit the config, then npx burrow reload${socket}`] : []),
     '  stop it        Ctrl-C, or SIGTERM\n',
   ].join('\n')
 }
+
+const isAny = (address: string): boolean => address === '0.0.0.0' || address === '::'

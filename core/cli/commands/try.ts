@@ -4,7 +4,7 @@ import { BurrowError } from '../../errors.ts'
 import type { Credential, DryRun } from '../../runtime/dry-run.ts'
 import { escapeValue } from '../../runtime/escape.ts'
 import { escapeText } from '../../wire/escape.ts'
-import { parseIpv4 } from '../../wire/ip.ts'
+import { parseSocketText } from '../../wire/socket-text.ts'
 import { Answerer } from '../answerer.ts'
 import { decisionTable } from '../decisions.ts'
 import { promptSecret, readSecret } from '../secret.ts'
@@ -42,7 +42,7 @@ export function addTry(program: Command): void {
       '--password-env <variable>',
       'a variable of the environment that holds it; else the terminal is asked',
     )
-    .option('--peer <address>', 'IPv4 address of the peer; default: 127.0.0.1', parsePeer)
+    .option('--peer <address>', 'address of the peer; default: 127.0.0.1', parsePeer)
     .option('--host-name <name>', 'what the peer calls itself')
     .option('--secret-name <name>', 'name of the tunnel secret that it has shown to know')
     .option('--called <number>', 'the number that it has called')
@@ -122,6 +122,7 @@ function comeTo({ grant, lease, policy }: DryRun): readonly string[] {
 }
 
 function parsePeer(text: string): string {
-  if (parseIpv4(text) === undefined) throw new InvalidArgumentError('Expected an IPv4 address.')
-  return text
+  const peer = parseSocketText(text, 0)
+  if (peer === undefined || peer.port !== 0) throw new InvalidArgumentError('Expected an address.')
+  return peer.address
 }

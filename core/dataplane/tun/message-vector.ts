@@ -1,5 +1,6 @@
-/** The arguments of recvmmsg and sendmmsg: 64 messages, each with one buffer, an IPv4 address and an IP_PKTINFO. */
-import { BATCH_PACKETS } from '../ports.ts'
+/** The arguments of recvmmsg and sendmmsg: 64 messages, each with one buffer, the peer's address, and ours as a control message. */
+import { WORDS } from '../outer-address.ts'
+import { BATCH_PACKETS, type PacketBatch } from '../ports.ts'
 import { NativeMemory } from './libc.ts'
 
 /** struct mmsghdr. */
@@ -16,25 +17,56 @@ const MESSAGE = {
 } as const
 /** struct iovec. */
 const IOV = { bytes: 16, base: 0, length: 8 } as const
-/** struct sockaddr_in. */
-export const SOCKADDR = { bytes: 16, family: 0, port: 2, address: 4 } as const
-/** struct cmsghdr, and the struct in_pktinfo behind it. */
-const CONTROL = { bytes: 32, length: 0, level: 8, type: 12, specificDestination: 20, used: 28 } as const
+/** struct cmsghdr. */
+const CONTROL = { length: 0, level: 8, type: 12, data: 16 } as const
 
-export const AF_INET = 2
-export const IPPROTO_IP = 0
-export const IP_PKTINFO = 8
+/** What the kernel has of a family: struct sockaddr_in or sockaddr_in6, and struct in_pktinfo or in6_pktinfo behind a cmsghdr. */
+export interface SocketFamily {
+  readonly family: number
+  readonly sockaddr: { readonly bytes: number; readonly port: number; readonly address: number }
+  /** Protocol and option by which a datagram tells where it came to, and is told where to leave from. */
+  readonly pktinfo: { readonly level: number; readonly receive: number; readonly type: number }
+  readonly control: {
+    /** CMSG_SPACE and CMSG_LEN. */
+    readonly bytes: number
+    readonly used: number
+    /** Of our address. */
+    readonly received: number
+    readonly sent: number
+  }
+}
+
+export const IPV4: SocketFamily = {
+  family: 2,
+  sockaddr: { bytes: 16, port: 2, address: 4 },
+  pktinfo: { level: 0, receive: 8, type: 8 },
+  // ipi_addr is where it came to, ipi_spec_dst where it is to leave from; of a local address the kernel gives both.
+  control: { bytes: 32, used: 28, received: CONTROL.data + 4, sent: CONTROL.data + 4 },
+}
+export const IPV6: SocketFamily = {
+  family: 10,
+  sockaddr: { bytes: 28, port: 2, address: 8 },
+  pktinfo: { level: 41, receive: 49, type: 50 },
+  control: { bytes: 40, used: 36, received: CONTROL.data, sent: CONTROL.data },
+}
+
 const MSG_TRUNC = 0x20
-
 const IOVS_AT = BATCH_PACKETS * MESSAGE.bytes
 const NAMES_AT = IOVS_AT + BATCH_PACKETS * IOV.bytes
-const CONTROLS_AT = NAMES_AT + BATCH_PACKETS * SOCKADDR.bytes
+/** A whole number of words, for the control messages behind. */
+const NAME_BYTES = 32
+const CONTROLS_AT = NAMES_AT + BATCH_PACKETS * NAME_BYTES
+const CONTROL_BYTES = 40
 
 export class MessageVector {
-  readonly #memory = new NativeMemory(CONTROLS_AT + BATCH_PACKETS * CONTROL.bytes)
+  readonly #family: SocketFamily
+  readonly #isIpv6: boolean
+  readonly #memory = new NativeMemory(CONTROLS_AT + BATCH_PACKETS * CONTROL_BYTES)
   readonly #view = this.#memory.view
 
-  constructor() {
+  constructor(family: SocketFamily) {
+    this.#family = family
+    this.#isIpv6 = family === IPV6
     const { address } = this.#memory
     for (let i = 0; i < BATCH_PACKETS; i++) {
       const message = i * MESSAGE.bytes
@@ -57,23 +89,32 @@ export class MessageVector {
 
   /** The kernel overwrites both with what it wrote. */
   prepareReceive(i: number): void {
-    this.#view.setUint32(i * MESSAGE.bytes + MESSAGE.nameLength, SOCKADDR.bytes, true)
-    this.#view.setUint32(i * MESSAGE.bytes + MESSAGE.controlLength, CONTROL.bytes, true)
+    const { sockaddr, control } = this.#family
+    this.#view.setUint32(i * MESSAGE.bytes + MESSAGE.nameLength, sockaddr.bytes, true)
+    this.#view.setUint32(i * MESSAGE.bytes + MESSAGE.controlLength, control.bytes, true)
   }
 
-  /** Goes to `remoteAddress`, from `localAddress` (0: the kernel chooses). */
-  prepareSend(i: number, localAddress: number, remoteAddress: number, remotePort: number): void {
+  /** Goes where packet `packet` of the batch is to go, from where it is to leave (0: the kernel chooses). */
+  prepareSend(i: number, batch: PacketBatch, packet: number): void {
     this.prepareReceive(i)
     const view = this.#view
+    const { family, sockaddr, pktinfo, control } = this.#family
     const name = nameAt(i)
-    view.setUint16(name + SOCKADDR.family, AF_INET, true)
-    view.setUint16(name + SOCKADDR.port, remotePort)
-    view.setInt32(name + SOCKADDR.address, remoteAddress)
-    const control = controlAt(i)
-    view.setUint32(control + CONTROL.length, CONTROL.used, true)
-    view.setUint32(control + CONTROL.level, IPPROTO_IP, true)
-    view.setUint32(control + CONTROL.type, IP_PKTINFO, true)
-    view.setInt32(control + CONTROL.specificDestination, localAddress)
+    view.setUint16(name, family, true)
+    view.setUint16(name + sockaddr.port, batch.remotePort[packet] ?? 0)
+    const at = controlAt(i)
+    view.setUint32(at + CONTROL.length, control.used, true)
+    view.setUint32(at + CONTROL.level, pktinfo.level, true)
+    view.setUint32(at + CONTROL.type, pktinfo.type, true)
+    if (this.#isIpv6) {
+      for (let word = 0; word < WORDS; word++) {
+        view.setInt32(name + sockaddr.address + 4 * word, batch.remoteWords[WORDS * packet + word] ?? 0)
+        view.setInt32(at + control.sent + 4 * word, batch.localWords[WORDS * packet + word] ?? 0)
+      }
+      return
+    }
+    view.setInt32(name + sockaddr.address, batch.remoteAddress[packet] ?? 0)
+    view.setInt32(at + control.sent, batch.localAddress[packet] ?? 0)
   }
 
   length(i: number): number {
@@ -84,17 +125,23 @@ export class MessageVector {
     return (this.#view.getUint32(i * MESSAGE.bytes + MESSAGE.flags, true) & MSG_TRUNC) !== 0
   }
 
-  remoteAddress(i: number): number {
-    return this.#view.getInt32(nameAt(i) + SOCKADDR.address)
-  }
-
-  remotePort(i: number): number {
-    return this.#view.getUint16(nameAt(i) + SOCKADDR.port)
-  }
-
-  /** The address that the datagram came to; IP_PKTINFO is the one control message that the socket asks for. */
-  localAddress(i: number): number {
-    return this.#view.getInt32(controlAt(i) + CONTROL.specificDestination)
+  /** Both ends of message `i`, to packet `packet`. The address is the one control message that the socket asks for. */
+  readEnds(i: number, batch: PacketBatch, packet: number): void {
+    const view = this.#view
+    const { sockaddr, control } = this.#family
+    const name = nameAt(i) + sockaddr.address
+    const own = controlAt(i) + control.received
+    batch.remotePort[packet] = view.getUint16(nameAt(i) + sockaddr.port)
+    if (this.#isIpv6) {
+      for (let word = 0; word < WORDS; word++) {
+        batch.remoteWords[WORDS * packet + word] = view.getInt32(name + 4 * word)
+        batch.localWords[WORDS * packet + word] = view.getInt32(own + 4 * word)
+      }
+      batch.foldWords(packet)
+      return
+    }
+    batch.remoteAddress[packet] = view.getInt32(name)
+    batch.localAddress[packet] = view.getInt32(own)
   }
 }
 
@@ -103,9 +150,9 @@ function iovAt(i: number): number {
 }
 
 function nameAt(i: number): number {
-  return NAMES_AT + i * SOCKADDR.bytes
+  return NAMES_AT + i * NAME_BYTES
 }
 
 function controlAt(i: number): number {
-  return CONTROLS_AT + i * CONTROL.bytes
+  return CONTROLS_AT + i * CONTROL_BYTES
 }

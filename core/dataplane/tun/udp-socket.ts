@@ -1,11 +1,12 @@
-/** An IPv4 UDP socket in batches. IPv6 will be a second class beside it, with its own addresses and vector. */
+/** A UDP socket of either family, in batches. One of IPv6 takes no IPv4: that has sockets of its own. */
 import { BurrowError } from '../../errors.ts'
 import type { Path, SocketAddress } from '../../ports.ts'
-import { formatIpv4, parseIpv4 } from '../../wire/ip.ts'
 import { LONGEST_DATAGRAM_BYTES } from '../../wire/l2tp-header.ts'
-import { BATCH_PACKETS, type DatagramPort, HEADROOM_BYTES, type PacketBatch } from '../ports.ts'
+import { socketText } from '../../wire/socket-text.ts'
+import { copyWords, type OuterAddress, outerAddress } from '../outer-address.ts'
+import { BATCH_PACKETS, type DatagramPort, HEADROOM_BYTES, PacketBatch } from '../ports.ts'
 import { batchAddress, ERRNO, errno, errnoName, libc, NativeMemory } from './libc.ts'
-import { AF_INET, IP_PKTINFO, IPPROTO_IP, MessageVector, SOCKADDR } from './message-vector.ts'
+import { IPV4, IPV6, MessageVector, type SocketFamily } from './message-vector.ts'
 import { portOwner } from './port-owner.ts'
 
 const SOCK_DGRAM = 2
@@ -16,9 +17,11 @@ const SO_SNDBUF = 7
 const SO_RCVBUF = 8
 const SO_SNDBUFFORCE = 32
 const SO_RCVBUFFORCE = 33
-const IP_MTU_DISCOVER = 10
+/** IP_MTU_DISCOVER, and that of IPv6. */
+const MTU_DISCOVER = { ipv4: 10, ipv6: 23 } as const
 /** Never set DF: the tunnel must pass paths whose ICMP is filtered. */
-const IP_PMTUDISC_DONT = 0
+const PMTUDISC_DONT = 0
+const IPV6_V6ONLY = 26
 const MSG_DONTWAIT = 0x40
 const POLLOUT = 4
 const POLLFD_BYTES = 8
@@ -30,30 +33,34 @@ const WAIT_FOR_ROOM_MS = 10
 export class UdpSocket implements DatagramPort {
   readonly fd: number
   readonly bound: SocketAddress
-  readonly #in = new MessageVector()
-  readonly #out = new MessageVector()
+  readonly #isIpv6: boolean
+  readonly #in: MessageVector
+  readonly #out: MessageVector
   readonly #single = new NativeMemory(LONGEST_DATAGRAM_BYTES)
+  /** The ends of the single datagram. */
+  readonly #ends = new PacketBatch(HEADROOM_BYTES)
   readonly #poll = new NativeMemory(POLLFD_BYTES)
 
   /** Takes over an open socket: a file descriptor may be shared by threads, the object not. */
   constructor(fd: number, bound: SocketAddress) {
     this.fd = fd
     this.bound = bound
+    this.#isIpv6 = bound.address.includes(':')
+    const family = this.#isIpv6 ? IPV6 : IPV4
+    this.#in = new MessageVector(family)
+    this.#out = new MessageVector(family)
   }
 
   /** Throws PORT_IN_USE or ADDRESS_NOT_LOCAL. */
   static open(listen: SocketAddress): UdpSocket {
-    const address = parseIpv4(listen.address)
-    if (address === undefined)
-      throw new BurrowError(
-        'ADDRESS_NOT_LOCAL',
-        `${listen.address} is no IPv4 address; IPv6 is not carried yet`,
-      )
-    const fd = libc.socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+    const address = addressOf(listen.address)
+    if (address === undefined) throw new BurrowError('ADDRESS_NOT_LOCAL', `${listen.address} is no address`)
+    const family = address.words === undefined ? IPV4 : IPV6
+    const fd = libc.socket(family.family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
     if (fd < 0) throw new BurrowError('NETWORK_SETUP', `no UDP socket: ${errnoName(errno())}`)
     try {
-      setUp(fd)
-      return new UdpSocket(fd, { address: listen.address, port: bind(fd, address, listen) })
+      setUp(fd, family)
+      return new UdpSocket(fd, { address: listen.address, port: bind(fd, family, address, listen) })
     } catch (error) {
       libc.close(fd)
       throw error
@@ -70,6 +77,7 @@ export class UdpSocket implements DatagramPort {
     const received = libc.recvmmsg(this.fd, vector.address(0), BATCH_PACKETS, MSG_DONTWAIT, 0)
     batch.count = 0
     batch.oversized = 0
+    batch.isIpv6 = this.#isIpv6
     for (let i = 0; i < received; i++) {
       if (vector.isTruncated(i)) batch.oversized++
       else this.#take(batch, i)
@@ -84,12 +92,7 @@ export class UdpSocket implements DatagramPort {
     for (let i = 0; i < count; i++) {
       const packet = from + i
       vector.setBuffer(i, base + (batch.at[packet] ?? 0), batch.length[packet] ?? 0)
-      vector.prepareSend(
-        i,
-        batch.localAddress[packet] ?? 0,
-        batch.remoteAddress[packet] ?? 0,
-        batch.remotePort[packet] ?? 0,
-      )
+      vector.prepareSend(i, batch, packet)
     }
     let done = 0
     while (done < count) {
@@ -101,13 +104,18 @@ export class UdpSocket implements DatagramPort {
   }
 
   sendOne({ local, remote }: Path, bytes: Uint8Array): boolean {
-    const localAddress = parseIpv4(local.address)
-    const remoteAddress = parseIpv4(remote.address)
-    if (localAddress === undefined || remoteAddress === undefined || bytes.length > LONGEST_DATAGRAM_BYTES)
-      return false
+    const [from, to] = [addressOf(local.address), addressOf(remote.address)]
+    if (from === undefined || to === undefined || bytes.length > LONGEST_DATAGRAM_BYTES) return false
+    if ((from.words !== undefined) !== this.#isIpv6 || (to.words !== undefined) !== this.#isIpv6) return false
+    const ends = this.#ends
+    ends.localAddress[0] = from.number
+    ends.remoteAddress[0] = to.number
+    ends.remotePort[0] = remote.port
+    if (from.words !== undefined) copyWords(from.words, 0, ends.localWords, 0)
+    if (to.words !== undefined) copyWords(to.words, 0, ends.remoteWords, 0)
     this.#single.bytes.set(bytes)
     this.#out.setBuffer(0, this.#single.address, bytes.length)
-    this.#out.prepareSend(0, localAddress, remoteAddress, remote.port)
+    this.#out.prepareSend(0, ends, 0)
     return libc.sendmmsg(this.fd, this.#out.address(0), 1, MSG_DONTWAIT) === 1
   }
 
@@ -120,10 +128,8 @@ export class UdpSocket implements DatagramPort {
     const index = batch.count++
     batch.at[index] = slotAt(batch, i)
     batch.length[index] = vector.length(i)
-    batch.localAddress[index] = vector.localAddress(i)
     batch.localPort[index] = this.bound.port
-    batch.remoteAddress[index] = vector.remoteAddress(i)
-    batch.remotePort[index] = vector.remotePort(i)
+    vector.readEnds(i, batch, index)
   }
 
   #roomInTime(): boolean {
@@ -137,7 +143,15 @@ function slotAt(batch: PacketBatch, i: number): number {
   return i * batch.slotBytes + HEADROOM_BYTES
 }
 
-function setUp(fd: number): void {
+function addressOf(text: string): OuterAddress | undefined {
+  try {
+    return outerAddress(text)
+  } catch {
+    return undefined
+  }
+}
+
+function setUp(fd: number, { pktinfo: { level, receive } }: SocketFamily): void {
   const set = (level: number, name: number, value: number) => {
     const option = new NativeMemory(4)
     option.view.setInt32(0, value, true)
@@ -146,21 +160,34 @@ function setUp(fd: number): void {
   // Beyond the system's limit only with CAP_NET_ADMIN.
   if (!set(SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)) set(SOL_SOCKET, SO_RCVBUF, BUFFER_BYTES)
   if (!set(SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_BYTES)) set(SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES)
-  if (!set(IPPROTO_IP, IP_PKTINFO, 1) || !set(IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT))
-    throw new BurrowError('NETWORK_SETUP', `IP_PKTINFO or IP_MTU_DISCOVER: ${errnoName(errno())}`)
+  const isIpv6 = level === IPV6.pktinfo.level
+  const wanted = [
+    [receive, 1],
+    [isIpv6 ? MTU_DISCOVER.ipv6 : MTU_DISCOVER.ipv4, PMTUDISC_DONT],
+    ...(isIpv6 ? [[IPV6_V6ONLY, 1] as const] : []),
+  ] as const
+  for (const [name, value] of wanted)
+    if (!set(level, name, value))
+      throw new BurrowError('NETWORK_SETUP', `option ${name} of a UDP socket: ${errnoName(errno())}`)
 }
 
 /** Returns the port that was taken. */
-function bind(fd: number, address: number, listen: SocketAddress): number {
-  const name = new NativeMemory(SOCKADDR.bytes)
-  name.view.setUint16(SOCKADDR.family, AF_INET, true)
-  name.view.setUint16(SOCKADDR.port, listen.port)
-  name.view.setInt32(SOCKADDR.address, address)
-  if (libc.bind(fd, name.address, SOCKADDR.bytes) !== 0) throw bindError(errno(), listen)
+function bind(
+  fd: number,
+  { family, sockaddr }: SocketFamily,
+  { number, words }: OuterAddress,
+  listen: SocketAddress,
+): number {
+  const name = new NativeMemory(sockaddr.bytes)
+  name.view.setUint16(0, family, true)
+  name.view.setUint16(sockaddr.port, listen.port)
+  for (const [word, value] of (words ?? [number]).entries())
+    name.view.setInt32(sockaddr.address + 4 * word, value)
+  if (libc.bind(fd, name.address, sockaddr.bytes) !== 0) throw bindError(errno(), listen)
   const length = new NativeMemory(4)
-  length.view.setUint32(0, SOCKADDR.bytes, true)
+  length.view.setUint32(0, sockaddr.bytes, true)
   libc.getsockname(fd, name.address, length.address)
-  return name.view.getUint16(SOCKADDR.port)
+  return name.view.getUint16(sockaddr.port)
 }
 
 function bindError(code: number, { address, port }: SocketAddress): BurrowError {
@@ -175,6 +202,6 @@ function bindError(code: number, { address, port }: SocketAddress): BurrowError 
     return new BurrowError('NO_ROOT', `this process may not listen on UDP port ${port}`)
   return new BurrowError(
     'NETWORK_SETUP',
-    `cannot listen on ${formatIpv4(parseIpv4(address) ?? 0)}:${port}: ${errnoName(code)}`,
+    `cannot listen on ${socketText({ address, port })}: ${errnoName(code)}`,
   )
 }

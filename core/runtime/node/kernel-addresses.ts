@@ -10,7 +10,7 @@ const DEFAULT_EVERY_MS = 5000
 /** Connecting a UDP socket sends nothing: the kernel only looks up the way. */
 export function localAddressFor(remote: SocketAddress): Promise<string> {
   return new Promise((resolve, reject) => {
-    const socket = createSocket('udp4')
+    const socket = createSocket(remote.address.includes(':') ? 'udp6' : 'udp4')
     const fail = (cause: Error) => {
       socket.close()
       reject(

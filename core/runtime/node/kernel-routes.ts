@@ -49,9 +49,10 @@ export async function deleteRoutes(tunName: string, prefixes: readonly string[])
 
 export async function pinHostRoute(remote: string): Promise<Undo> {
   const host = checkedPrefix(remote)
-  const [way] = await ipShow(4, 'route', 'get', remote)
+  const family = remote.includes(':') ? 6 : 4
+  const [way] = await ipShow(family, 'route', 'get', remote)
   if (way?.dev === undefined) throw new BurrowError('NETWORK_SETUP', `there is no route to ${remote}`)
-  const pinned = await ipShow(4, 'route', 'show', 'exact', host)
+  const pinned = await ipShow(family, 'route', 'show', 'exact', host)
   if (way.type === 'local' || pinned.length > 0) return { undo: async () => {} }
   const route = [host, ...(way.gateway === undefined ? [] : ['via', way.gateway]), 'dev', way.dev].join(' ')
   await ipBatch([`route add ${route}`])
