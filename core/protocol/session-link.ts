@@ -84,7 +84,17 @@ function networkUp(core: Core, tunnel: TunnelState, session: SessionState, netwo
     flow: flowOf(core, tunnel, session, slot, network),
     policy: network.policy,
   })
-  if (session.wasUp) return
+  const told = sessionNetwork(network)
+  const before = session.network
+  session.network = told
+  if (session.wasUp) {
+    if (JSON.stringify(before) !== JSON.stringify(told))
+      core.emit({
+        kind: 'event',
+        event: { kind: 'networkChanged', session: sessionInfo(tunnel, session), network: told },
+      })
+    return
+  }
   session.wasUp = true
   const { grant, leases } = network
   core.emit({
@@ -94,7 +104,7 @@ function networkUp(core: Core, tunnel: TunnelState, session: SessionState, netwo
       session: sessionInfo(tunnel, session),
       grant,
       leases,
-      network: sessionNetwork(network),
+      network: told,
       flowId: slot.id,
     },
   })

@@ -4,7 +4,16 @@ import type { Milliseconds, Path, Random } from '../ports.ts'
 import type { DialRequest, EndpointConfig } from './config.ts'
 import type { ProtocolDrop } from './drops.ts'
 import type { FlowSlotsState } from './flow-slots.ts'
-import type { Ask, AuthMethod, EndReason, Output, Role, SessionKey, TunnelKey } from './outputs.ts'
+import type {
+  Ask,
+  AuthMethod,
+  EndReason,
+  Output,
+  Role,
+  SessionKey,
+  SessionNetwork,
+  TunnelKey,
+} from './outputs.ts'
 import type { LinkState } from './ppp/link.ts'
 import type { LinkUp, PppConfig } from './ppp/link-env.ts'
 import type { Proxied } from './ppp/proxied.ts'
@@ -88,6 +97,8 @@ export interface SessionState {
   /** The peer, or we, wanted data sequence numbers (5.4). */
   sequencing: boolean
   flow?: { readonly id: number; readonly generation: number; removing: boolean; network?: LinkUp }
+  /** As it was told last. */
+  network?: SessionNetwork
   /** Of flows that a renegotiation ended. */
   counters: FlowCounters
   wasUp: boolean

@@ -4,10 +4,11 @@ import { BurrowError } from '../errors.ts'
 import type { Clock, Logger, Milliseconds, Path, Random, SocketAddress } from '../ports.ts'
 import { DEFAULT_L2TP, type DialRequest, type EndpointConfig } from '../protocol/config.ts'
 import { Endpoint } from '../protocol/endpoint.ts'
-import type { AuthMethod, EndReason, Event, SessionNetwork } from '../protocol/outputs.ts'
+import type { AuthMethod, EndReason, Event, SessionIpv6, SessionNetwork } from '../protocol/outputs.ts'
 import { DEFAULT_PPP } from '../protocol/ppp/config.ts'
 import { socketText } from '../wire/socket-text.ts'
 import { BoundedLog } from './bounded-log.ts'
+import { ClientIpv6 } from './client-ipv6.ts'
 import type { Decisions } from './decisions.ts'
 import { type CallEnd, callEnd, dialError } from './dial-error.ts'
 import { Driver, type Trace } from './driver.ts'
@@ -22,8 +23,10 @@ export interface ClientOptions {
   /** In which ways we are willing to prove ourselves. */
   readonly auth: readonly AuthMethod[]
   readonly mruBytes: number
-  /** Prefixes to reach through the tunnel; 0.0.0.0/0 is everything. */
+  /** Prefixes of either family to reach through the tunnel; 0.0.0.0/0 and ::/0 are everything. Those of IPv6 wait for an address. */
   readonly routes: readonly string[]
+  /** Ask for IPv6; a peer that has none leaves it out. */
+  readonly ipv6: boolean
   readonly tunName: string
   readonly hostName: string
   /** Shared with the LNS for tunnel authentication. */
@@ -40,6 +43,8 @@ interface ClientWorld {
   readonly createDataPlane: (options: DataPlaneOptions) => ListeningDataPlane
   readonly trace?: Trace
   readonly onEvent?: (event: Event) => void
+  /** Told when the device has an address of IPv6, and with undefined when it has none any more. */
+  readonly onIpv6?: (ipv6: SessionIpv6 | undefined) => void
 }
 
 /** A call that is up. */
@@ -65,6 +70,8 @@ interface Call {
   readonly ended: Promise<CallEnd>
   readonly onEvent: (event: Event) => void
   readonly onDataPlaneDown: (reason: string) => void
+  /** Told of the network as it is, and whenever it changes. */
+  readonly onNetwork: (listener: (network: SessionNetwork) => void) => void
 }
 
 /**
@@ -91,11 +98,14 @@ async function dial(
   signal: AbortSignal,
   opened: UndoStack,
 ): Promise<Connection> {
-  const { clock, log, kernel, random, trace, onEvent, createDataPlane } = world
-  const { remote, tunName, mruBytes, routes } = options
+  const { clock, log, kernel, random, trace, onEvent, onIpv6 = () => {}, createDataPlane } = world
+  const { remote, tunName, mruBytes, ipv6: wantsIpv6 } = options
+  const isIpv6 = (route: string) => route.includes(':')
+  const routes = options.routes.filter(route => !isIpv6(route))
+  const routes6 = options.routes.filter(isIpv6)
   const peer = socketText(remote)
   const address = await kernel.localAddressFor(remote)
-  if (routes.length > 0) {
+  if (options.routes.length > 0) {
     // Before the dial and undone after it: what is routed into the tunnel must never swallow the tunnel itself.
     const pin = await kernel.pinHostRoute(remote.address)
     opened.push('the route to the LNS', () => pin.undo())
@@ -138,7 +148,16 @@ async function dial(
   const { localAddress, peerAddress, mtuBytes } = up.network
   // An address of the peer's is a route to it; one to the LNS itself would lead the tunnel into the tunnel.
   const peerEnd = peerAddress === remote.address ? {} : { peer: peerAddress }
-  await kernel.configureTun(tunName, { address: localAddress, ...peerEnd, mtuBytes, routes, ipv6: false })
+  await kernel.configureTun(tunName, {
+    address: localAddress,
+    ...peerEnd,
+    mtuBytes,
+    routes,
+    ipv6: wantsIpv6,
+  })
+  const ipv6 = new ClientIpv6({ kernel, tunName, routes: routes6, log, onChange: onIpv6 })
+  opened.push('IPv6', () => ipv6.settled())
+  call.onNetwork(network => ipv6.follow(network.ipv6))
   return {
     network: up.network,
     path,
@@ -151,6 +170,8 @@ async function dial(
 function followCall(): Call {
   let onUp: (up: SessionUp) => void = () => {}
   let onEnd: (end: CallEnd) => void = () => {}
+  let network: SessionNetwork | undefined
+  let onNetwork: (network: SessionNetwork) => void = () => {}
   const up = new Promise<SessionUp>(resolve => {
     onUp = resolve
   })
@@ -160,10 +181,18 @@ function followCall(): Call {
   return {
     up,
     ended,
+    onNetwork: listener => {
+      onNetwork = listener
+      if (network !== undefined) listener(network)
+    },
     onDataPlaneDown: reason =>
       onEnd({ message: 'CDN', reason: { cause: 'no-resources', text: `data plane down: ${reason}` } }),
     onEvent: event => {
       const end = callEnd(event)
+      if (event.kind === 'sessionUp' || event.kind === 'networkChanged') {
+        network = event.network
+        onNetwork(network)
+      }
       if (event.kind === 'sessionUp') onUp(event)
       else if (end !== undefined) onEnd(end)
     },
@@ -199,11 +228,11 @@ function endpointConfig({ hostName, tunnelSecret }: ClientOptions): EndpointConf
   }
 }
 
-function dialRequest({ user, auth, mruBytes, tunnelSecret }: ClientOptions, path: Path): DialRequest {
+function dialRequest({ user, auth, mruBytes, tunnelSecret, ipv6 }: ClientOptions, path: Path): DialRequest {
   return {
     path,
     ...(tunnelSecret === undefined ? {} : { secretName: SECRET_NAME }),
-    ppp: { ...DEFAULT_PPP.lac, mruBytes, authAs: { user, methods: auth } },
+    ppp: { ...DEFAULT_PPP.lac, mruBytes, ipv6, authAs: { user, methods: auth } },
   }
 }
 

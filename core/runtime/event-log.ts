@@ -111,6 +111,19 @@ export function describeEvent(event: Exclude<Event, { kind: 'drop' }>, trail?: T
           ...(event.grant.zone === undefined ? {} : { zone: event.grant.zone }),
         },
       }
+    case 'networkChanged': {
+      const { peerAddress, mtuBytes, ipv6 } = event.network
+      return {
+        level: 'info',
+        message: ipv6 === undefined ? 'session network changed' : 'session network changed: it has IPv6',
+        fields: {
+          ...sessionFields(event.session),
+          address: peerAddress,
+          ...(ipv6?.address === undefined ? {} : { ipv6: ipv6.address }),
+          mtuBytes,
+        },
+      }
+    }
     case 'sessionChanged':
       return {
         level: 'info',

@@ -24,7 +24,7 @@ import { RightToStay, type RightToStayParts } from './right-to-stay.ts'
 import { deviceMtuBytes, endpointConfig, isExposed } from './server-config.ts'
 import { SessionBook } from './session-book.ts'
 import { SessionLimit } from './session-limit.ts'
-import { SessionRoutes } from './session-routes.ts'
+import { routable, SessionRoutes } from './session-routes.ts'
 import { type SessionRow, sessionRows } from './session-rows.ts'
 import { tapFaultsTo } from './tap-faults.ts'
 import { Trails } from './trails.ts'
@@ -268,7 +268,7 @@ export class Lns {
     for (const warning of config.warnings) log.warn({}, warning)
     this.#config = config
     this.#endpoint.reconfigure(endpointConfig(config.server, config.secrets))
-    this.#routes.changePools([...next.pools.values()].flat())
+    this.#routes.changePools(routable(next.pools, this.#config.server.ppp.ipv6))
     this.#generations.begin(next)
     const { passed, lost } = await this.#passOldest()
     if (enforce) this.#enforcedFrom = next.number
@@ -356,7 +356,7 @@ export class Lns {
 
     const { name } = server.tun
     const mtuBytes = deviceMtuBytes(server)
-    const routed = [...pools.values()].flat()
+    const routed = routable(pools, server.ppp.ipv6)
     const routes = routed.map(({ address, length }) => `${address}/${length}`)
     await kernel.configureTun(name, {
       address: server.gatewayAddress,

@@ -9,6 +9,10 @@ import { ipv4Mask, parseIpv4 } from '../wire/ip.ts'
 import { formatIpv6, parseIpv6Prefix } from '../wire/ipv6.ts'
 import type { Kernel } from './node/kernel.ts'
 
+/** Of the pools, what the device takes: without IPv6 nobody is given anything of it. */
+export const routable = (pools: ReadonlyMap<string, readonly Prefix[]>, ipv6: boolean): readonly Prefix[] =>
+  [...pools.values()].flat().filter(({ address }) => ipv6 || !address.includes(':'))
+
 export interface SessionRoutesParts {
   readonly kernel: Pick<Kernel, 'addRoutes' | 'deleteRoutes'>
   readonly tunName: string

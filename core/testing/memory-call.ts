@@ -187,6 +187,7 @@ export function placeCall(
     auth: METHODS[method],
     mruBytes: MRU_BYTES,
     routes: [],
+    ipv6: false,
     tunName: 'burrow1',
     hostName,
     dialTimeoutMs: DIAL_TIMEOUT_MS,

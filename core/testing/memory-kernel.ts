@@ -22,6 +22,12 @@ export function memoryKernel(
     configureTun: async (name, { address: own, peer = '', mtuBytes, routes }) => {
       done.push(`configure ${name} ${own} ${peer} ${mtuBytes} [${routes}]`)
     },
+    addIpv6: async (name, { address, routes }) => {
+      done.push(`add ${name} ${address} [${routes}]`)
+    },
+    removeIpv6: async (name, { address, routes }) => {
+      done.push(`remove ${name} ${address} [${routes}]`)
+    },
     addRoutes: async (name, prefixes) => {
       done.push(`add routes ${name} ${prefixes}`)
     },

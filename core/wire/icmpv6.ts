@@ -19,16 +19,21 @@ const AUTONOMOUS = 0x40
 const IS_ROUTER = 0x80
 const SOLICITED = 0x40
 /** Hosts make the other 64 bits of an address themselves (RFC 4862 5.5.3). */
-const SLAAC_LENGTH = 64
+export const SLAAC_LENGTH = 64
+const ADVERTISEMENT_BYTES = 16
+const PREFIX_BYTES = 32
 const LONGEST_BYTES = 1280
 
 export interface RouterAdvertisement {
   readonly lifetimeS: number
+  /** 0: nothing is said of it. */
   readonly mtuBytes: number
   /** Of the link. */
   readonly prefixes: readonly {
     readonly bytes: Uint8Array
     readonly length: number
+    /** Hosts make addresses of it. */
+    readonly isAutonomous: boolean
     readonly validS: number
     readonly preferredS: number
   }[]
@@ -56,11 +61,11 @@ export function encodeRouterAdvertisement({
   w.u8(1)
   w.u16(0)
   w.u32(mtuBytes)
-  for (const { bytes, length, validS, preferredS } of prefixes) {
+  for (const { bytes, length, isAutonomous, validS, preferredS } of prefixes) {
     w.u8(OPTION.PREFIX)
     w.u8(4)
     w.u8(length)
-    w.u8(length === SLAAC_LENGTH ? ON_LINK | AUTONOMOUS : ON_LINK)
+    w.u8(isAutonomous ? ON_LINK | AUTONOMOUS : ON_LINK)
     w.u32(validS)
     w.u32(preferredS)
     w.u32(0)
@@ -76,15 +81,57 @@ export function encodeRouterAdvertisement({
   return w.finish()
 }
 
+/** What a host makes of an advertisement (RFC 4861 4.2); undefined where it is cut short, or has an option without a length. */
+export function decodeRouterAdvertisement(message: Uint8Array): RouterAdvertisement | undefined {
+  if (message.length < ADVERTISEMENT_BYTES || message[0] !== ICMPV6_TYPE.ROUTER_ADVERTISEMENT)
+    return undefined
+  const view = new DataView(message.buffer, message.byteOffset, message.length)
+  const prefixes: RouterAdvertisement['prefixes'][number][] = []
+  const dns: Uint8Array[] = []
+  let mtuBytes = 0
+  for (let at = ADVERTISEMENT_BYTES; at < message.length; ) {
+    const octets = at + 2 <= message.length ? 8 * view.getUint8(at + 1) : 0
+    if (octets === 0 || at + octets > message.length) return undefined
+    const type = view.getUint8(at)
+    if (type === OPTION.MTU) mtuBytes = view.getUint32(at + 4)
+    if (type === OPTION.PREFIX && octets === PREFIX_BYTES)
+      prefixes.push({
+        length: view.getUint8(at + 2),
+        isAutonomous: (view.getUint8(at + 3) & AUTONOMOUS) !== 0,
+        validS: view.getUint32(at + 4),
+        preferredS: view.getUint32(at + 8),
+        bytes: message.slice(at + 16, at + 32),
+      })
+    // A lifetime of 0 takes the servers back (RFC 8106 5.1).
+    if (type === OPTION.RDNSS && view.getUint32(at + 4) > 0)
+      for (let server = at + 8; server + 16 <= at + octets; server += 16)
+        dns.push(message.slice(server, server + 16))
+    at += octets
+  }
+  return { lifetimeS: view.getUint16(6), mtuBytes, prefixes, dns }
+}
+
+/** RFC 4861 4.1, of a host without an address below IP. */
+export const ROUTER_SOLICITATION: Uint8Array = Uint8Array.of(
+  ICMPV6_TYPE.ROUTER_SOLICITATION,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
+)
+
 /** The address that a Neighbour Solicitation asks for; undefined where it is cut short. */
 export function solicitedAddress(message: Uint8Array): Uint8Array | undefined {
   return message.length < 24 ? undefined : message.subarray(8, 24)
 }
 
-/** The answer of a router with that address, on a link where nobody has an address below IP. */
-export function encodeNeighbourAdvertisement(address: Uint8Array): Uint8Array {
+/** The answer of whoever has that address, on a link where nobody has an address below IP. */
+export function encodeNeighbourAdvertisement(address: Uint8Array, isRouter: boolean): Uint8Array {
   const message = new Uint8Array(24)
-  message.set([ICMPV6_TYPE.NEIGHBOUR_ADVERTISEMENT, 0, 0, 0, IS_ROUTER | SOLICITED])
+  message.set([ICMPV6_TYPE.NEIGHBOUR_ADVERTISEMENT, 0, 0, 0, SOLICITED | (isRouter ? IS_ROUTER : 0)])
   message.set(address, 8)
   return message
 }

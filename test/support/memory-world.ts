@@ -49,6 +49,7 @@ export function memoryWorld({ plugins, server = {}, tunnelSecret, findings = [] 
       auth: ['chap-md5', 'pap'],
       mruBytes: 1400,
       routes: ['192.168.1.0/24'],
+      ipv6: false,
       tunName: 'burrow1',
       hostName: 'client',
       dialTimeoutMs: 30_000,

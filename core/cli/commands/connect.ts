@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { type Command, InvalidArgumentError } from 'commander'
 import { BurrowError } from '../../errors.ts'
 import type { SocketAddress } from '../../ports.ts'
-import type { AuthMethod, EndReason } from '../../protocol/outputs.ts'
+import type { AuthMethod, EndReason, SessionIpv6 } from '../../protocol/outputs.ts'
 import { DEFAULT_PPP } from '../../protocol/ppp/config.ts'
 import { type ClientOptions, type Connection, connectClient } from '../../runtime/client.ts'
 import { escapeValue } from '../../runtime/escape.ts'
@@ -11,6 +11,7 @@ import { createLogger } from '../../runtime/node/logger.ts'
 import { requireTunPrivileges } from '../../runtime/node/privileges.ts'
 import { escapeText } from '../../wire/escape.ts'
 import { parseIpv4 } from '../../wire/ip.ts'
+import { parseIpv6 } from '../../wire/ipv6.ts'
 import { parseSocketText } from '../../wire/socket-text.ts'
 import { surviveFaults } from '../faults.ts'
 import { promptSecret, readSecret } from '../secret.ts'
@@ -26,6 +27,7 @@ interface Options {
   readonly auth: readonly AuthMethod[]
   readonly route: readonly string[]
   readonly mtu: number
+  readonly ipv6: boolean
   readonly tun: string
   readonly timeout: number
   readonly once?: boolean
@@ -75,6 +77,7 @@ export function addConnect(program: Command): void {
       parseNumber(576, 1500),
       DEFAULT_PPP.lac.mruBytes,
     )
+    .option('--no-ipv6', 'ask for no IPv6 inside the tunnel')
     .option('--tunnel-secret-file <file>', 'a file whose first line is the tunnel secret')
     .option('--tunnel-secret-env <variable>', 'a variable that holds it')
     .option('--tun <name>', 'name of the network interface', 'burrow1')
@@ -104,13 +107,16 @@ async function connect(
   const stop = stopSignal()
   const giveUp = new AbortController()
   void stop.signalled.then(() => giveUp.abort())
-  const world = thisMachine(log, traceTo(options.trace))
+  const report = options.json === true ? reportAsJson : reportAsText
+  const world = {
+    ...thisMachine(log, traceTo(options.trace)),
+    onIpv6: (ipv6: SessionIpv6 | undefined) => report.ipv6(ipv6, options),
+  }
   const connection = await connectClient(
     clientOptions(options, remote, password, tunnelSecret),
     world,
     giveUp.signal,
   )
-  const report = options.json === true ? reportAsJson : reportAsText
   report.up(connection, options)
   if (options.once !== true) await Promise.race([stop.signalled, connection.ended])
   const ours = options.once === true || giveUp.signal.aborted
@@ -122,7 +128,7 @@ async function connect(
 }
 
 function clientOptions(
-  { user, auth, route, mtu, tun, timeout }: Options,
+  { user, auth, route, mtu, tun, timeout, ipv6 }: Options,
   remote: SocketAddress,
   password: string,
   tunnelSecret: string | undefined,
@@ -134,6 +140,7 @@ function clientOptions(
     auth,
     mruBytes: mtu,
     routes: route,
+    ipv6,
     tunName: tun,
     hostName: hostname(),
     dialTimeoutMs: timeout * 1000,
@@ -143,6 +150,8 @@ function clientOptions(
 
 interface Report {
   up(connection: Connection, options: Options): void
+  /** It came, changed, or went. */
+  ipv6(ipv6: SessionIpv6 | undefined, options: Options): void
   down(reason: EndReason): void
 }
 
@@ -155,9 +164,17 @@ const reportAsText: Report = {
       `up: ${localAddress} -> ${peerAddress} on ${tunName}, MTU ${mtuBytes}, as ${user} at ${path.remote.address}`,
     )
     if (dns.length > 0) print(`  DNS servers of the peer: ${dns.join(', ')}`)
-    if (route.length > 0) print(`  through the tunnel: ${route.join(', ')}`)
+    const routes = route.filter(prefix => !isIpv6(prefix))
+    if (routes.length > 0) print(`  through the tunnel: ${routes.join(', ')}`)
     else print('  only the peer is reached through the tunnel; --route PREFIX routes more')
     if (once !== true) print('  hang up: Ctrl-C, or SIGTERM')
+  },
+  ipv6(ipv6, { tun, route }) {
+    if (ipv6?.address === undefined) return print('IPv6 is gone; IPv4 is as it was')
+    print(`IPv6: ${ipv6.address} on ${tun}`)
+    if (ipv6.dns !== undefined) print(`  DNS servers of the peer: ${ipv6.dns.join(', ')}`)
+    const routes = route.filter(isIpv6)
+    if (routes.length > 0) print(`  through the tunnel: ${routes.join(', ')}`)
   },
   down: ({ cause, text }) => print(`down: ${cause}${text === undefined ? '' : ` (${escapeText(text)})`}`),
 }
@@ -167,6 +184,7 @@ const reportAsJson: Report = {
     print(
       JSON.stringify({ event: 'up', user, tun: tunName, ...network, local: path.local, remote: path.remote }),
     ),
+  ipv6: ipv6 => print(JSON.stringify({ event: 'ipv6', ...ipv6 })),
   down: reason => print(JSON.stringify({ event: 'down', ...(escapeValue(reason) as object) })),
 }
 
@@ -209,13 +227,17 @@ function parseAuth(text: string): AuthMethod[] {
 }
 
 function addRoute(text: string, routes: readonly string[]): string[] {
-  const prefix = text === 'default' ? '0.0.0.0/0' : text
-  const [address = '', length = '32', more] = prefix.split('/')
-  const right = parseIpv4(address) !== undefined && /^\d{1,2}$/.test(length) && Number(length) <= 32
-  if (!right || more !== undefined)
-    throw new InvalidArgumentError('Expected an IPv4 prefix such as 192.168.1.0/24, or "default".')
-  return [...routes, prefix]
+  if (text === 'default') return [...routes, '0.0.0.0/0', '::/0']
+  const [address = '', length, more] = text.split('/')
+  const bits = isIpv6(text) ? 128 : 32
+  const isAddress = isIpv6(text) ? parseIpv6(address) !== undefined : parseIpv4(address) !== undefined
+  const isLength = length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= bits)
+  if (!isAddress || !isLength || more !== undefined)
+    throw new InvalidArgumentError('Expected a prefix such as 192.168.1.0/24 or 2001:db8::/32, or "default".')
+  return [...routes, text]
 }
+
+const isIpv6 = (text: string): boolean => text.includes(':')
 
 const parseNumber = (least: number, most: number) => (text: string) => {
   const number = Number(text)

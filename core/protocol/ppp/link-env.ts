@@ -85,6 +85,8 @@ export type LinkTimer =
   | 'login-retransmit'
   | 'echo'
   | 'router-advertisement'
+  | 'router-solicitation'
+  | 'router-lifetime'
   | 'setup'
 
 /** Why a link ignored input; part of the closed set of protocol/drops.ts. */

@@ -3,6 +3,7 @@ import type { EndReason, ProxiedPart } from '../outputs.ts'
 import type { LoginState, ProofState } from './auth.ts'
 import type { CpEvent } from './cp-table.ts'
 import type { DecisionState } from './decisions.ts'
+import type { HostState } from './host.ts'
 import { createIpcp, type IpcpState } from './ipcp.ts'
 import { createIpv6cp, type Ipv6cpState } from './ipv6cp.ts'
 import { createLcp, type LcpState } from './lcp.ts'
@@ -30,6 +31,8 @@ export interface LinkState extends DecisionState {
   ipv4Gone?: EndReason | undefined
   /** How many router advertisements were sent by themselves; absent: there is no IPv6 to advertise. */
   advertisements?: number | undefined
+  /** As a client: what the router of the link said; absent: there is no IPv6. */
+  host?: HostState | undefined
   /** Why the link is ending; the first reason stays. */
   ending?: EndReason | undefined
 }

@@ -14,6 +14,7 @@ import { cpEvent, cpReceive, cpTimeout, isEnding, isNegotiating, type Signal } f
 import { type DecisionOutcome, decided, decideProof, decideUnproven } from './decisions.ts'
 import { onIpv4Packet } from './dhcp-inform.ts'
 import { EAP, isAcceptedOtherwise } from './eap.ts'
+import { onHostPacket, routerIsOver, solicit } from './host.ts'
 import { IPCP } from './ipcp.ts'
 import { IPV6CP } from './ipv6cp.ts'
 import { LCP, sendEcho, sendProtocolReject } from './lcp.ts'
@@ -51,6 +52,8 @@ const TIMERS: readonly LinkTimer[] = [
   'login-retransmit',
   'echo',
   'router-advertisement',
+  'router-solicitation',
+  'router-lifetime',
   'setup',
 ]
 
@@ -172,7 +175,8 @@ function onIpv4Frame(link: LinkState, env: LinkEnv, { payload }: PppFrame): void
 function onIpv6Frame(link: LinkState, env: LinkEnv, frame: PppFrame): void {
   if (!hasIpv6(link, env)) return rejectProtocol(link, env, frame)
   resumeIpv6(link, env)
-  onIpv6Packet(link, env, frame.payload)
+  if (env.config.role === 'lns') onIpv6Packet(link, env, frame.payload)
+  else if (onHostPacket(link, env, frame.payload) && link.networkUp) tellNetwork(link, env)
 }
 
 function onIpv6cpFrame(link: LinkState, env: LinkEnv, frame: PppFrame): void {
@@ -208,6 +212,10 @@ const TIMEOUTS: Readonly<Record<LinkTimer, (link: LinkState, env: LinkEnv) => vo
     else closeLink(link, env, ENDED.echoesUnanswered)
   },
   'router-advertisement': advertise,
+  'router-solicitation': solicit,
+  'router-lifetime': (link, env) => {
+    if (routerIsOver(link, env) && link.networkUp) tellNetwork(link, env)
+  },
   setup: (link, env) => closeLink(link, env, setupTimedOut(link.phase)),
 }
 

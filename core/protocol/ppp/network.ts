@@ -5,6 +5,7 @@
 import { IPV6_LEAST_MTU_BYTES } from '../../wire/ipv6-packet.ts'
 import type { EndReason, SessionPolicy } from '../outputs.ts'
 import { cpEvent, isEnding, isNegotiating, type Signal } from './control-protocol.ts'
+import { beginSoliciting, endSoliciting, type Learned } from './host.ts'
 import { IPCP, NO_IPV4, negotiatedNetwork, offerNetwork } from './ipcp.ts'
 import { IPV6CP } from './ipv6cp.ts'
 import type { LinkEnv } from './link-env.ts'
@@ -48,7 +49,7 @@ export function enterNetwork(link: LinkState, env: LinkEnv): void {
 export function leaveNetwork(link: LinkState, env: LinkEnv): void {
   cpEvent(IPCP, link.ipcp, env, 'Down')
   cpEvent(IPV6CP, link.ipv6cp, env, 'Down')
-  endAdvertising(link, env)
+  endNeighbourhood(link, env)
   networkDown(link, env)
 }
 
@@ -75,11 +76,12 @@ export function onIpcp(link: LinkState, env: LinkEnv, signal: Signal | undefined
 }
 
 export function onIpv6cp(link: LinkState, env: LinkEnv, signal: Signal | undefined): EndReason | undefined {
-  if (signal?.kind === 'down') endAdvertising(link, env)
+  if (signal?.kind === 'down') endNeighbourhood(link, env)
   switch (signal?.kind) {
     case 'up':
       settleNetwork(link, env)
       beginAdvertising(link, env)
+      beginSoliciting(link, env)
       return undefined
     case 'failed':
       return loseIpv6(link, env)
@@ -92,6 +94,11 @@ export function onIpv6cp(link: LinkState, env: LinkEnv, signal: Signal | undefin
     default:
       return undefined
   }
+}
+
+function endNeighbourhood(link: LinkState, env: LinkEnv): void {
+  endAdvertising(link, env)
+  endSoliciting(link, env)
 }
 
 /** The peer does without IPv4, or the two do not agree: the reason to end the link, unless there is IPv6. */
@@ -136,7 +143,7 @@ export function tellNetwork(link: LinkState, env: LinkEnv): void {
   env.up({
     ...(ipcp.state === 'opened' ? negotiatedNetwork(ipcp, config) : NO_IPV4),
     ...(ipv6cp.state === 'opened' && ipv6cp.peer !== undefined
-      ? { ipv6: { localInterfaceId: ipv6cp.own, peerInterfaceId: ipv6cp.peer } }
+      ? { ipv6: { localInterfaceId: ipv6cp.own, peerInterfaceId: ipv6cp.peer, ...learnedOf(link) } }
       : {}),
     mtuBytes: Math.min(mtuBytes(link, env), grant.mtuBytes ?? Infinity),
     sendAcfc: peer.acfc,
@@ -145,6 +152,12 @@ export function tellNetwork(link: LinkState, env: LinkEnv): void {
     leases: link.leases,
     policy: link.policy ?? OPEN_POLICY,
   })
+}
+
+function learnedOf({ host }: LinkState): Omit<Learned, 'until'> {
+  if (host?.learned === undefined) return {}
+  const { until: _, ...facts } = host.learned
+  return facts
 }
 
 /** The network phase is over, for now or for good; a renegotiation has a deadline of its own. */

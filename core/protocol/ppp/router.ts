@@ -4,15 +4,9 @@
  */
 
 import { DHCPV6_PORT, decodeDhcpv6 } from '../../wire/dhcpv6.ts'
-import {
-  echoReply,
-  encodeNeighbourAdvertisement,
-  encodeRouterAdvertisement,
-  ICMPV6_TYPE,
-  solicitedAddress,
-} from '../../wire/icmpv6.ts'
+import { encodeRouterAdvertisement, ICMPV6_TYPE, SLAAC_LENGTH } from '../../wire/icmpv6.ts'
 import { IP_PROTOCOL } from '../../wire/ip.ts'
-import { icmpv6, NEVER_FORWARDED_HOPS, type Opened6, openIpv6, udpOverIpv6 } from '../../wire/ip-udp.ts'
+import { icmpv6, type Opened6, openIpv6, udpOverIpv6 } from '../../wire/ip-udp.ts'
 import { parseIpv6, parseIpv6Prefix } from '../../wire/ipv6.ts'
 import { ICMPV6 } from '../../wire/ipv6-packet.ts'
 import { PPP } from '../../wire/ppp-frame.ts'
@@ -21,6 +15,7 @@ import { answerDhcpv6 } from './dhcpv6-server.ts'
 import type { LinkEnv } from './link-env.ts'
 import type { LinkState } from './link-state.ts'
 import { mtuBytes } from './mtu.ts'
+import { hearNeighbour, isLinkLocal, linkLocal } from './neighbour.ts'
 
 const ALL_NODES = parseIpv6('ff02::1') ?? new Uint8Array(16)
 /** RFC 4861 10 has at most three at first, 16 s apart; the first may be lost while the peer's interface comes up. */
@@ -63,22 +58,10 @@ export function onIpv6Packet(link: LinkState, env: LinkEnv, packet: Uint8Array):
   else if (opened.protocol === IP_PROTOCOL.UDP) onUdp(link, env, opened)
 }
 
-function onIcmpv6(link: LinkState, env: LinkEnv, { source, destination, hopLimit, payload }: Opened6): void {
-  const [type] = payload
-  const own = linkLocal(link.ipv6cp.own)
-  const reply = (message: Uint8Array) =>
-    env.send(PPP.IPV6, icmpv6({ source: own, destination: source }, message))
-  if (type === ICMPV6_TYPE.ECHO_REQUEST && isLinkLocal(source) && payload.length >= 8) {
-    if (isSame(destination, own) || isMulticast(destination)) reply(echoReply(payload))
-  } else if (hopLimit !== NEVER_FORWARDED_HOPS) {
-    env.drop('ppp-malformed')
-  } else if (type === ICMPV6_TYPE.ROUTER_SOLICITATION) {
+function onIcmpv6(link: LinkState, env: LinkEnv, opened: Opened6): void {
+  const { source, payload } = opened
+  if (!hearNeighbour(link, env, opened) && payload[0] === ICMPV6_TYPE.ROUTER_SOLICITATION)
     sendAdvertisement(link, env, isLinkLocal(source) ? source : ALL_NODES)
-  } else if (type === ICMPV6_TYPE.NEIGHBOUR_SOLICITATION) {
-    const asked = solicitedAddress(payload)
-    if (asked !== undefined && isSame(asked, own) && isLinkLocal(source))
-      reply(encodeNeighbourAdvertisement(own))
-  }
 }
 
 function onUdp(link: LinkState, env: LinkEnv, { source, payload }: Opened6): void {
@@ -107,7 +90,11 @@ function sendAdvertisement(link: LinkState, env: LinkEnv, destination: Uint8Arra
   const message = encodeRouterAdvertisement({
     lifetimeS: LIFETIME_S,
     mtuBytes: Math.min(mtuBytes(link, env), link.grant?.mtuBytes ?? Infinity),
-    prefixes: prefixesOf(link, 'ipv6-prefix').map(prefix => ({ ...prefix, ...PREFIX_LIFETIME })),
+    prefixes: prefixesOf(link, 'ipv6-prefix').map(prefix => ({
+      ...prefix,
+      isAutonomous: prefix.length === SLAAC_LENGTH,
+      ...PREFIX_LIFETIME,
+    })),
     dns: dnsOf(link, env),
   })
   env.send(PPP.IPV6, icmpv6({ source: linkLocal(link.ipv6cp.own), destination }, message))
@@ -118,16 +105,3 @@ const prefixesOf = ({ leases }: LinkState, wanted: AddressKind) =>
 
 const dnsOf = ({ grant }: LinkState, { config }: LinkEnv): readonly Uint8Array[] =>
   (grant?.dns6 ?? config.dns6).flatMap(address => parseIpv6(address) ?? [])
-
-/** fe80:: and an interface identifier. */
-function linkLocal(identifier: string): Uint8Array {
-  const address = new Uint8Array(16)
-  address.set([0xfe, 0x80])
-  address.set(Buffer.from(identifier, 'hex'), 8)
-  return address
-}
-
-const isLinkLocal = ([first = 0, second = 0]: Uint8Array): boolean =>
-  first === 0xfe && (second & 0xc0) === 0x80
-const isMulticast = ([first]: Uint8Array): boolean => first === 0xff
-const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.every((octet, at) => octet === b[at])

@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { BurrowError } from '../../errors.ts'
-import type { TunNetwork, Undo } from './kernel.ts'
+import type { TunNetwork, TunNetwork6, Undo } from './kernel.ts'
 import { checkedPrefix, ipBatch, ipShow } from './kernel-ip.ts'
 
 /** Enough for a burst of many connections; the default of 500 is a modem's. */
@@ -27,6 +27,21 @@ export async function configureTun(
     `addr add ${ends} dev ${name}`,
     `link set dev ${name} mtu ${mtuBytes} txqueuelen ${QUEUE_PACKETS} up`,
     ...routes.flatMap(halves).map(prefix => `route add ${prefix} dev ${name}`),
+  ])
+}
+
+export async function addIpv6(name: string, { address, routes, mtuBytes }: TunNetwork6): Promise<void> {
+  if (mtuBytes !== undefined) set(name, 'mtu', String(mtuBytes))
+  await ipBatch([
+    `addr add ${checkedPrefix(address)} dev ${name} nodad`,
+    ...routes.flatMap(halves).map(prefix => `route add ${prefix} dev ${name}`),
+  ])
+}
+
+export async function removeIpv6(name: string, { address, routes }: TunNetwork6): Promise<void> {
+  await ipBatch([
+    ...routes.flatMap(halves).map(prefix => `route del ${prefix} dev ${name}`),
+    `addr del ${checkedPrefix(address)} dev ${name}`,
   ])
 }
 

@@ -14,6 +14,14 @@ export interface TunNetwork {
   readonly ipv6: boolean
 }
 
+export interface TunNetwork6 {
+  /** Without a length. */
+  readonly address: string
+  readonly routes: readonly string[]
+  /** Of packets of IPv6, where it is smaller than that of the device. */
+  readonly mtuBytes?: number
+}
+
 /** Undoes what was set; idempotent, never rejects. */
 export interface Undo {
   undo(): Promise<void>
@@ -47,6 +55,9 @@ export interface OwnAddresses {
 export interface Kernel {
   /** Gives the device its address, MTU and routes, and brings it up. The kernel forgets all of it with the device. */
   configureTun(name: string, network: TunNetwork): Promise<void>
+  /** Gives the device an address of IPv6 and routes over it, or takes those of `before` away. */
+  addIpv6(tunName: string, network: TunNetwork6): Promise<void>
+  removeIpv6(tunName: string, network: TunNetwork6): Promise<void>
   addRoutes(tunName: string, prefixes: readonly string[]): Promise<void>
   deleteRoutes(tunName: string, prefixes: readonly string[]): Promise<void>
   /** Keeps the way to `remote` outside of any tunnel: a host route over the gateway of now. */

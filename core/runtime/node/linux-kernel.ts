@@ -1,10 +1,12 @@
 import type { Kernel } from './kernel.ts'
 import { localAddressFor, watchOwnAddresses } from './kernel-addresses.ts'
-import { addRoutes, configureTun, deleteRoutes, pinHostRoute } from './kernel-routes.ts'
+import { addIpv6, addRoutes, configureTun, deleteRoutes, pinHostRoute, removeIpv6 } from './kernel-routes.ts'
 import { checkForwarding, mend } from './kernel-settings.ts'
 
 export const linuxKernel: Kernel = {
   configureTun,
+  addIpv6,
+  removeIpv6,
   addRoutes,
   deleteRoutes,
   pinHostRoute,

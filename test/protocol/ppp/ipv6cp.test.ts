@@ -78,10 +78,13 @@ for (const restoring of [false, true])
     assert.equal(ours?.localInterfaceId, OWN)
     assert.match(ours.peerInterfaceId, /^[\da-f]{16}$/)
     assert.notEqual(ours.peerInterfaceId, OWN)
-    assert.deepEqual(theirs, {
+    const { address, ...identifiers } = theirs ?? assert.fail('the client has no IPv6')
+    assert.deepEqual(identifiers, {
       localInterfaceId: ours.peerInterfaceId,
       peerInterfaceId: ours.localInterfaceId,
+      mtuBytes: lns.network?.mtuBytes,
     })
+    assert.ok(address?.startsWith(LEASES['ipv6-prefix'].value.replace('::/64', ':')), address)
     assert.equal(lns.network?.peerAddress, CLIENT_ADDRESS)
     assert.equal(lns.downs, 0)
     wire.close(client)

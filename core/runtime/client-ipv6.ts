@@ -1,0 +1,52 @@
+/** IPv6 of a call on the client's side: it comes some time after IPv4, may change, and may go while the call goes on. */
+import type { Logger } from '../ports.ts'
+import type { SessionIpv6 } from '../protocol/outputs.ts'
+import type { Kernel, TunNetwork6 } from './node/kernel.ts'
+
+export interface ClientIpv6Parts {
+  readonly kernel: Pick<Kernel, 'addIpv6' | 'removeIpv6'>
+  readonly tunName: string
+  /** Of IPv6. */
+  readonly routes: readonly string[]
+  readonly log: Logger
+  /** Called when the device has the address, and with undefined when it has none any more. */
+  readonly onChange: (ipv6: SessionIpv6 | undefined) => void
+}
+
+export class ClientIpv6 {
+  readonly #parts: ClientIpv6Parts
+  #has: TunNetwork6 | undefined
+  /** One change after the other. */
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(parts: ClientIpv6Parts) {
+    this.#parts = parts
+  }
+
+  /** What the session has of IPv6 now. */
+  follow(ipv6: SessionIpv6 | undefined): void {
+    const { log } = this.#parts
+    this.#last = this.#last
+      .then(() => this.#become(ipv6))
+      .catch(error => log.error({ error }, 'the address of IPv6 could not be changed; IPv4 is as it was'))
+  }
+
+  /** Resolves when every change so far was made. */
+  settled(): Promise<void> {
+    return this.#last
+  }
+
+  async #become(ipv6: SessionIpv6 | undefined): Promise<void> {
+    const { kernel, tunName, routes, onChange } = this.#parts
+    const before = this.#has
+    const { address, mtuBytes } = ipv6 ?? {}
+    if (before?.address === address && before?.mtuBytes === mtuBytes) return
+    this.#has = undefined
+    if (before !== undefined) await kernel.removeIpv6(tunName, before)
+    if (address === undefined) return onChange(undefined)
+    const network = { address, routes, ...(mtuBytes === undefined ? {} : { mtuBytes }) }
+    await kernel.addIpv6(tunName, network)
+    this.#has = network
+    onChange(ipv6)
+  }
+}

@@ -1,0 +1,110 @@
+/** `burrow connect` with IPv6 inside: an address by the server's advertisements, routes of both families, and IPv4 alone where there is no IPv6. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { burrow } from '../support/burrow.ts'
+import { joinByVeth, makeNetns, skipWithoutNetns } from '../support/netns.ts'
+import { run } from '../support/processes.ts'
+
+const START_MS = 20_000
+const LNS = '2.2.2.2'
+const WEB = { ipv4: '192.168.1.1', ipv6: '2001:db8:ff::1' } as const
+const PASSWORD = 'admin@123'
+
+async function scene(t: TestContext, ipv6: boolean) {
+  const folder = mkdtempSync(join(tmpdir(), 'burrow-client-ipv6-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const [server, client, inside] = [makeNetns(t), makeNetns(t), makeNetns(t)]
+  joinByVeth(
+    { netns: server, device: 'outside', address: `${LNS}/24` },
+    { netns: client, device: 'outside', address: '2.2.2.100/24' },
+  )
+  joinByVeth(
+    { netns: server, device: 'inside', address: '192.168.1.254/24' },
+    { netns: inside, device: 'outside', address: `${WEB.ipv4}/24` },
+  )
+  server.ip('addr add 2001:db8:ff::254/64 dev inside nodad')
+  inside.ip(
+    'route add default via 192.168.1.254',
+    `addr add ${WEB.ipv6}/64 dev outside nodad`,
+    'route add ::/0 via 2001:db8:ff::254',
+  )
+  const config = join(folder, 'burrow.yaml')
+  writeFileSync(
+    config,
+    `listen: [${LNS}]
+gatewayAddress: 172.16.1.1
+manageKernel: true
+controlSocket: ${join(folder, 'control.sock')}
+ppp: { ipv6: ${ipv6}, dns6: ["2001:db8:ff::53"] }
+plugins:
+  - auth-local: { users: [{ user: hb@hb, password: ${PASSWORD} }] }
+  - address-pool:
+      pools: { main: { ranges: [172.16.1.2-172.16.1.100] } }
+      prefixPools: { links: { prefixes: ["2001:db8:1::/48"] } }
+  - policy-zones: { zones: { trust: [192.168.1.0/24, "2001:db8:ff::/64"] } }
+`,
+    { mode: 0o600 },
+  )
+  const lns = burrow(['serve', '-c', config], { netns: server.name })
+  t.after(() => lns.end('SIGTERM', START_MS))
+  await lns.says(/Burrow listens/, START_MS)
+  const dial = (...words: readonly string[]) => {
+    const who = ['--user', 'hb@hb', '--password-env', 'P']
+    const routes = ['--route', '192.168.1.0/24', '--route', '2001:db8:ff::/64']
+    const call = burrow(['connect', LNS, ...who, ...routes, ...words], {
+      netns: client.name,
+      env: { P: PASSWORD },
+    })
+    t.after(() => call.end('SIGKILL'))
+    return call
+  }
+  const pings = async (address: string, bytes: number) =>
+    (
+      await run(['ping', '-n', '-c2', '-i0.2', '-w5', '-M', 'do', '-s', `${bytes}`, address], {
+        netns: client.name,
+      })
+    ).code === 0
+  return { client, dial, pings }
+}
+
+test('a call has IPv6 beside IPv4, and both families reach the intranet', {
+  skip: skipWithoutNetns,
+}, async t => {
+  const { client, dial, pings } = await scene(t, true)
+  const call = dial('--json')
+  const [line] = await call.says(/^\{"event":"ipv6".*\}$/m, START_MS)
+  const { address, dns } = JSON.parse(line)
+  assert.match(address, /^2001:db8:1:/)
+  assert.deepEqual(dns, ['2001:db8:ff::53'])
+  assert.ok(await pings(WEB.ipv4, 1372))
+  assert.ok(await pings(WEB.ipv6, 1352), 'as large as it may be')
+  assert.match(client.exec('ip', '-6', 'route', 'show', '2001:db8:ff::/64'), /dev burrow1/)
+  assert.equal((await call.end()).code, 0)
+  assert.doesNotMatch(client.exec('ip', '-6', 'route'), /burrow1/)
+
+  const inWords = dial()
+  await inWords.says(
+    /^IPv6: 2001:db8:1:\S+ on burrow1\n {2}DNS servers of the peer: 2001:db8:ff::53\n {2}through the tunnel: 2001:db8:ff::\/64$/m,
+    START_MS,
+  )
+  assert.equal((await inWords.end()).code, 0)
+  const without = dial('--no-ipv6')
+  await without.says(/^up: /m, START_MS)
+  assert.ok(await pings(WEB.ipv4, 1372))
+  const ended = await without.end()
+  assert.equal(ended.code, 0)
+  assert.doesNotMatch(ended.stdout, /IPv6/)
+})
+
+test('where the server has no IPv6 a call is as before', { skip: skipWithoutNetns }, async t => {
+  const { dial, pings } = await scene(t, false)
+  const call = dial()
+  await call.says(/^up: /m, START_MS)
+  assert.ok(await pings(WEB.ipv4, 1372))
+  const { code, stdout } = await call.end()
+  assert.equal(code, 0)
+  assert.doesNotMatch(stdout, /IPv6/)
+})
