@@ -40,6 +40,8 @@ export const ERRORS = {
   AUTH_RADIUS: 'name a pool and attributes that radius-client has; see its options and dictionaries',
   POLICY_INVALID: 'name zones and addresses that exist',
   // directories
+  EAP_TLS_CONFIG:
+    'mend the option or the file at the line named: certificates and keys are PEM, and fit together',
   LDAP_CONFIG: 'mend the option or the file at the line named',
   LDAP_METHODS:
     'offer what the directory can verify, say in `methods` which its users may use, name the attribute that holds what a method needs, or ask a RADIUS server in its place',

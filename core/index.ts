@@ -23,6 +23,13 @@ export {
 } from './plugin/capability.ts'
 export { type SplitUser, splitUser } from './plugin/deployment.ts'
 export {
+  answerEapPassword,
+  type EapPasswordMethod,
+  type EapPasswordVerdict,
+  type EapRound,
+  type EapSecret,
+} from './plugin/eap-password.ts'
+export {
   HOOK_NAMES,
   type HookRequest,
   hookRequest,

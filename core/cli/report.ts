@@ -41,6 +41,7 @@ const EXIT_OF: Readonly<Partial<Record<BurrowError['code'], number>>> = {
   USERS_FILE: EXIT.config,
   POOL_INVALID: EXIT.config,
   POLICY_INVALID: EXIT.config,
+  EAP_TLS_CONFIG: EXIT.config,
   LDAP_CONFIG: EXIT.config,
   LDAP_METHODS: EXIT.config,
   HOOK_EXEC: EXIT.config,

@@ -5,6 +5,7 @@ export const BUILT_IN: readonly string[] = [
   'accounting-file',
   'accounting-radius',
   'address-pool',
+  'auth-eap-tls',
   'auth-ldap',
   'auth-local',
   'auth-radius',

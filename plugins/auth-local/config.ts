@@ -65,6 +65,12 @@ export const Options = z
       .enum(['next', 'reject'])
       .default('next')
       .describe('Who is not listed: ask the next plugin, or refuse here.'),
+    eapMethods: z
+      .array(z.enum(['mschapv2', 'md5']))
+      .default(['mschapv2', 'md5'])
+      .describe(
+        'Methods of EAP for users with a password in clear text, first choice first; []: EAP is passed on.',
+      ),
     hashesAtOnce: z
       .number()
       .int()

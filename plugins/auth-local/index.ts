@@ -1,9 +1,11 @@
-/** Authenticates users of a file with PAP, CHAP and MS-CHAPv2. Whoever guesses learns nothing from the time that it takes. */
+/** Authenticates users of a file with PAP, CHAP, MS-CHAPv2 and EAP. Whoever guesses learns nothing from the time that it takes. */
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { resolve } from 'node:path'
 import {
+  type AuthenticateCall,
   type AuthenticateVerdict,
   type AuthMethod,
+  answerEapPassword,
   type Call,
   definePlugin,
   type Grant,
@@ -21,8 +23,16 @@ export default definePlugin({
   name: NAME,
   provides: [USERS],
   config: Options,
-  setup({ hooks, log, configDir, server, provide }, options) {
-    const { usersFile, users: inline = [], serves, unknownUser, hashesAtOnce, hashesWaiting } = options
+  setup({ hooks, log, configDir, server, random, provide }, options) {
+    const {
+      usersFile,
+      users: inline = [],
+      serves,
+      unknownUser,
+      eapMethods,
+      hashesAtOnce,
+      hashesWaiting,
+    } = options
     const slots = new Slots(hashesAtOnce, hashesWaiting)
     const nobody = { secret: randomBytes(16).toString('hex'), salt: randomBytes(16) }
     let directory: Directory | undefined
@@ -51,7 +61,7 @@ export default definePlugin({
       proof: Proof,
       call: Pick<Call, 'signal'>,
     ): Promise<AuthenticateVerdict | undefined> => {
-      // Whoever speaks a method of EAP needs the password itself, to answer for it round after round.
+      // A capability has one answer, and EAP takes several.
       if (proof.method === 'eap') return undefined
       if (proof.password() === '') return reject('empty password')
       const user = directory?.users.get(name)
@@ -62,27 +72,50 @@ export default definePlugin({
       return right ? { kind: 'accept', user: user.user, grant: grantOf(user) } : reject('wrong password')
     }
 
+    /** Round after round, with the password itself. */
+    const loginByEap = ({ user: name, proof, state }: AuthenticateCall): AuthenticateVerdict | undefined => {
+      const said = proof.eap()
+      if (said === undefined || eapMethods.length === 0) return undefined
+      const user = directory?.users.get(name)
+      if (user === undefined) return unknownUser === 'next' ? undefined : reject('unknown user')
+      if (user.password === undefined) return reject(HASH_ONLY)
+      const verdict = answerEapPassword({
+        proof: said,
+        secret: { password: user.password },
+        methods: eapMethods,
+        random,
+        serverName: SERVER_NAME,
+        ...(state === undefined ? {} : { state }),
+      })
+      return verdict.kind === 'right' ? { kind: 'accept', user: user.user, grant: grantOf(user) } : verdict
+    }
+
     provide(USERS, { verify: (user, proof, signal) => login(user, proof, { signal }) })
-    if (serves === 'logins') hooks.authenticate.tapPromise(NAME, call => login(call.user, call.proof, call))
+    if (serves === 'logins')
+      hooks.authenticate.tapPromise(NAME, async call =>
+        call.proof.method === 'eap' ? loginByEap(call) : login(call.user, call.proof, call),
+      )
 
     hooks.revalidate.tap(NAME, ({ user: name }) => {
       const user = directory?.users.get(name)
       return user === undefined ? undefined : { kind: 'accept', grant: grantOf(user) }
     })
 
-    return { check: load, start: load, verifies: () => METHODS }
+    const methods: readonly AuthMethod[] = eapMethods.length > 0 ? [...BY_PASSWORD, 'eap'] : BY_PASSWORD
+    return { check: load, start: load, verifies: () => methods }
   },
 })
 
-/** By a password, and by no method of EAP. */
-const METHODS: readonly AuthMethod[] = ['pap', 'chap-md5', 'mschapv2']
+const BY_PASSWORD: readonly AuthMethod[] = ['pap', 'chap-md5', 'mschapv2']
+/** To peers that are shown a name. */
+const SERVER_NAME = 'burrow'
 
 const UNAVAILABLE = {
   full: 'too many logins wait for their password hash; see hashesAtOnce and hashesWaiting',
   aborted: 'the call ended',
 }
 const HASH_ONLY =
-  'the user has only a passwordHash, which serves PAP alone; CHAP and MS-CHAPv2 need `password` in clear text'
+  'the user has only a passwordHash, which serves PAP alone; CHAP, MS-CHAPv2 and EAP need `password` in clear text'
 
 const reject = (reason: string): AuthenticateVerdict => ({ kind: 'reject', reason })
 

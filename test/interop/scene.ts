@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { burrow } from '../support/burrow.ts'
-import { CA_PEM, CLIENT_KEY, CLIENT_PEM } from '../support/certificates.ts'
+import { CA_PEM, CLIENT_KEY, CLIENT_PEM, SERVER_KEY, SERVER_PEM } from '../support/certificates.ts'
 import { startFreeradius } from '../support/freeradius.ts'
 import { ROOT } from '../support/imports.ts'
 import { type Program, run } from '../support/processes.ts'
@@ -14,7 +14,7 @@ import { until } from '../support/until.ts'
 import { type BehindIpsec, openIpsec } from './behind-ipsec.ts'
 import { ADDRESS, type Cleanup, type Guest, type Lab, PAGE, startLab, XL2TPD_USER } from './lab.ts'
 import { recordsOf, stopOf } from './records.ts'
-import { BEHIND_IPSEC, type Row } from './rows.ts'
+import { BEHIND_IPSEC, type Method, MRU_BYTES, type Row } from './rows.ts'
 
 export interface Scene {
   /** Of the peers. */
@@ -31,7 +31,18 @@ export interface Lane {
 }
 
 const USER = { user: 'hb@hb', password: 'admin@123' } as const
-const CERTIFIED = 'cert@hb'
+interface Who {
+  readonly user: string
+  readonly acceptedAs?: string
+}
+
+/** Who is not `USER`, for another plugin to answer. */
+const WHO: Partial<Record<Method['name'], Who>> = {
+  'EAP-MSCHAPv2': { user: 'ms@hb' },
+  // As the certificate has it.
+  'EAP-TLS': { user: 'cert@tls', acceptedAs: 'client' },
+  'EAP-TLS by RADIUS': { user: 'cert@hb' },
+}
 const EAP_MD5 = join(ROOT, 'dist/test/support/eap-md5-plugin.js')
 const POOL = /^172\.16\.1\.([2-9]|[1-9]\d|100)$/
 /** Of a web server behind the LNS of a guest; its tunnel does not announce it. */
@@ -86,13 +97,17 @@ interface Serving {
 async function serve(t: Cleanup, lab: Lab, rows: readonly Row[]): Promise<Serving> {
   const accounting = join(lab.folder, 'accounting.jsonl')
   const files = { ca: CA_PEM, cert: CLIENT_PEM, key: CLIENT_KEY }
-  for (const [name, pem] of Object.entries(files)) writeFileSync(join(lab.folder, `${name}.pem`), pem)
+  const ours = { server: SERVER_PEM, 'server-key': SERVER_KEY }
+  for (const [name, pem] of Object.entries({ ...files, ...ours }))
+    writeFileSync(join(lab.folder, `${name}.pem`), pem, { mode: 0o600 })
   const certificate = Object.keys(files).map(name => `${name} ${join(lab.folder, `${name}.pem`)}`)
-  const lns = await lab.serve(`ppp: { auth: [mschapv2, chap-md5, pap, eap], ipv6: true }
+  const lns =
+    await lab.serve(`ppp: { auth: [mschapv2, chap-md5, pap, eap], ipv6: true, mruBytes: ${MRU_BYTES} }
 plugins:
   - ${EAP_MD5}: { users: { ${USER.user}: ${USER.password} } }
-  - auth-local: { users: [${JSON.stringify(USER)}] }
-${rows.some(({ method }) => method.name === 'EAP-TLS') ? await byFreeradius(t, lab) : ''}
+  - auth-local: { users: [${JSON.stringify(USER)}, ${JSON.stringify({ ...USER, ...WHO['EAP-MSCHAPv2'] })}], eapMethods: [mschapv2] }
+  - auth-eap-tls: { caFile: ca.pem, certFile: server.pem, keyFile: server-key.pem, realms: [tls], identity: any }
+${rows.some(({ method }) => method.name === 'EAP-TLS by RADIUS') ? await byFreeradius(t, lab) : ''}
   - address-pool:
       pools: { main: { ranges: [172.16.1.2-172.16.1.100] } }
       prefixPools: { links: { prefixes: ['2001:db8:1::/48'] } }
@@ -103,7 +118,7 @@ ${rows.some(({ method }) => method.name === 'EAP-TLS') ? await byFreeradius(t, l
 }
 
 async function byFreeradius(t: Cleanup, { host }: Lab): Promise<string> {
-  const users = { [CERTIFIED]: { check: ['EAP-Type := TLS'] } }
+  const users = { 'cert@hb': { check: ['EAP-Type := TLS'] } }
   const radius = await startFreeradius(t, { netns: host.name, users })
   const { authPort, acctPort, secret } = radius
   return `
@@ -122,8 +137,8 @@ async function dialIn(
     const all = recordsOf(accounting)
     return all.length % 2 === 0 && all
   })
-  const byCertificate = method.name === 'EAP-TLS'
-  const user = byCertificate ? CERTIFIED : USER.user
+  const byCertificate = method.name.startsWith('EAP-TLS')
+  const { user, acceptedAs = user }: Who = WHO[method.name] ?? USER
   // What pppd declines LCP does not insist on: it walks our list, which begins with MS-CHAPv2.
   const others = PPPD_METHODS.filter(name => name !== method.pppd).map(name => `refuse-${name}`)
   const options = [...others, ...(byCertificate ? certificate : []), ...variant.options]
@@ -148,7 +163,7 @@ async function dialIn(
   await client.end()
   await client.gone()
   const stop = await stopOf(accounting, records.length, own, () => lns.stderr())
-  assert.deepEqual([stop.user, stop.cause], [user, 'tunnel-closed'])
+  assert.deepEqual([stop.user, stop.cause], [acceptedAs, 'tunnel-closed'])
   assert.ok(stop.octetsIn > 300 && stop.octetsOut > 300, JSON.stringify(stop))
 }
 
@@ -157,6 +172,7 @@ async function dialOut({ method, variant }: Row, lns: Guest, { host }: Lab): Pro
   assert.ok(method.connect !== undefined && method.served !== undefined, 'a method that our client has')
   await lns.serve(method.pppd, '', variant.options)
   const words = ['--user', XL2TPD_USER.user, '--password-env', 'PASSWORD', '--auth', method.connect]
+  words.push('--mtu', String(MRU_BYTES))
   const client = burrow(['connect', lns.address, ...words, '--route', `${BEHIND}/32`, '--json'], {
     netns: host.name,
     env: { PASSWORD: XL2TPD_USER.password },

@@ -113,10 +113,20 @@ for (const [what, more, password, reason] of [
   })
 
 test('a user whom no plugin knows by EAP is refused, and the log says that it may be the method', async t => {
-  const lns = await startMemoryLns(t, { yaml: yaml('eap') })
+  const lns = await startMemoryLns(t, {
+    yaml: yaml('eap').replace('auth-local: {', 'auth-local: { eapMethods: [],'),
+  })
   const call = await lns.dial({ ...HB, method: 'eap' })
   assert.equal(call.kind, 'refused')
   assert.match(inspect(lns.log, { depth: 5 }), /none of those that do speaks EAP/)
+})
+
+test('auth-local lets a client in by EAP, which proves itself by MSCHAPv2, and one that guesses not', async t => {
+  const lns = await startMemoryLns(t, { yaml: yaml('eap') })
+  const call = await lns.dialUp({ ...HB, method: 'eap' })
+  assert.ok(await call.reaches('192.168.1.1'))
+  const guess = await lns.dial({ ...HB, password: 'guess', method: 'eap' })
+  assert.equal(guess.kind === 'refused' && guess.code, 'DIAL_AUTH')
 })
 
 for (const method of ['pap', 'chap', 'mschapv2', 'eap'] as const)

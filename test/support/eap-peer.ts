@@ -98,9 +98,11 @@ export interface EapTlsOptions {
   readonly key: string
   /** Of TLS in one packet. */
   readonly fragmentBytes: number
+  /** Default: TLSv1.2. */
+  readonly maxVersion?: 'TLSv1.2' | 'TLSv1.3'
 }
 
-/** RFC 5216: TLS 1.2 in fragments, each but the last acknowledged by an empty packet. */
+/** RFC 5216, RFC 9190: TLS in fragments, each but the last acknowledged by an empty packet. */
 export class EapTls implements EapMethod {
   readonly type = TLS
   /** Fragments that were sent, and received. */
@@ -161,7 +163,7 @@ class Conversation {
   #written: Buffer[] = []
   #wake = () => {}
 
-  constructor({ ca, cert, key }: EapTlsOptions) {
+  constructor({ ca, cert, key, maxVersion = 'TLSv1.2' }: EapTlsOptions) {
     this.#wire = new Duplex({
       read: () => {},
       write: (chunk: Buffer, _encoding, done) => {
@@ -171,7 +173,7 @@ class Conversation {
       },
     })
     // The server is who its certificate authority says; it has no name in EAP.
-    const options = { ca, cert, key, maxVersion: 'TLSv1.2', checkServerIdentity: () => undefined } as const
+    const options = { ca, cert, key, maxVersion, checkServerIdentity: () => undefined } as const
     this.#socket = connect({ socket: this.#wire, ...options })
     this.#socket.on('secureConnect', () => this.#end('secure'))
     this.#socket.on('error', () => this.#end('failed'))

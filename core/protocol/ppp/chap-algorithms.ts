@@ -96,12 +96,7 @@ const MSCHAPV2: ChapAlgorithm = {
     const said = message.slice(0, AUTHENTICATOR_RESPONSE_LENGTH).toUpperCase()
     return expected !== undefined && constantTimeEqual(encodeText(said), encodeText(expected))
   },
-  refusal(message) {
-    const { code, text } = failureOf(message)
-    return [FAILURES.get(code) ?? `error ${code}`, text]
-      .filter(part => part !== undefined && part !== '')
-      .join(': ')
-  },
+  refusal: refusalOf,
   success: ({ mschapv2 = '', message = '' }) =>
     mschapv2.includes(' M=') ? mschapv2 : `${mschapv2} M=${message}`,
   // No other try and no change of the password, whatever the verifier would allow: the link ends with it.
@@ -110,6 +105,14 @@ const MSCHAPV2: ChapAlgorithm = {
     const shown = text ?? (code === WRONG ? message : (FAILURES.get(code) ?? message))
     return `E=${code} R=0 C=${Buffer.from(challenge).toString('hex').toUpperCase()} V=3 M=${shown}`
   },
+}
+
+/** A Failure of MS-CHAPv2, for people. */
+export function refusalOf(message: string): string {
+  const { code, text } = failureOf(message)
+  return [FAILURES.get(code) ?? `error ${code}`, text]
+    .filter(part => part !== undefined && part !== '')
+    .join(': ')
 }
 
 /** `E=691 R=0 C=... V=3 M=...`; peers leave out what they like. */

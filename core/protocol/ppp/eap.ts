@@ -1,9 +1,8 @@
 /**
  * EAP, both sides (RFC 3748). As authenticator it asks for the identity and passes Responses and Requests between the peer and
- * the plugin that speaks the method, one at a time, repeating the last Request until it is answered. As peer it knows
- * MD5-Challenge, and declines other methods.
+ * the plugin that speaks the method, one at a time, repeating the last Request until it is answered. As peer it knows the methods of
+ * eap-claims.ts, and declines others.
  */
-import { md5 } from '../../crypto.ts'
 import { decodeEap, EAP_TYPE, type EapPacket, encodeEap } from '../../wire/eap.ts'
 import { decodeText, encodeText } from '../../wire/ppp-auth.ts'
 import { PPP } from '../../wire/ppp-frame.ts'
@@ -11,17 +10,21 @@ import type { EndReason } from '../outputs.ts'
 import {
   type AuthNews,
   type AuthProtocol,
+  createLogin,
   type LoginState,
   MAX_FIELD_BYTES,
   type ProofState,
   refusedByPeer,
 } from './auth.ts'
+import { CLAIMS, type Claim } from './eap-claims.ts'
 import { DEFAULT_MRU_BYTES } from './lcp.ts'
 import { dropped, type LinkEnv } from './link-env.ts'
 
 type Message = Extract<EapPacket, { type: number }>
 
 const NOTHING = new Uint8Array()
+/** Of whom no answer is awaited. */
+const NOBODY = createLogin('eap', false)
 /** Code, identifier and length; then comes the type. */
 const HEADER_BYTES = 4
 
@@ -65,13 +68,15 @@ export const EAP: AuthProtocol = {
   },
 
   prove(login, env, secret) {
-    const challenge = challengeIn(login.challenge)
-    if (challenge === undefined) return undefined
+    const request = login.challenge === undefined ? undefined : decodeEap(login.challenge)
+    const claim = request !== undefined && 'type' in request ? CLAIMS.get(request.type) : undefined
+    if (claim === undefined || request === undefined || !('type' in request)) return undefined
+    const proof = claim.prove(request.data, login.identifier, secret, env)
+    if (proof === undefined) return undefined
     login.due = false
     login.transmissions = 1
-    const digest = md5(Uint8Array.of(login.identifier), encodeText(secret), challenge)
-    const data = Uint8Array.of(digest.length, ...digest, ...ourName(env))
-    login.response = response(login.identifier, EAP_TYPE.MD5_CHALLENGE, data)
+    login.expected = proof.expected
+    login.response = response(login.identifier, claim.type, proof.data)
     env.send(PPP.EAP, login.response)
     return undefined
   },
@@ -84,7 +89,7 @@ export const EAP: AuthProtocol = {
 
 /** The end of EAP is said once and may be lost: whoever begins to negotiate the network has let us in (RFC 3748 4.2). */
 export function isAcceptedOtherwise(login: LoginState | undefined): boolean {
-  return login?.method === 'eap' && login.response !== undefined && !login.accepted
+  return login?.method === 'eap' && isProven(login) && !login.accepted
 }
 
 function requestOf({ identifier, reply }: ProofState): Uint8Array {
@@ -119,7 +124,8 @@ function hearRequest(
   packet: Message,
 ): AuthNews | undefined {
   const { identifier, type } = packet
-  if (type === EAP_TYPE.MD5_CHALLENGE) return hearChallenge(login, proof, env, packet)
+  const claim = CLAIMS.get(type)
+  if (claim !== undefined) return hearClaim(claim, login, proof, env, packet)
   login.identifier = identifier
   login.transmissions = 1
   // What is the same whenever it is asked.
@@ -128,48 +134,62 @@ function hearRequest(
       ? response(identifier, type, ourName(env))
       : type === EAP_TYPE.NOTIFICATION
         ? response(identifier, type, NOTHING)
-        : response(identifier, EAP_TYPE.NAK, Uint8Array.of(EAP_TYPE.MD5_CHALLENGE))
+        : response(identifier, EAP_TYPE.NAK, Uint8Array.from(CLAIMS.keys()))
   env.send(PPP.EAP, answer)
   return undefined
 }
 
-function hearChallenge(
+function hearClaim(
+  claim: Claim,
   login: LoginState,
   proof: ProofState | undefined,
   env: LinkEnv,
   packet: Message,
 ): AuthNews | undefined {
+  const heard = claim.hear(packet.data, login)
+  if (heard === undefined) return dropped(env, 'ppp-malformed')
+  if (heard.kind === 'failed') return heard
+  const { identifier } = packet
+  if (heard.kind === 'answer') {
+    login.identifier = identifier
+    login.response = response(identifier, claim.type, heard.data)
+    env.send(PPP.EAP, login.response)
+    return heard.failure && { kind: 'failed', reason: heard.failure }
+  }
+  if (heard.challenge.join() === challengeIn(proof?.reply)?.join())
+    return { kind: 'failed', reason: REFLECTED }
   const request = encodeEap(packet)
-  const challenge = challengeIn(request)
-  if (challenge === undefined) return dropped(env, 'ppp-malformed')
-  if (challenge.join() === challengeIn(proof?.reply)?.join()) return { kind: 'failed', reason: REFLECTED }
   const repeated = login.challenge?.join() === request.join()
-  login.identifier = packet.identifier
+  login.identifier = identifier
   if (repeated && login.response !== undefined) {
     env.send(PPP.EAP, login.response)
     return undefined
   }
   login.challenge = request
   login.response = undefined
+  login.expected = undefined
   login.due = true
   return { kind: 'login-due' }
 }
 
+/** Proved, and where the method has the peer prove itself as well, that is done. */
+const isProven = ({ response: ours, expected }: LoginState): boolean =>
+  ours !== undefined && expected === undefined
+
 /** A Success counts once we have proved ourselves, a Failure at any time. */
 function hearEnd(login: LoginState, env: LinkEnv, { kind, identifier }: EapPacket): AuthNews | undefined {
-  const answered = kind === 'success' ? login.response !== undefined : login.transmissions > 0
+  const answered = kind === 'success' ? isProven(login) : login.transmissions > 0
   // It has the number of what it answers (4.2); pppd gives it the next.
   if (!answered || ((identifier - login.identifier) & 0xff) > 1) return dropped(env, 'ppp-stale')
   return kind === 'success' ? { kind: 'login-accepted' } : { kind: 'failed', reason: refusedByPeer('') }
 }
 
-/** The value of an MD5-Challenge (5.4), laid out as in CHAP: a name may follow. */
+/** That of a Request of ours, of whichever method. */
 function challengeIn(request: Uint8Array | string | undefined): Uint8Array | undefined {
   const packet = request instanceof Uint8Array ? decodeEap(request) : undefined
-  if (packet === undefined || !('type' in packet) || packet.type !== EAP_TYPE.MD5_CHALLENGE) return undefined
-  const { data } = packet
-  const [length = 0] = data
-  return length > 0 && length < data.length ? data.subarray(1, 1 + length) : undefined
+  if (packet === undefined || !('type' in packet)) return undefined
+  const heard = CLAIMS.get(packet.type)?.hear(packet.data, NOBODY)
+  return heard?.kind === 'challenge' ? heard.challenge : undefined
 }
 
 const ourName = ({ config }: LinkEnv): Uint8Array => encodeText(config.authAs?.user ?? '')

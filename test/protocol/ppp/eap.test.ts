@@ -309,13 +309,13 @@ const challenge = `04 10 ${'ab'.repeat(16)} 6c6e73`
 const digest = (identifier: number) =>
   Buffer.from(md5(Uint8Array.of(identifier), Buffer.from(PASSWORD), hex('ab'.repeat(16)))).toString('hex')
 
-test('a client tells its name, nods at notifications, proves itself by MD5 and declines the rest', () => {
+test('a client tells its name, nods at notifications, proves itself by MD5 and declines what it does not have', () => {
   const peer = dialling()
   for (const [identifier, request, data] of [
     [5, '01', `01${NAME}`],
     [5, '01', `01${NAME}`],
     [6, '02 6869', '02'],
-    [7, `0d 20`, '0304'],
+    [7, `0d 20`, '031a04'],
     [8, challenge, `0410${digest(8)}${NAME}`],
     [8, challenge, `0410${digest(8)}${NAME}`],
   ] as const) {
