@@ -26,6 +26,7 @@ export {
   answerEapPassword,
   type EapPasswordMethod,
   type EapPasswordVerdict,
+  type EapRight,
   type EapRound,
   type EapSecret,
 } from './plugin/eap-password.ts'

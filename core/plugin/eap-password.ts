@@ -38,13 +38,14 @@ export interface EapRound {
   readonly serverName: string
 }
 
-/** What a round comes to: `right` once the peer has proved itself, and has heard that we know the password too. */
-export type EapPasswordVerdict =
-  | Extract<AuthenticateVerdict, { kind: 'continue' | 'reject' }>
-  | {
-      /** The user is who it says. */
-      readonly kind: 'right'
-    }
+/** The user is who it says. */
+export interface EapRight {
+  /** Tells it from other verdicts. */
+  readonly kind: 'right'
+}
+
+/** What a round comes to: right once the peer has proved itself, and has heard that we know the password too. */
+export type EapPasswordVerdict = Extract<AuthenticateVerdict, { kind: 'continue' | 'reject' }> | EapRight
 
 const TYPES: Readonly<Record<EapPasswordMethod, number>> = {
   mschapv2: EAP_MSCHAPV2,
