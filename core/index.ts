@@ -24,11 +24,13 @@ export {
 export { type SplitUser, splitUser } from './plugin/deployment.ts'
 export {
   answerEapPassword,
+  type EapGoesOn,
   type EapPasswordMethod,
   type EapPasswordVerdict,
   type EapRight,
   type EapRound,
   type EapSecret,
+  type EapWrong,
 } from './plugin/eap-password.ts'
 export {
   HOOK_NAMES,

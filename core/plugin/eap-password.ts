@@ -3,7 +3,7 @@
  * that know the passwords of their users, or hashes of them. What is to be remembered between two rounds is data that the core keeps.
  */
 import { constantTimeEqual, md5, ntPasswordHash } from '../crypto.ts'
-import type { AuthenticateVerdict, Json } from '../hooks/views.ts'
+import type { Json } from '../hooks/views.ts'
 import type { Random } from '../ports.ts'
 import type { EapProof } from '../protocol/outputs.ts'
 import { authenticatorResponse, mschapv2Response, withoutDomain } from '../protocol/ppp/mschapv2.ts'
@@ -44,8 +44,26 @@ export interface EapRight {
   readonly kind: 'right'
 }
 
+/** What `authenticate` answers where the proof is wrong. */
+export interface EapWrong {
+  /** Tells it from other verdicts. */
+  readonly kind: 'reject'
+  /** For log and trail. */
+  readonly reason: string
+}
+
+/** What `authenticate` answers between two rounds. */
+export interface EapGoesOn {
+  /** Tells it from other verdicts. */
+  readonly kind: 'continue'
+  /** The next Request. */
+  readonly eap: Uint8Array
+  /** For the next round. */
+  readonly state: Json
+}
+
 /** What a round comes to: right once the peer has proved itself, and has heard that we know the password too. */
-export type EapPasswordVerdict = Extract<AuthenticateVerdict, { kind: 'continue' | 'reject' }> | EapRight
+export type EapPasswordVerdict = EapRight | EapWrong | EapGoesOn
 
 const TYPES: Readonly<Record<EapPasswordMethod, number>> = {
   mschapv2: EAP_MSCHAPV2,

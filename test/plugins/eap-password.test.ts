@@ -45,7 +45,6 @@ async function play(
     }
     const verdict = answerEapPassword(round)
     if (verdict.kind !== 'continue') return { verdict, rounds, naks: peer.naks }
-    assert.ok('eap' in verdict && verdict.eap instanceof Uint8Array)
     packet = await peer.respond(verdict.eap)
     // As the core keeps it.
     state = JSON.parse(JSON.stringify(verdict.state))
@@ -171,7 +170,7 @@ test('the numbers of a Request of MSCHAPv2, the length within among them', () =>
     random: { bytes: count => new Uint8Array(count).fill(0xab) },
     serverName: 'lns',
   })
-  assert.ok(verdict.kind === 'continue' && 'eap' in verdict && verdict.eap !== undefined)
+  assert.ok(verdict.kind === 'continue')
   assert.equal(
     Buffer.from(verdict.eap).toString('hex'),
     `0108001d1a01080018 10${'ab'.repeat(16)}6c6e73`.replaceAll(' ', ''),
