@@ -40,7 +40,6 @@ const CHANGE_LIMIT_MS = 1
 const LOCAL = { address: '192.0.2.1', port: 1701 }
 const REMOTE = { address: '192.0.2.2', port: 1701 }
 const CHANGES = 400
-const MEGABYTE = 2 ** 20
 
 const permit = (direction: AclRule['direction'], name: string): AclRule => ({
   action: 'permit',
@@ -212,13 +211,5 @@ export async function run(): Promise<readonly Figure[]> {
     figure('1,000 rules by 1 rule', 'x', [slower], SLOWER_LIMIT),
     figure('change of a live policy, rules that others have', 'ms', await changes(false), CHANGE_LIMIT_MS),
     figure('change of a live policy, 1,000 rules of its own', 'ms', await changes(true)),
-    figure('memory of 1,000 rules, MiB', 'x', [bytesOf(numbered(MANY, 1)) / MEGABYTE]),
   ]
-}
-
-function bytesOf(value: unknown): number {
-  if (ArrayBuffer.isView(value)) return value.byteLength
-  return typeof value === 'object' && value !== null && !(value instanceof Map)
-    ? Object.values(value).reduce<number>((sum, one) => sum + bytesOf(one), 0)
-    : 0
 }
