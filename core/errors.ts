@@ -38,6 +38,7 @@ export const ERRORS = {
   ACCOUNTING_SPOOL:
     'give each server, and each accounting-radius of it, a spool folder of its own that can be written',
   AUTH_RADIUS: 'name a pool and attributes that radius-client has; see its options and dictionaries',
+  NFTABLES: 'see what `nft` said; it needs root, and the package nftables',
   POLICY_INVALID: 'name zones and addresses that exist',
   // directories
   EAP_TLS_CONFIG:

@@ -37,6 +37,8 @@ export interface PluginContext {
 export interface ServerView {
   /** The LNS's address inside the sessions (IPCP local address). */
   readonly gatewayAddress: string
+  /** Name of the network interface that the packets of sessions come from and go to. */
+  readonly tunName: string
   /** Every address of the host, refreshed when it changes. */
   ownAddresses(): readonly string[]
   /** The zone of sessions whose grant names none. */

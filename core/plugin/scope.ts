@@ -15,6 +15,7 @@ export function scopedServer(
     server.sessions(up => up.session.key === key && deploymentOf(up.session) !== deployment).length > 0
   return {
     gatewayAddress: server.gatewayAddress,
+    tunName: server.tunName,
     defaultZone: server.defaultZone,
     authMethods: server.authMethods,
     exposed: server.exposed,

@@ -419,6 +419,7 @@ export class Lns {
       gatewayAddress: server.gatewayAddress,
       defaultZone: server.defaultZone,
       authMethods: server.ppp.auth,
+      tunName: server.tun.name,
       exposed: isExposed(server.listen),
       ownAddresses: () => [...new Set([server.gatewayAddress, ...this.#own.map(({ address }) => address)])],
       sessionsOf: user => this.#driver.book.ofUser(user),

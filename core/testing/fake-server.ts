@@ -14,6 +14,7 @@ import { SessionBook } from '../runtime/session-book.ts'
  */
 export class FakeServer implements ServerView {
   gatewayAddress = '172.16.1.1'
+  tunName = 'burrow0'
   /** What `ownAddresses` gives. */
   own: readonly string[] = ['127.0.0.1', '2.2.2.2', '192.168.1.254']
   /** The zone of sessions whose grant names none. */

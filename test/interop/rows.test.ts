@@ -15,7 +15,7 @@ test('xl2tpd and pppd, with each method', {
   concurrency: 2,
 }, async t => {
   const rows = ROWS.filter(row => row.variant.what === AS_IT_COMES && row.method.name !== 'EAP-TLS')
-  assert.equal(rows.length, 11)
+  assert.equal(rows.length, 13)
   const scene = await setScene(t, rows)
   await Promise.all(
     scene.lanes.map(async lane => {
