@@ -9,8 +9,9 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { skipWithout } from '../setup/peers.ts'
 import { burrow } from '../support/burrow.ts'
-import { joinByVeth, makeNetns, type Netns, skipWithoutNetns } from '../support/netns.ts'
+import { joinByVeth, makeNetns, type Netns } from '../support/netns.ts'
 import { run } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
@@ -144,7 +145,7 @@ async function overUdp(from: Netns, at: Netns, to: string, source?: string): Pro
 }
 
 for (const { name, plugin } of BACKENDS) {
-  test(`${name}: the reference's table, cell by cell`, { skip: skipWithoutNetns }, async t => {
+  test(`${name}: the reference's table, cell by cell`, { skip: skipWithout('peers') }, async t => {
     const { client, other, inside, server, dial, hb } = await scene(t, plugin)
     const HB = '172.16.1.51'
     /** From, at, the address that is asked, and whether it passes. Untrust to local is the call itself. */
@@ -171,7 +172,7 @@ for (const { name, plugin } of BACKENDS) {
   })
 
   test(`${name}: what is permitted one way is answered, what is rejected is told, and rules change under a live session`, {
-    skip: skipWithoutNetns,
+    skip: skipWithout('peers'),
   }, async t => {
     const first = `rules: [
       { from: untrust, to: local, action: permit },
@@ -198,7 +199,7 @@ for (const { name, plugin } of BACKENDS) {
 }
 
 test('nftables: a table that somebody changed is mended, and nothing is left at the end', {
-  skip: skipWithoutNetns,
+  skip: skipWithout('peers'),
 }, async t => {
   const { client, server, lns } = await scene(t, BACKENDS[1].plugin)
   const nft = (...words: readonly string[]) => run(['nft', ...words], { netns: server.name })

@@ -18,7 +18,7 @@ export interface Need {
 
 export const NEEDS: readonly Need[] = [
   { kind: 'network', package: 'iproute2', program: 'ip', why: 'network namespaces and devices' },
-  { kind: 'network', package: 'nftables', program: 'nft', why: 'the policy in the kernel' },
+  { kind: 'peers', package: 'nftables', program: 'nft', why: 'the policy in the kernel' },
   {
     kind: 'programs',
     package: 'python3',
