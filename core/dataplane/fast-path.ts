@@ -42,7 +42,7 @@ export const VERDICT = {
   toTun: 0,
   /** The datagram is at `at`, `length`; it begins in the headroom. */
   toPeer: 1,
-  /** A control message. */
+  /** A control message of a tunnel. */
   upControl: 2,
   /** PPP of an open flow that is not forwarded. */
   upFlow: 3,
@@ -52,6 +52,8 @@ export const VERDICT = {
   drop: 5,
   /** Dropped for `reason`; whoever sent it is to be told. */
   reject: 6,
+  /** A control message of no tunnel yet: whoever wants one, whatever address it says to have. */
+  upOpening: 7,
 } as const
 
 /** RFC 2661 3.1. */
@@ -59,6 +61,8 @@ const BIT = { control: 0x8000, length: 0x4000, sequence: 0x0800, offset: 0x0200 
 const VERSION_MASK = 0x000f
 const VERSION = 2
 const SHORTEST_HEADER_BYTES = 6
+/** Behind flags and length. */
+const TUNNEL_ID_AT = 4
 const ALL_STATIONS = 0xff03
 /** Begins FF 03, and no protocol. */
 const ADDRESS = 0xff
@@ -148,7 +152,10 @@ export class FastPath {
     if (length < SHORTEST_HEADER_BYTES) return VERDICT.upUnknown
     const bits = view.getUint16(at)
     if ((bits & VERSION_MASK) !== VERSION) return VERDICT.upUnknown
-    if ((bits & BIT.control) !== 0) return VERDICT.upControl
+    if ((bits & BIT.control) !== 0)
+      return (bits & BIT.length) !== 0 && view.getUint16(at + TUNNEL_ID_AT) === 0
+        ? VERDICT.upOpening
+        : VERDICT.upControl
 
     let next = at + 2
     let end = at + length

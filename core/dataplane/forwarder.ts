@@ -92,6 +92,9 @@ export class Forwarder {
       case VERDICT.upControl:
         this.#up('control', this.#budget.takeForSource('control', sourceOf(batch, i)), batch, i, localPort)
         break
+      case VERDICT.upOpening:
+        this.#up('opening', this.#budget.takeForSource('opening', sourceOf(batch, i)), batch, i, localPort)
+        break
       case VERDICT.upFlow:
         this.#up('flow', this.#budget.takeForFlow(fastPath.flow), batch, i, localPort)
         break

@@ -7,6 +7,8 @@ const WINDOW_MS = 100
 /** Per window. The control plane handles some 20,000 messages a second; more would only wait. */
 const SHARE = {
   control: 4096,
+  /** Of those who want a tunnel. Sources are easily forged: what is refused comes again, after a second, two, four. */
+  opening: 512,
   /** PPP negotiations of open flows. */
   flow: 2048,
   /** PPP negotiations of calls that are being set up, and junk. */
@@ -18,10 +20,10 @@ const SHARE = {
 } as const
 
 const MOST_PER_FLOW = 32
-const MOST_PER_SOURCE = 1024
+const MOST_PER_SOURCE = { control: 1024, opening: 128, unknown: 1024 } as const
 const SOURCE_BUCKETS = 256
 
-export type UpKind = 'control' | 'flow' | 'unknown' | 'report'
+export type UpKind = 'control' | 'opening' | 'flow' | 'unknown' | 'report'
 
 export class UpBudget {
   #window = 0
@@ -30,6 +32,7 @@ export class UpBudget {
   readonly #flowCount: Uint8Array
   readonly #sourceCount = {
     control: new Uint16Array(SOURCE_BUCKETS),
+    opening: new Uint16Array(SOURCE_BUCKETS),
     unknown: new Uint16Array(SOURCE_BUCKETS),
   }
 
@@ -44,6 +47,7 @@ export class UpBudget {
     this.#window = window
     Object.assign(this.#left, SHARE)
     this.#sourceCount.control.fill(0)
+    this.#sourceCount.opening.fill(0)
     this.#sourceCount.unknown.fill(0)
   }
 
@@ -65,11 +69,11 @@ export class UpBudget {
     return true
   }
 
-  takeForSource(kind: 'control' | 'unknown', address: number): boolean {
+  takeForSource(kind: keyof typeof MOST_PER_SOURCE, address: number): boolean {
     const counts = this.#sourceCount[kind]
     const bucket = Math.imul(address, 0x9e3779b1) >>> 24
     const count = counts[bucket] ?? 0
-    if (count === MOST_PER_SOURCE || !this.take(kind)) return false
+    if (count === MOST_PER_SOURCE[kind] || !this.take(kind)) return false
     counts[bucket] = count + 1
     return true
   }

@@ -70,6 +70,8 @@ export function outcome(
       }
     case VERDICT.upControl:
       return { kind: 'control' }
+    case VERDICT.upOpening:
+      return { kind: 'opening' }
     case VERDICT.upFlow:
       return { kind: 'flow', flow: owner }
     case VERDICT.upUnknown:

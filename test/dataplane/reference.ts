@@ -14,7 +14,7 @@ export interface World {
 export type Outcome =
   | { readonly kind: 'tun'; readonly flow: number; readonly packet: Uint8Array }
   | { readonly kind: 'peer'; readonly flow: number; readonly head: Uint8Array; readonly packet: Uint8Array }
-  | { readonly kind: 'control' | 'unknown' }
+  | { readonly kind: 'control' | 'opening' | 'unknown' }
   | { readonly kind: 'flow'; readonly flow: number }
   | { readonly kind: 'drop'; readonly reason: DropReason; readonly flow?: number }
 
@@ -47,7 +47,8 @@ export interface Packet {
 
 export function fromNetwork({ flows, localPrefixes }: World, path: Path, datagram: Uint8Array): Outcome {
   const [high = 0, low = 0] = datagram
-  if (datagram.length >= 6 && (low & 0x0f) === 2 && (high & 0x80) !== 0) return { kind: 'control' }
+  if (datagram.length >= 6 && (low & 0x0f) === 2 && (high & 0x80) !== 0)
+    return { kind: (high & 0x40) !== 0 && datagram[4] === 0 && datagram[5] === 0 ? 'opening' : 'control' }
   const decoded = decodeHeader(datagram)
   if (decoded.kind !== 'data') return { kind: 'unknown' }
   const { tunnelId, sessionId } = decoded.header

@@ -60,10 +60,24 @@ test('a source that floods with control messages, junk or not, leaves the others
   assert.ok(budget.takeForSource('unknown', 0x0a000001), 'what it sends beside has a share of its own')
 })
 
+test('whoever wants a tunnel takes nothing of those who have one, from however many addresses', () => {
+  const budget = new UpBudget(1)
+  let openings = 0
+  for (let source = 0; source < 100_000; source++) if (budget.takeForSource('opening', source)) openings++
+  assert.equal(openings, 512)
+  assert.ok(budget.takeForSource('control', 1))
+  budget.tick(100)
+  assert.equal(
+    allowed(5000, () => budget.takeForSource('opening', 7)),
+    128,
+  )
+})
+
 test('no kind takes of the share of another', () => {
   const budget = new UpBudget(1)
   for (const [kind, share] of Object.entries({
     control: 4096,
+    opening: 512,
     flow: 2048,
     unknown: 2048,
     report: 16,
