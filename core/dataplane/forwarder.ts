@@ -12,6 +12,7 @@ import { copyWords, foldNetwork, WORDS } from './outer-address.ts'
 import type { RuleCounters } from './policy/rule-counters.ts'
 import { BATCH_PACKETS, type DatagramPort, HEADROOM_BYTES, PacketBatch, type TunPort } from './ports.ts'
 import { writeRejection } from './rejection.ts'
+import { Shedding } from './shedding.ts'
 import { UpBudget, type UpKind } from './up-budget.ts'
 
 /** Takes what is handed up; false when it has no room. */
@@ -35,6 +36,7 @@ export class Forwarder {
   readonly #parts: ForwarderParts
   readonly #budget: UpBudget
   readonly #batch: PacketBatch
+  readonly #shedding = new Shedding()
   /** Of each packet of the outgoing batch. */
   readonly #flow = new Int32Array(BATCH_PACKETS)
   readonly #innerBytes = new Uint32Array(BATCH_PACKETS)
@@ -54,6 +56,8 @@ export class Forwarder {
   /** Time passes only here; call it before each turn. */
   tick(nowMs: number): void {
     this.#budget.tick(nowMs)
+    const keep = this.#shedding.tick(nowMs)
+    if (keep !== undefined) for (const socket of this.#parts.sockets) socket.shedOpenings(keep)
     this.fastPath.tick(nowMs)
   }
 
@@ -93,6 +97,7 @@ export class Forwarder {
         this.#up('control', this.#budget.takeForSource('control', sourceOf(batch, i)), batch, i, localPort)
         break
       case VERDICT.upOpening:
+        this.#shedding.count()
         this.#up('opening', this.#budget.takeForSource('opening', sourceOf(batch, i)), batch, i, localPort)
         break
       case VERDICT.upFlow:

@@ -115,6 +115,8 @@ class MemorySocket implements DatagramPort, Readable {
     return true
   }
 
+  shedOpenings(): void {}
+
   take(datagram: Datagram): void {
     this.#queue.push(datagram)
   }

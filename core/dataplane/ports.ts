@@ -66,6 +66,8 @@ export interface DatagramPort {
    * most for room.
    */
   send(batch: PacketBatch, from: number, to: number): void
+  /** Of datagrams that want a tunnel, keeps only this share, by chance, before they are received; 1: all. */
+  shedOpenings(keep: number): void
   /** One datagram of the control plane; false when it could not be sent. */
   sendOne(path: Path, bytes: Uint8Array): boolean
   close(): void

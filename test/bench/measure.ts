@@ -4,7 +4,7 @@
 export interface Figure {
   readonly name: string
   /** `us`: CPU time per piece of work; `ms`: time that passes; `/s`: pieces of work in a second; `x`: one by the other. */
-  readonly unit: 'us' | 'ms' | '/s' | 'x'
+  readonly unit: 'us' | 'ms' | '/s' | 'x' | '%'
   readonly median: number
   readonly p10: number
   readonly p90: number

@@ -95,6 +95,7 @@ function ports(up: readonly Uint8Array[], down: readonly Uint8Array[]) {
     send(_batch, from, to) {
       taken += to - from
     },
+    shedOpenings: () => {},
     sendOne: () => true,
     close: () => {},
   }

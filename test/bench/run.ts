@@ -18,6 +18,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   radius: () => import('./radius.ts'),
   ldap: () => import('./ldap.ts'),
   policy: () => import('./policy.ts'),
+  flood: () => import('./flood.ts'),
   'data-plane-rough': async () => ({
     about: 'throughput of the worker between two namespaces, with iperf3 (root)',
     run: async () => void (await import('./data-plane.ts')),

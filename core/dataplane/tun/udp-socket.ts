@@ -7,6 +7,7 @@ import { copyWords, type OuterAddress, outerAddress } from '../outer-address.ts'
 import { BATCH_PACKETS, type DatagramPort, HEADROOM_BYTES, PacketBatch } from '../ports.ts'
 import { batchAddress, ERRNO, errno, errnoName, libc, NativeMemory } from './libc.ts'
 import { IPV4, IPV6, MessageVector, type SocketFamily } from './message-vector.ts'
+import { openingFilter } from './opening-filter.ts'
 import { portOwner } from './port-owner.ts'
 
 const SOCK_DGRAM = 2
@@ -15,6 +16,9 @@ const SOCK_CLOEXEC = 0x80000
 const SOL_SOCKET = 1
 const SO_SNDBUF = 7
 const SO_RCVBUF = 8
+const SO_ATTACH_FILTER = 26
+const SO_DETACH_FILTER = 27
+const SOCK_FPROG_BYTES = 16
 const SO_SNDBUFFORCE = 32
 const SO_RCVBUFFORCE = 33
 /** IP_MTU_DISCOVER, and that of IPv6. */
@@ -117,6 +121,15 @@ export class UdpSocket implements DatagramPort {
     this.#out.setBuffer(0, this.#single.address, bytes.length)
     this.#out.prepareSend(0, ends, 0)
     return libc.sendmmsg(this.fd, this.#out.address(0), 1, MSG_DONTWAIT) === 1
+  }
+
+  shedOpenings(keep: number): void {
+    // What the kernel does not take costs the flood nothing, and nobody else anything.
+    if (keep >= 1) libc.setsockopt(this.fd, SOL_SOCKET, SO_DETACH_FILTER, this.#single.address, 4)
+    else {
+      const filter = openingFilter(keep)
+      libc.setsockopt(this.fd, SOL_SOCKET, SO_ATTACH_FILTER, filter.address, SOCK_FPROG_BYTES)
+    }
   }
 
   close(): void {
