@@ -6,16 +6,19 @@ import type { Kernel, TunNetwork6 } from './node/kernel.ts'
 export interface ClientIpv6Parts {
   readonly kernel: Pick<Kernel, 'addIpv6' | 'removeIpv6'>
   readonly tunName: string
+  /** Of the device: of IPv6 as well, where the router does not want less. */
+  readonly mtuBytes: number
   /** Of IPv6. */
   readonly routes: readonly string[]
   readonly log: Logger
-  /** Called when the device has the address, and with undefined when it has none any more. */
+  /** Called when the device has the address, when what goes with it changes, and with undefined when it has none any more. */
   readonly onChange: (ipv6: SessionIpv6 | undefined) => void
 }
 
 export class ClientIpv6 {
   readonly #parts: ClientIpv6Parts
   #has: TunNetwork6 | undefined
+  #dns = ''
   /** One change after the other. */
   #last: Promise<void> = Promise.resolve()
 
@@ -37,15 +40,28 @@ export class ClientIpv6 {
   }
 
   async #become(ipv6: SessionIpv6 | undefined): Promise<void> {
-    const { kernel, tunName, routes, onChange } = this.#parts
+    const { kernel, tunName, mtuBytes: mostBytes, routes, onChange } = this.#parts
     const before = this.#has
-    const { address, mtuBytes } = ipv6 ?? {}
-    if (before?.address === address && before?.mtuBytes === mtuBytes) return
+    const address = ipv6?.address
+    const mtuBytes = Math.min(ipv6?.mtuBytes ?? mostBytes, mostBytes)
+    const dns = ipv6?.dns?.join() ?? ''
+    const isNews = dns !== this.#dns
+    this.#dns = dns
+    if (before?.address === address && (before === undefined || before.mtuBytes === mtuBytes)) {
+      if (address !== undefined && isNews) onChange(ipv6)
+      return
+    }
     this.#has = undefined
     if (before !== undefined) await kernel.removeIpv6(tunName, before)
     if (address === undefined) return onChange(undefined)
-    const network = { address, routes, ...(mtuBytes === undefined ? {} : { mtuBytes }) }
-    await kernel.addIpv6(tunName, network)
+    const network = { address, routes, mtuBytes }
+    try {
+      await kernel.addIpv6(tunName, network)
+    } catch (error) {
+      await kernel.removeIpv6(tunName, network)
+      if (before !== undefined) onChange(undefined)
+      throw error
+    }
     this.#has = network
     onChange(ipv6)
   }

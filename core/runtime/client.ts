@@ -6,6 +6,7 @@ import { DEFAULT_L2TP, type DialRequest, type EndpointConfig } from '../protocol
 import { Endpoint } from '../protocol/endpoint.ts'
 import type { AuthMethod, EndReason, Event, SessionIpv6, SessionNetwork } from '../protocol/outputs.ts'
 import { DEFAULT_PPP } from '../protocol/ppp/config.ts'
+import { NO_IPV4 } from '../protocol/ppp/ipcp.ts'
 import { socketText } from '../wire/socket-text.ts'
 import { BoundedLog } from './bounded-log.ts'
 import { ClientIpv6 } from './client-ipv6.ts'
@@ -148,14 +149,14 @@ async function dial(
   const { localAddress, peerAddress, mtuBytes } = up.network
   // An address of the peer's is a route to it; one to the LNS itself would lead the tunnel into the tunnel.
   const peerEnd = peerAddress === remote.address ? {} : { peer: peerAddress }
+  const hasIpv4 = localAddress !== NO_IPV4.localAddress
   await kernel.configureTun(tunName, {
-    address: localAddress,
-    ...peerEnd,
+    ...(hasIpv4 ? { address: localAddress, ...peerEnd } : {}),
     mtuBytes,
-    routes,
+    routes: hasIpv4 ? routes : [],
     ipv6: wantsIpv6,
   })
-  const ipv6 = new ClientIpv6({ kernel, tunName, routes: routes6, log, onChange: onIpv6 })
+  const ipv6 = new ClientIpv6({ kernel, tunName, mtuBytes, routes: routes6, log, onChange: onIpv6 })
   opened.push('IPv6', () => ipv6.settled())
   call.onNetwork(network => ipv6.follow(network.ipv6))
   return {

@@ -19,7 +19,7 @@ export function memoryKernel(
     },
   })
   const kernel: Kernel = {
-    configureTun: async (name, { address: own, peer = '', mtuBytes, routes }) => {
+    configureTun: async (name, { address: own = '', peer = '', mtuBytes, routes }) => {
       done.push(`configure ${name} ${own} ${peer} ${mtuBytes} [${routes}]`)
     },
     addIpv6: async (name, { address, routes }) => {

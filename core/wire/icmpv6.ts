@@ -37,8 +37,8 @@ export interface RouterAdvertisement {
     readonly validS: number
     readonly preferredS: number
   }[]
-  /** DNS servers, 16 octets each. */
-  readonly dns: readonly Uint8Array[]
+  /** DNS servers, 16 octets each, by option. */
+  readonly dns: readonly { readonly lifetimeS: number; readonly servers: readonly Uint8Array[] }[]
 }
 
 export function encodeRouterAdvertisement({
@@ -71,30 +71,31 @@ export function encodeRouterAdvertisement({
     w.u32(0)
     w.bytes(bytes)
   }
-  if (dns.length > 0) {
+  for (const option of dns) {
     w.u8(OPTION.RDNSS)
-    w.u8(1 + 2 * dns.length)
+    w.u8(1 + 2 * option.servers.length)
     w.u16(0)
-    w.u32(lifetimeS)
-    for (const server of dns) w.bytes(server)
+    w.u32(option.lifetimeS)
+    for (const server of option.servers) w.bytes(server)
   }
   return w.finish()
 }
 
-/** What a host makes of an advertisement (RFC 4861 4.2); undefined where it is cut short, or has an option without a length. */
+/** What a host reads of an advertisement (RFC 4861 4.2); undefined where it is cut short, or has an option without a length. */
 export function decodeRouterAdvertisement(message: Uint8Array): RouterAdvertisement | undefined {
-  if (message.length < ADVERTISEMENT_BYTES || message[0] !== ICMPV6_TYPE.ROUTER_ADVERTISEMENT)
+  const [type, code] = message
+  if (type !== ICMPV6_TYPE.ROUTER_ADVERTISEMENT || code !== 0 || message.length < ADVERTISEMENT_BYTES)
     return undefined
   const view = new DataView(message.buffer, message.byteOffset, message.length)
   const prefixes: RouterAdvertisement['prefixes'][number][] = []
-  const dns: Uint8Array[] = []
+  const dns: RouterAdvertisement['dns'][number][] = []
   let mtuBytes = 0
   for (let at = ADVERTISEMENT_BYTES; at < message.length; ) {
     const octets = at + 2 <= message.length ? 8 * view.getUint8(at + 1) : 0
     if (octets === 0 || at + octets > message.length) return undefined
-    const type = view.getUint8(at)
-    if (type === OPTION.MTU) mtuBytes = view.getUint32(at + 4)
-    if (type === OPTION.PREFIX && octets === PREFIX_BYTES)
+    const option = view.getUint8(at)
+    if (option === OPTION.MTU) mtuBytes = view.getUint32(at + 4)
+    if (option === OPTION.PREFIX && octets === PREFIX_BYTES)
       prefixes.push({
         length: view.getUint8(at + 2),
         isAutonomous: (view.getUint8(at + 3) & AUTONOMOUS) !== 0,
@@ -102,10 +103,12 @@ export function decodeRouterAdvertisement(message: Uint8Array): RouterAdvertisem
         preferredS: view.getUint32(at + 8),
         bytes: message.slice(at + 16, at + 32),
       })
-    // A lifetime of 0 takes the servers back (RFC 8106 5.1).
-    if (type === OPTION.RDNSS && view.getUint32(at + 4) > 0)
-      for (let server = at + 8; server + 16 <= at + octets; server += 16)
-        dns.push(message.slice(server, server + 16))
+    if (option === OPTION.RDNSS) {
+      const servers = Array.from({ length: Math.floor((octets - 8) / 16) }, (_, index) =>
+        message.slice(at + 8 + 16 * index, at + 24 + 16 * index),
+      )
+      dns.push({ lifetimeS: view.getUint32(at + 4), servers })
+    }
     at += octets
   }
   return { lifetimeS: view.getUint16(6), mtuBytes, prefixes, dns }

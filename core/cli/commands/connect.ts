@@ -5,6 +5,7 @@ import { BurrowError } from '../../errors.ts'
 import type { SocketAddress } from '../../ports.ts'
 import type { AuthMethod, EndReason, SessionIpv6 } from '../../protocol/outputs.ts'
 import { DEFAULT_PPP } from '../../protocol/ppp/config.ts'
+import { NO_IPV4 } from '../../protocol/ppp/ipcp.ts'
 import { type ClientOptions, type Connection, connectClient } from '../../runtime/client.ts'
 import { escapeValue } from '../../runtime/escape.ts'
 import { createLogger } from '../../runtime/node/logger.ts'
@@ -160,13 +161,14 @@ const print = (text: string) => void process.stdout.write(`${text}\n`)
 const reportAsText: Report = {
   up({ network, tunName, path }, { user, route, once }) {
     const { localAddress, peerAddress, mtuBytes, dns } = network
-    print(
-      `up: ${localAddress} -> ${peerAddress} on ${tunName}, MTU ${mtuBytes}, as ${user} at ${path.remote.address}`,
-    )
+    const hasIpv4 = localAddress !== NO_IPV4.localAddress
+    const ends = hasIpv4 ? `${localAddress} -> ${peerAddress}` : 'without IPv4'
+    print(`up: ${ends} on ${tunName}, MTU ${mtuBytes}, as ${user} at ${path.remote.address}`)
     if (dns.length > 0) print(`  DNS servers of the peer: ${dns.join(', ')}`)
     const routes = route.filter(prefix => !isIpv6(prefix))
-    if (routes.length > 0) print(`  through the tunnel: ${routes.join(', ')}`)
-    else print('  only the peer is reached through the tunnel; --route PREFIX routes more')
+    if (hasIpv4 && routes.length > 0) print(`  through the tunnel: ${routes.join(', ')}`)
+    else if (route.length === 0)
+      print('  only the peer is reached through the tunnel; --route PREFIX routes more')
     if (once !== true) print('  hang up: Ctrl-C, or SIGTERM')
   },
   ipv6(ipv6, { tun, route }) {

@@ -2,7 +2,14 @@
  * What a client is to the router of its link: a host that asks who routes (RFC 4861 6.3), and makes an address of the prefix that it is told
  * (RFC 4862) and of the identifier that IPV6CP agreed on. It speaks for nobody else: a packet of the link itself is heard here or nowhere.
  */
-import { decodeRouterAdvertisement, ROUTER_SOLICITATION, SLAAC_LENGTH } from '../../wire/icmpv6.ts'
+import type { Milliseconds } from '../../ports.ts'
+import {
+  decodeRouterAdvertisement,
+  ICMPV6_TYPE,
+  ROUTER_SOLICITATION,
+  type RouterAdvertisement,
+  SLAAC_LENGTH,
+} from '../../wire/icmpv6.ts'
 import { icmpv6, openIpv6 } from '../../wire/ip-udp.ts'
 import { formatIpv6, parseIpv6 } from '../../wire/ipv6.ts'
 import { ICMPV6, IPV6_LEAST_MTU_BYTES } from '../../wire/ipv6-packet.ts'
@@ -10,25 +17,31 @@ import { PPP } from '../../wire/ppp-frame.ts'
 import type { SessionIpv6 } from '../outputs.ts'
 import type { LinkEnv } from './link-env.ts'
 import type { LinkState } from './link-state.ts'
-import { hearNeighbour, isLinkLocal, linkLocal } from './neighbour.ts'
+import { mtuBytes } from './mtu.ts'
+import { hearNeighbour, isLinkLocal, isMulticast, linkLocal } from './neighbour.ts'
 
-/** What the router of the link said last. */
-export interface Learned extends Pick<SessionIpv6, 'address' | 'dns' | 'mtuBytes'> {
-  /** By our own clock: from then on nothing of it counts. */
-  readonly until: number
+/** What the router said, and until when it counts, by our own clock. */
+interface Said<T> {
+  readonly value: T
+  readonly until: Milliseconds
 }
 
 export interface HostState {
   /** How many solicitations went out. */
   solicitations: number
-  learned?: Learned | undefined
+  /** Absent: nobody routes, and of nothing below is made use. */
+  routerUntil?: Milliseconds | undefined
+  address?: Said<string> | undefined
+  dns?: Said<readonly string[]> | undefined
+  mtuBytes?: number | undefined
 }
 
 const ALL_ROUTERS = parseIpv6('ff02::2') ?? new Uint8Array(16)
 /** RFC 4861 10. */
 const MOST_SOLICITATIONS = 3
 const SOLICITATION_INTERVAL_MS = 4000
-const MOST_DNS = 2
+/** RFC 8106 5.3.1. */
+const MOST_DNS = 3
 
 /** IPV6CP has opened. */
 export function beginSoliciting(link: LinkState, env: LinkEnv): void {
@@ -66,42 +79,99 @@ export function onHostPacket(link: LinkState, env: LinkEnv, packet: Uint8Array):
     return false
   }
   if (opened.protocol !== ICMPV6 || hearNeighbour(link, env, opened)) return false
+  if (opened.payload[0] !== ICMPV6_TYPE.ROUTER_ADVERTISEMENT) return false
   const said = decodeRouterAdvertisement(opened.payload)
   // RFC 4861 6.1.2: of a router of the link alone.
-  if (said === undefined || !isLinkLocal(opened.source)) return false
+  if (said === undefined || !isLinkLocal(opened.source)) {
+    env.drop('ppp-malformed')
+    return false
+  }
+  const before = learned(host)
+  if (said.lifetimeS === 0) forget(host)
+  else heed(link, host, env, said)
+  return settle(link, env, before)
+}
+
+/** Something that the router said is over. True: the network has changed. */
+export function onRouterLifetime(link: LinkState, env: LinkEnv): boolean {
+  const { host } = link
+  if (host === undefined) return false
+  const before = learned(host)
+  const isOver = (until: Milliseconds | undefined) => until !== undefined && until <= env.now
+  if (isOver(host.address?.until)) host.address = undefined
+  if (isOver(host.dns?.until)) host.dns = undefined
+  if (isOver(host.routerUntil)) {
+    forget(host)
+    // It may be there all the same, and what it said was lost.
+    host.solicitations = 0
+    solicit(link, env)
+  }
+  return settle(link, env, before)
+}
+
+/** What the session is told of it. */
+export function learned(host: HostState | undefined): Pick<SessionIpv6, 'address' | 'dns' | 'mtuBytes'> {
+  const { address, dns, mtuBytes } = host ?? {}
+  return {
+    ...(address && { address: address.value }),
+    ...(dns && { dns: dns.value }),
+    ...(mtuBytes !== undefined && { mtuBytes }),
+  }
+}
+
+function forget(host: HostState): void {
+  host.routerUntil = undefined
+  host.address = undefined
+  host.dns = undefined
+  host.mtuBytes = undefined
+}
+
+/** What an advertisement does not speak of stays as it is (RFC 4861 6.3.4): it may be one of several, each with a part. */
+function heed(link: LinkState, host: HostState, env: LinkEnv, said: RouterAdvertisement): void {
   env.clearTimer('router-solicitation')
-  const [prefix] = said.prefixes.filter(
-    ({ length, isAutonomous, validS }) => isAutonomous && length === SLAAC_LENGTH && validS > 0,
-  )
-  // Whoever is no router, or takes back its prefix, is believed at once: there is one neighbour, and no other could have said it.
-  const lifeS = Math.min(said.lifetimeS, prefix?.validS ?? said.lifetimeS)
-  return learn(
-    link,
-    host,
-    env,
-    lifeS === 0
-      ? undefined
-      : {
-          ...(prefix && { address: addressOf(prefix.bytes, link.ipv6cp.own) }),
-          ...(said.dns.length > 0 ? { dns: said.dns.slice(0, MOST_DNS).map(formatIpv6) } : {}),
-          ...(said.mtuBytes >= IPV6_LEAST_MTU_BYTES ? { mtuBytes: said.mtuBytes } : {}),
-          until: env.now + 1000 * lifeS,
-        },
-  )
+  const after = (lifetimeS: number) => env.now + 1000 * lifetimeS
+  host.routerUntil = after(said.lifetimeS)
+
+  const prefixes = said.prefixes.filter(isOfUse).map(prefix => ({
+    ...prefix,
+    value: addressOf(prefix.bytes, link.ipv6cp.own),
+  }))
+  const valid = prefixes.filter(({ validS }) => validS > 0)
+  const kept = valid.filter(({ value }) => value === host.address?.value)
+  const [best] = [...[...kept, ...valid].filter(({ preferredS }) => preferredS > 0), ...kept, ...valid]
+  if (best !== undefined) host.address = { value: best.value, until: after(best.validS) }
+  // RFC 4862 5.5.3 would have it live on for two hours, lest a stranger takes it away: here the only neighbour gave it.
+  else if (prefixes.some(({ value }) => value === host.address?.value)) host.address = undefined
+
+  if (said.dns.length > 0) {
+    const options = said.dns.filter(({ lifetimeS }) => lifetimeS > 0)
+    const servers = options.flatMap(option => option.servers).slice(0, MOST_DNS)
+    const lifetimeS = Math.min(...options.map(option => option.lifetimeS))
+    host.dns = servers.length > 0 ? { value: servers.map(formatIpv6), until: after(lifetimeS) } : undefined
+  }
+  if (said.mtuBytes >= IPV6_LEAST_MTU_BYTES && said.mtuBytes <= mtuBytes(link, env))
+    host.mtuBytes = said.mtuBytes
 }
 
-/** The router has not been heard of for as long as it said that it would be. True: the network has changed. */
-export function routerIsOver(link: LinkState, env: LinkEnv): boolean {
-  return link.host !== undefined && learn(link, link.host, env, undefined)
+/** RFC 4862 5.5.3: of what hosts may make an address. */
+function isOfUse({
+  bytes,
+  length,
+  isAutonomous,
+  validS,
+  preferredS,
+}: RouterAdvertisement['prefixes'][number]) {
+  const isBeyondLink = !isLinkLocal(bytes) && !isMulticast(bytes)
+  return isAutonomous && length === SLAAC_LENGTH && preferredS <= validS && isBeyondLink
 }
 
-function learn(link: LinkState, host: HostState, env: LinkEnv, learned: Learned | undefined): boolean {
-  const facts = ({ until: _, ...rest }: Partial<Learned> = {}) => JSON.stringify(rest)
-  const isNew = facts(host.learned) !== facts(learned)
-  host.learned = learned
-  if (learned === undefined) env.clearTimer('router-lifetime')
-  else env.setTimer('router-lifetime', learned.until - env.now)
-  return isNew && link.ipv6cp.state === 'opened'
+/** When to come back, and whether there is something to tell. */
+function settle(link: LinkState, env: LinkEnv, before: object): boolean {
+  const { routerUntil, address, dns } = link.host ?? {}
+  const ends = [routerUntil, address?.until, dns?.until].filter(until => until !== undefined)
+  if (ends.length === 0) env.clearTimer('router-lifetime')
+  else env.setTimer('router-lifetime', Math.min(...ends) - env.now)
+  return link.ipv6cp.state === 'opened' && JSON.stringify(learned(link.host)) !== JSON.stringify(before)
 }
 
 function addressOf(prefix: Uint8Array, identifier: string): string {

@@ -14,7 +14,7 @@ import { cpEvent, cpReceive, cpTimeout, isEnding, isNegotiating, type Signal } f
 import { type DecisionOutcome, decided, decideProof, decideUnproven } from './decisions.ts'
 import { onIpv4Packet } from './dhcp-inform.ts'
 import { EAP, isAcceptedOtherwise } from './eap.ts'
-import { onHostPacket, routerIsOver, solicit } from './host.ts'
+import { onHostPacket, onRouterLifetime, solicit } from './host.ts'
 import { IPCP } from './ipcp.ts'
 import { IPV6CP } from './ipv6cp.ts'
 import { LCP, sendEcho, sendProtocolReject } from './lcp.ts'
@@ -214,7 +214,7 @@ const TIMEOUTS: Readonly<Record<LinkTimer, (link: LinkState, env: LinkEnv) => vo
   'router-advertisement': advertise,
   'router-solicitation': solicit,
   'router-lifetime': (link, env) => {
-    if (routerIsOver(link, env) && link.networkUp) tellNetwork(link, env)
+    if (onRouterLifetime(link, env) && link.networkUp) tellNetwork(link, env)
   },
   setup: (link, env) => closeLink(link, env, setupTimedOut(link.phase)),
 }

@@ -40,5 +40,5 @@ export function linkLocal(identifier: string): Uint8Array {
 
 export const isLinkLocal = ([first = 0, second = 0]: Uint8Array): boolean =>
   first === 0xfe && (second & 0xc0) === 0x80
-const isMulticast = ([first]: Uint8Array): boolean => first === 0xff
+export const isMulticast = ([first]: Uint8Array): boolean => first === 0xff
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.every((octet, at) => octet === b[at])

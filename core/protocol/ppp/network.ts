@@ -5,7 +5,7 @@
 import { IPV6_LEAST_MTU_BYTES } from '../../wire/ipv6-packet.ts'
 import type { EndReason, SessionPolicy } from '../outputs.ts'
 import { cpEvent, isEnding, isNegotiating, type Signal } from './control-protocol.ts'
-import { beginSoliciting, endSoliciting, type Learned } from './host.ts'
+import { beginSoliciting, endSoliciting, learned } from './host.ts'
 import { IPCP, NO_IPV4, negotiatedNetwork, offerNetwork } from './ipcp.ts'
 import { IPV6CP } from './ipv6cp.ts'
 import type { LinkEnv } from './link-env.ts'
@@ -13,13 +13,22 @@ import { ENDED, type LinkState } from './link-state.ts'
 import { mtuBytes } from './mtu.ts'
 import { beginAdvertising, endAdvertising } from './router.ts'
 
-/** A client trusts the network that it dialled; its own firewall is the operating system's. */
-const OPEN_POLICY: SessionPolicy = {
-  zone: '',
-  rules: [
-    { action: 'permit', direction: 'from-session', name: 'dialled' },
-    { action: 'permit', direction: 'to-session', name: 'dialled' },
-  ],
+/**
+ * A client trusts the network that it dialled; its own firewall is the operating system's. Of IPv6 it is one host: what is for another
+ * address is not for it, and the router would drop what comes from another.
+ */
+function clientPolicy(ipv6Address: string | undefined): SessionPolicy {
+  const own = [
+    { address: '0.0.0.0', length: 0 },
+    ...(ipv6Address === undefined ? [] : [{ address: ipv6Address, length: 128 }]),
+  ]
+  return {
+    zone: '',
+    rules: [
+      { action: 'permit', direction: 'from-session', destination: own, name: 'dialled' },
+      { action: 'permit', direction: 'to-session', source: own, name: 'dialled' },
+    ],
+  }
 }
 
 /** Whether there is IPv6 for this peer: a client wants it, an LNS has a prefix to give; and packets of 1280 octets fit. */
@@ -138,26 +147,21 @@ export function tellNetwork(link: LinkState, env: LinkEnv): void {
   const { ipcp, ipv6cp } = link
   const { peer } = link.lcp
   const grant = link.grant ?? { user: '' }
+  const told = learned(link.host)
   link.networkUp = true
   env.clearTimer('setup')
   env.up({
     ...(ipcp.state === 'opened' ? negotiatedNetwork(ipcp, config) : NO_IPV4),
     ...(ipv6cp.state === 'opened' && ipv6cp.peer !== undefined
-      ? { ipv6: { localInterfaceId: ipv6cp.own, peerInterfaceId: ipv6cp.peer, ...learnedOf(link) } }
+      ? { ipv6: { localInterfaceId: ipv6cp.own, peerInterfaceId: ipv6cp.peer, ...told } }
       : {}),
     mtuBytes: Math.min(mtuBytes(link, env), grant.mtuBytes ?? Infinity),
     sendAcfc: peer.acfc,
     sendPfc: peer.pfc,
     grant,
     leases: link.leases,
-    policy: link.policy ?? OPEN_POLICY,
+    policy: link.policy ?? clientPolicy(told.address),
   })
-}
-
-function learnedOf({ host }: LinkState): Omit<Learned, 'until'> {
-  if (host?.learned === undefined) return {}
-  const { until: _, ...facts } = host.learned
-  return facts
 }
 
 /** The network phase is over, for now or for good; a renegotiation has a deadline of its own. */

@@ -87,6 +87,7 @@ function onUdp(link: LinkState, env: LinkEnv, { source, payload }: Opened6): voi
 }
 
 function sendAdvertisement(link: LinkState, env: LinkEnv, destination: Uint8Array): void {
+  const servers = dnsOf(link, env)
   const message = encodeRouterAdvertisement({
     lifetimeS: LIFETIME_S,
     mtuBytes: Math.min(mtuBytes(link, env), link.grant?.mtuBytes ?? Infinity),
@@ -95,7 +96,7 @@ function sendAdvertisement(link: LinkState, env: LinkEnv, destination: Uint8Arra
       isAutonomous: prefix.length === SLAAC_LENGTH,
       ...PREFIX_LIFETIME,
     })),
-    dns: dnsOf(link, env),
+    dns: servers.length > 0 ? [{ lifetimeS: LIFETIME_S, servers }] : [],
   })
   env.send(PPP.IPV6, icmpv6({ source: linkLocal(link.ipv6cp.own), destination }, message))
 }

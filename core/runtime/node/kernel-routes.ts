@@ -19,19 +19,20 @@ export async function configureTun(
   set(name, 'addr_gen_mode', NO_ADDRESS)
   set(name, 'accept_ra', '0')
   set(name, 'disable_ipv6', ipv6 ? '0' : '1')
-  const ends =
-    peer === undefined
-      ? checkedPrefix(address)
-      : `${checkedPrefix(address).replace('/32', '')} peer ${checkedPrefix(peer)}`
   await ipBatch([
-    `addr add ${ends} dev ${name}`,
+    ...(address === undefined ? [] : [`addr add ${endsOf(address, peer)} dev ${name}`]),
     `link set dev ${name} mtu ${mtuBytes} txqueuelen ${QUEUE_PACKETS} up`,
     ...routes.flatMap(halves).map(prefix => `route add ${prefix} dev ${name}`),
   ])
 }
 
+function endsOf(address: string, peer: string | undefined): string {
+  const own = checkedPrefix(address)
+  return peer === undefined ? own : `${own.replace('/32', '')} peer ${checkedPrefix(peer)}`
+}
+
 export async function addIpv6(name: string, { address, routes, mtuBytes }: TunNetwork6): Promise<void> {
-  if (mtuBytes !== undefined) set(name, 'mtu', String(mtuBytes))
+  set(name, 'mtu', String(mtuBytes))
   await ipBatch([
     `addr add ${checkedPrefix(address)} dev ${name} nodad`,
     ...routes.flatMap(halves).map(prefix => `route add ${prefix} dev ${name}`),
@@ -39,10 +40,12 @@ export async function addIpv6(name: string, { address, routes, mtuBytes }: TunNe
 }
 
 export async function removeIpv6(name: string, { address, routes }: TunNetwork6): Promise<void> {
-  await ipBatch([
+  const commands = [
     ...routes.flatMap(halves).map(prefix => `route del ${prefix} dev ${name}`),
     `addr del ${checkedPrefix(address)} dev ${name}`,
-  ])
+  ]
+  // Each by itself: one that is gone already must not keep the others.
+  for (const command of commands) await ipBatch([command]).catch(() => {})
 }
 
 /** Documentation/networking/ip-sysctl.rst. */

@@ -3,8 +3,8 @@ import type { Prefix } from '../../flow.ts'
 import type { Clock, Logger, Milliseconds, SocketAddress } from '../../ports.ts'
 
 export interface TunNetwork {
-  /** Without a length: what lies behind the device stands in `routes`. */
-  readonly address: string
+  /** Of IPv4, without a length: what lies behind the device stands in `routes`. Absent: it has none. */
+  readonly address?: string
   /** The other end of a point-to-point link (the client's side). */
   readonly peer?: string
   readonly mtuBytes: number
@@ -18,8 +18,8 @@ export interface TunNetwork6 {
   /** Without a length. */
   readonly address: string
   readonly routes: readonly string[]
-  /** Of packets of IPv6, where it is smaller than that of the device. */
-  readonly mtuBytes?: number
+  /** Of packets of IPv6; at most that of the device. */
+  readonly mtuBytes: number
 }
 
 /** Undoes what was set; idempotent, never rejects. */
@@ -55,8 +55,9 @@ export interface OwnAddresses {
 export interface Kernel {
   /** Gives the device its address, MTU and routes, and brings it up. The kernel forgets all of it with the device. */
   configureTun(name: string, network: TunNetwork): Promise<void>
-  /** Gives the device an address of IPv6 and routes over it, or takes those of `before` away. */
+  /** Gives the device an address of IPv6 and routes over it. */
   addIpv6(tunName: string, network: TunNetwork6): Promise<void>
+  /** Takes them away, as far as they are there. */
   removeIpv6(tunName: string, network: TunNetwork6): Promise<void>
   addRoutes(tunName: string, prefixes: readonly string[]): Promise<void>
   deleteRoutes(tunName: string, prefixes: readonly string[]): Promise<void>

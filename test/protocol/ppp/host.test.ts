@@ -31,8 +31,12 @@ function scene({ restoring = false } = {}) {
       return frame?.protocol === PPP.IPV6 ? [frame.payload] : []
     })
   const solicitations = () => packets().filter(packet => packet[40] === 133)
-  const hear = (more: Partial<RouterAdvertisement> = {}, { source = ROUTER, hops = 255, spoil = 0 } = {}) => {
+  const hear = (
+    more: Partial<RouterAdvertisement> = {},
+    { source = ROUTER, hops = 255, spoil = 0, code = 0 } = {},
+  ) => {
     const message = encodeRouterAdvertisement({ ...SAID, ...more })
+    message[1] = code
     const packet = icmpv6({ source: at(source), destination: at('ff02::1') }, message)
     packet[7] = hops
     if (spoil > 0) packet[spoil] = (packet[spoil] ?? 0) ^ 1
@@ -43,12 +47,15 @@ function scene({ restoring = false } = {}) {
 }
 
 const PREFIX = { bytes: at('2001:db8:7:7::'), length: 64, isAutonomous: true, validS: 3600, preferredS: 1800 }
+const OTHER_PREFIX = { ...PREFIX, bytes: at('2001:db8:8:8::') }
+const rdnss = (lifetimeS: number, ...servers: readonly string[]) => ({ lifetimeS, servers: servers.map(at) })
 const SAID: RouterAdvertisement = {
   lifetimeS: 1800,
   mtuBytes: 1280,
   prefixes: [PREFIX],
-  dns: [at('2001:db8::5')],
+  dns: [rdnss(1800, '2001:db8::5')],
 }
+const NOTHING = { prefixes: [], dns: [], mtuBytes: 0 } as const
 
 const addressOf = (prefix: string, identifier: string) =>
   `${prefix}:${identifier
@@ -56,124 +63,229 @@ const addressOf = (prefix: string, identifier: string) =>
     ?.map(group => Number.parseInt(group, 16).toString(16))
     .join(':')}`
 
-for (const restoring of [false, true])
-  test(`a client has an address of the prefix that the LNS leased, and its DNS${restoring ? ', restored at every step' : ''}`, () => {
-    const { client, ipv6 } = scene({ restoring })
-    const { address, dns, localInterfaceId } = ipv6() ?? assert.fail('no IPv6')
-    const prefix = LEASES['ipv6-prefix'].value.replace('::/64', '')
-    assert.equal(address, addressOf(prefix, localInterfaceId))
-    assert.deepEqual(dns, ['2001:db8::53'])
-    assert.notEqual(client.network?.localAddress, '0.0.0.0')
-  })
+/** Twice: as it is, and with both ends restored from JSON at every step. */
+function testHost(name: string, run: (scenery: ReturnType<typeof scene>) => void): void {
+  test(name, () => run(scene()))
+  test(`${name}; restored at every step`, () => run(scene({ restoring: true })))
+}
 
-test('it asks three times, four seconds apart, and no more once a router has spoken', () => {
-  const { wire, client, solicitations, lns, hear } = scene()
-  assert.equal(solicitations().length, 1, 'it was answered')
-  wire.run(20_000)
-  assert.equal(solicitations().length, 1)
-  const askAgain = () => {
-    client.link.host = { solicitations: 0 }
-    wire.act(client, env => solicit(client.link, env))
-  }
-  lns.link.advertisements = undefined
-  askAgain()
-  for (const asked of [2, 3, 4, 4]) {
-    assert.equal(solicitations().length, asked)
+testHost('a client has an address of the prefix that the LNS leased, and its DNS', ({ client, ipv6 }) => {
+  const { address, dns, localInterfaceId } = ipv6() ?? assert.fail('no IPv6')
+  const prefix = LEASES['ipv6-prefix'].value.replace('::/64', '')
+  assert.equal(address, addressOf(prefix, localInterfaceId))
+  assert.deepEqual(dns, ['2001:db8::53'])
+  assert.notEqual(client.network?.localAddress, '0.0.0.0')
+})
+
+testHost(
+  'it asks three times, four seconds apart, and no more once a router has spoken',
+  ({ wire, client, solicitations, lns, hear }) => {
+    assert.equal(solicitations().length, 1, 'it was answered')
+    wire.run(20_000)
+    assert.equal(solicitations().length, 1)
+    const askAgain = () => {
+      client.link.host = { solicitations: 0 }
+      wire.act(client, env => solicit(client.link, env))
+    }
+    lns.link.advertisements = undefined
+    askAgain()
+    for (const asked of [2, 3, 4, 4]) {
+      assert.equal(solicitations().length, asked)
+      wire.run(4000)
+    }
+    askAgain()
+    hear({ lifetimeS: 0 })
     wire.run(4000)
-  }
-  askAgain()
-  hear()
-  wire.run(20_000)
-  assert.equal(solicitations().length, 5)
-})
+    assert.equal(solicitations().length, 6, 'who is no router is no answer')
+    hear()
+    wire.run(20_000)
+    assert.equal(solicitations().length, 6)
+  },
+)
 
-test('what a router says later takes the place of what it said, prefix, servers and MTU', () => {
-  const { hear, ipv6, client } = scene()
-  const before = client.ups.length
-  hear()
-  const { address, dns, mtuBytes, localInterfaceId } = ipv6() ?? assert.fail()
-  assert.deepEqual(
-    [address, dns, mtuBytes],
-    [addressOf('2001:db8:7:7', localInterfaceId), ['2001:db8::5'], 1280],
-  )
-  assert.equal(client.ups.length, before + 1)
-  hear()
-  assert.equal(client.ups.length, before + 1, 'the same again is no news')
-  hear({ prefixes: [], dns: [], mtuBytes: 0 })
-  assert.deepEqual([ipv6()?.address, ipv6()?.dns, ipv6()?.mtuBytes], [undefined, undefined, undefined])
-  assert.ok(client.network !== undefined, 'IPv4 is as it was')
-})
-
-test('a router that leaves, and one that is not heard of again, takes the address along', () => {
-  const { wire, lns, hear, ipv6 } = scene()
-  hear({ lifetimeS: 0 })
-  assert.equal(ipv6()?.address, undefined)
-  hear({ lifetimeS: 100 })
-  assert.ok(ipv6()?.address !== undefined)
-  // The real one would go on to speak.
+testHost('a router that speaks after the last question is heard', ({ wire, client, lns, hear, ipv6 }) => {
   lns.link.advertisements = undefined
-  wire.run(99_000)
-  assert.ok(ipv6()?.address !== undefined)
-  wire.run(2000)
-  assert.equal(ipv6()?.address, undefined)
-  hear({ prefixes: [{ ...PREFIX, validS: 10 }] })
-  wire.run(11_000)
-  assert.equal(ipv6()?.address, undefined, 'a prefix that is over, likewise')
+  client.link.host = { solicitations: 0 }
+  wire.act(client, env => solicit(client.link, env))
+  wire.run(60_000)
+  hear()
+  assert.match(ipv6()?.address ?? '', /^2001:db8:7:7:/)
 })
 
-test('who is not the router of the link is not believed, nor a prefix of which no address can be made', () => {
-  const { hear, ipv6 } = scene()
+testHost(
+  'what a router says later takes the place of what it said, prefix, servers and MTU',
+  ({ hear, ipv6, client }) => {
+    const before = client.ups.length
+    hear()
+    const { address, dns, mtuBytes, localInterfaceId } = ipv6() ?? assert.fail()
+    assert.deepEqual(
+      [address, dns, mtuBytes],
+      [addressOf('2001:db8:7:7', localInterfaceId), ['2001:db8::5'], 1280],
+    )
+    assert.equal(client.ups.length, before + 1)
+    hear()
+    assert.equal(client.ups.length, before + 1, 'the same again is no news')
+    hear({ dns: [rdnss(0, '2001:db8::5'), rdnss(60, '2001:db8::6', '2001:db8::7')], mtuBytes: 1300 })
+    assert.deepEqual([ipv6()?.dns, ipv6()?.mtuBytes], [['2001:db8::6', '2001:db8::7'], 1300])
+    hear({ prefixes: [{ ...PREFIX, validS: 0, preferredS: 0 }], dns: [rdnss(0, '2001:db8::6')] })
+    assert.deepEqual([ipv6()?.address, ipv6()?.dns], [undefined, undefined], 'taken back')
+    assert.ok(client.network !== undefined, 'IPv4 is as it was')
+  },
+)
+
+testHost('what it does not speak of stays for as long as was said', ({ wire, lns, hear, ipv6 }) => {
+  lns.link.advertisements = undefined
+  hear({ dns: [rdnss(200, '2001:db8::5')], prefixes: [{ ...PREFIX, validS: 400, preferredS: 0 }] })
   const before = JSON.stringify(ipv6())
+  wire.run(100_000)
+  hear(NOTHING)
+  assert.equal(JSON.stringify(ipv6()), before)
+  wire.run(101_000)
+  assert.deepEqual([ipv6()?.dns, ipv6()?.address !== undefined], [undefined, true])
+  wire.run(200_000)
+  assert.equal(ipv6()?.address, undefined)
+})
+
+testHost('of several prefixes the address stays on one as long as it may', ({ hear, ipv6 }) => {
+  const prefix = () => ipv6()?.address?.slice(0, '2001:db8:7:7'.length)
+  hear({ prefixes: [{ ...PREFIX, preferredS: 0 }, OTHER_PREFIX] })
+  assert.equal(prefix(), '2001:db8:8:8', 'what is not deprecated is better')
+  hear({ prefixes: [PREFIX, OTHER_PREFIX] })
+  assert.equal(prefix(), '2001:db8:8:8')
+  hear({ prefixes: [{ ...OTHER_PREFIX, preferredS: 0 }] })
+  assert.equal(prefix(), '2001:db8:8:8', 'deprecated, and there is no other')
+  hear({ prefixes: [{ ...OTHER_PREFIX, preferredS: 0 }, PREFIX] })
+  assert.equal(prefix(), '2001:db8:7:7')
+  hear({ prefixes: [OTHER_PREFIX] })
+  assert.equal(prefix(), '2001:db8:8:8', 'the network has another number')
+})
+
+testHost(
+  'a router that leaves, and one that is not heard of again, takes the address along',
+  ({ wire, lns, hear, ipv6, solicitations }) => {
+    hear({ lifetimeS: 0 })
+    assert.equal(ipv6()?.address, undefined)
+    hear({ lifetimeS: 100 })
+    assert.ok(ipv6()?.address !== undefined)
+    // The real one would go on to speak.
+    lns.link.advertisements = undefined
+    const asked = solicitations().length
+    wire.run(99_000)
+    assert.ok(ipv6()?.address !== undefined)
+    assert.equal(solicitations().length, asked)
+    wire.run(2000)
+    assert.deepEqual([ipv6()?.address, ipv6()?.dns, ipv6()?.mtuBytes], [undefined, undefined, undefined])
+    wire.run(20_000)
+    assert.equal(solicitations().length, asked + 3, 'and is asked whether it is there')
+    hear({ prefixes: [{ ...PREFIX, validS: 10, preferredS: 10 }] })
+    wire.run(11_000)
+    assert.equal(ipv6()?.address, undefined, 'a prefix that is over, likewise')
+  },
+)
+
+testHost('IPv6CP that ends takes the address along, and IPv4 stays', ({ wire, client, lns, ipv6 }) => {
+  assert.ok(ipv6()?.address !== undefined)
+  wire.tamper = (frame, from) => (from === lns ? undefined : frame)
+  const terminate = Uint8Array.of(5, 99, 0, 4)
+  wire.inject(client, encodePppFrame(PPP.IPV6CP, terminate, UNCOMPRESSED))
+  wire.run(5000)
+  assert.equal(ipv6(), undefined)
+  assert.notEqual(client.network?.localAddress, '0.0.0.0')
+  assert.deepEqual(
+    [...client.timers.keys()].filter(name => name.startsWith('router')),
+    [],
+  )
+  assert.equal(lns.downs + client.downs, 0)
+})
+
+testHost('who is not the router of the link is not believed', ({ hear, ipv6, client }) => {
+  const before = JSON.stringify(ipv6())
+  const drops = client.drops.length
   hear({}, { hops: 254 })
   hear({}, { source: '2001:db8::1' })
   hear({}, { spoil: 60 })
+  hear({}, { code: 1 })
   assert.equal(JSON.stringify(ipv6()), before)
+  assert.deepEqual(client.drops.slice(drops), Array(4).fill('ppp-malformed'), 'and is counted')
+})
+
+testHost('of what is no prefix for hosts no address is made', ({ hear, ipv6 }) => {
+  hear({ prefixes: [{ ...PREFIX, validS: 0, preferredS: 0 }], lifetimeS: 0 })
   for (const prefix of [
     { ...PREFIX, length: 48 },
     { ...PREFIX, isAutonomous: false },
-    { ...PREFIX, validS: 0 },
+    { ...PREFIX, validS: 0, preferredS: 0 },
+    { ...PREFIX, validS: 10, preferredS: 11 },
+    { ...PREFIX, bytes: at('fe80::') },
+    { ...PREFIX, bytes: at('ff02::') },
   ]) {
     hear({ prefixes: [prefix] })
-    assert.equal(ipv6()?.address, undefined)
+    assert.ok(ipv6() !== undefined && ipv6()?.address === undefined, JSON.stringify(prefix))
   }
 })
 
-test('without a prefix a client has IPv6 of the link alone, and IPv4', () => {
-  const { hear, ipv6, client } = scene()
-  hear({ prefixes: [] })
-  assert.ok(ipv6() !== undefined && ipv6()?.address === undefined)
-  assert.notEqual(client.network?.localAddress, '0.0.0.0')
+testHost('an MTU that the link does not have, or IPv6 does not, is passed over', ({ hear, ipv6, client }) => {
+  const link = client.network?.mtuBytes ?? assert.fail('not up')
+  hear()
+  for (const mtuBytes of [link + 1, 1279, 0xffff_ffff, 0]) {
+    hear({ mtuBytes })
+    assert.equal(ipv6()?.mtuBytes, 1280)
+  }
+  hear({ mtuBytes: link })
+  assert.equal(ipv6()?.mtuBytes, link)
+})
+
+testHost('its rules let IPv6 through to and from its address alone', ({ hear, client }) => {
+  const ends = () =>
+    client.ups.at(-1)?.policy.rules.map(({ direction, source, destination }) => ({
+      direction,
+      end: [source, destination].flatMap(prefixes => prefixes?.map(end => `${end.address}/${end.length}`)),
+    }))
+  hear()
+  const { address } = client.network?.ipv6 ?? assert.fail('no IPv6')
+  assert.deepEqual(ends(), [
+    { direction: 'from-session', end: [undefined, '0.0.0.0/0', `${address}/128`] },
+    { direction: 'to-session', end: ['0.0.0.0/0', `${address}/128`, undefined] },
+  ])
+  hear({ lifetimeS: 0 })
+  assert.deepEqual(
+    ends()?.map(({ end }) => end.filter(text => text !== undefined)),
+    [['0.0.0.0/0'], ['0.0.0.0/0']],
+  )
 })
 
 test('an advertisement is read as it was written, and whatever else comes is no advertisement', () => {
   const bytes16 = fc.uint8Array({ minLength: 16, maxLength: 16 })
-  const said = fc.record({
-    lifetimeS: fc.nat(0xffff),
-    mtuBytes: fc.nat(9000),
-    prefixes: fc.array(
-      fc.record(
-        {
-          bytes: bytes16,
-          length: fc.nat(128),
-          isAutonomous: fc.boolean(),
-          validS: fc.nat(0xffffffff),
-          preferredS: fc.nat(0xffffffff),
-        },
-        { noNullPrototype: true },
+  const said = fc.record(
+    {
+      lifetimeS: fc.nat(0xffff),
+      mtuBytes: fc.nat(9000),
+      prefixes: fc.array(
+        fc.record(
+          {
+            bytes: bytes16,
+            length: fc.nat(128),
+            isAutonomous: fc.boolean(),
+            validS: fc.nat(0xffffffff),
+            preferredS: fc.nat(0xffffffff),
+          },
+          { noNullPrototype: true },
+        ),
+        { maxLength: 3 },
       ),
-      { maxLength: 3 },
-    ),
-    dns: fc.array(bytes16, { maxLength: 3 }),
-  })
+      dns: fc.array(
+        fc.record(
+          { lifetimeS: fc.nat(0xffffffff), servers: fc.array(bytes16, { maxLength: 3 }) },
+          { noNullPrototype: true },
+        ),
+        { maxLength: 3 },
+      ),
+    },
+    { noNullPrototype: true },
+  )
   fc.assert(
     fc.property(said, given => {
-      const { dns, ...rest } = decodeRouterAdvertisement(encodeRouterAdvertisement(given)) ?? assert.fail()
-      assert.deepEqual(rest, {
-        lifetimeS: given.lifetimeS,
-        mtuBytes: given.mtuBytes,
-        prefixes: given.prefixes,
-      })
-      assert.deepEqual(dns, given.lifetimeS === 0 ? [] : given.dns)
+      assert.deepEqual(decodeRouterAdvertisement(encodeRouterAdvertisement(given)), given)
     }),
   )
   fc.assert(
