@@ -63,6 +63,7 @@ export const NEEDS: readonly Need[] = [
     program: 'dhcp6c',
     why: 'asks such a session for an IPv6 prefix',
   },
+  { kind: 'peers', package: 'radvd', program: 'radvd', why: 'a real IPv6 router for our client' },
   { kind: 'radius', package: 'freeradius', program: 'freeradius', why: 'a real RADIUS server' },
   { kind: 'radius', package: 'freeradius-utils', program: 'radclient', why: 'sends CoA and Disconnect' },
   { kind: 'radius', package: 'radsecproxy', program: 'radsecproxy', why: 'RadSec for that server' },
