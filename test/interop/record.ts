@@ -30,6 +30,7 @@ const REPLAYS_OF_CLIENT = [
   { name: 'burrow-client-chap-secret', auth: 'chap-md5', served: 'chap', secret: SECRET },
   { name: 'burrow-client-mschapv2', auth: 'mschapv2', served: 'mschap-v2', secret: '' },
   { name: 'burrow-client-eap-md5', auth: 'eap', served: 'eap', secret: '' },
+  { name: 'burrow-client-ipv6', auth: 'chap-md5', served: 'chap', secret: '', ipv6: true },
 ] as const
 
 /** Its Message Type AVP, which is the first (RFC 2661 4.4.1). */
@@ -64,16 +65,26 @@ plugins:
   await record(join('replays', name), ADDRESS.host, about, () => call(ADDRESS.host, secret))
   await serving.end()
 }
-for (const { name, auth, served, secret } of REPLAYS_OF_CLIENT.filter(isWanted)) {
-  const about = { between: `Burrow as the client, ${versions} as the LNS`, burrow: 'client', auth, secret }
-  await lns.serve(served, secret)
+for (const { name, auth, served, secret, ipv6 } of REPLAYS_OF_CLIENT.map(replay => ({
+  ipv6: false,
+  ...replay,
+})).filter(isWanted)) {
+  const peer = `${versions}${ipv6 ? ' and radvd' : ''} as the LNS`
+  const about = { between: `Burrow as the client, ${peer}`, burrow: 'client', auth, secret, ipv6 }
+  await lns.serve(served, secret, ipv6 ? ['+ipv6'] : [])
+  if (ipv6) await lns.run('./advertise 2001:db8:70::/64 2001:db8:71::53 1380')
   await record(join('replays', name), lns.address, about, async () => {
-    const words = ['--user', XL2TPD_USER.user, '--password-env', 'PASSWORD', '--auth', auth, '--once']
+    const words = ['--user', XL2TPD_USER.user, '--password-env', 'PASSWORD', '--auth', auth]
+    const proof = secret === '' ? [] : ['--tunnel-secret-env', 'SECRET']
     const dialling = burrow(
-      ['connect', lns.address, ...words, ...(secret === '' ? [] : ['--tunnel-secret-env', 'SECRET'])],
-      { netns: lab.host.name, env: { PASSWORD: XL2TPD_USER.password, SECRET: secret } },
+      ['connect', lns.address, ...words, ...proof, ...(ipv6 ? [] : ['--no-ipv6', '--once'])],
+      {
+        netns: lab.host.name,
+        env: { PASSWORD: XL2TPD_USER.password, SECRET: secret },
+      },
     )
-    const { code, stderr } = await dialling.ended
+    if (ipv6) await dialling.says(/^IPv6: /m)
+    const { code, stderr } = await (ipv6 ? dialling.end() : dialling.ended)
     assert.equal(code, 0, stderr)
     await lns.gone()
   })
@@ -95,7 +106,7 @@ async function call(server: string, secret: string, pinged?: string): Promise<vo
 async function record(
   path: string,
   server: string,
-  about: Readonly<Record<'between' | 'auth' | 'secret', string>>,
+  about: Readonly<Record<'between' | 'auth' | 'secret', string>> & { readonly ipv6?: boolean },
   act: () => Promise<void>,
 ): Promise<void> {
   const pcap = join(lab.folder, 'call.pcap')

@@ -15,7 +15,13 @@ import { decodeEap, EAP_TYPE } from '../../core/wire/eap.ts'
 import { decodeHeader } from '../../core/wire/l2tp-header.ts'
 import { decodeChap, encodeText } from '../../core/wire/ppp-auth.ts'
 import { decodePppFrame, PPP } from '../../core/wire/ppp-frame.ts'
-import { CP_CODE, decodeCpPacket, decodeOptions, LCP_OPTION } from '../../core/wire/ppp-options.ts'
+import {
+  CP_CODE,
+  decodeCpPacket,
+  decodeOptions,
+  IPV6CP_OPTION,
+  LCP_OPTION,
+} from '../../core/wire/ppp-options.ts'
 import { ROOT } from '../support/imports.ts'
 import { Bench, type Deciding } from '../support/scripted-peer.ts'
 
@@ -27,6 +33,7 @@ interface Replay {
     readonly secret: string
     readonly user: string
     readonly password: string
+    readonly ipv6?: boolean
   }
   readonly packets: readonly {
     readonly from: 'client' | 'lns'
@@ -45,7 +52,7 @@ for (const file of readdirSync(FOLDER).filter(name => name.endsWith('.json'))) {
     const said = ours.map(({ hex }) => octets(hex))
     const dials = about.burrow === 'client'
     const ppp: PppConfig = dials
-      ? { ...DEFAULT_PPP.lac, authAs: { user: about.user, methods: [about.auth] } }
+      ? { ...DEFAULT_PPP.lac, ipv6: about.ipv6 === true, authAs: { user: about.user, methods: [about.auth] } }
       : { ...DEFAULT_PPP.lns, localAddress: '172.16.1.1', demandAuth: [about.auth] }
     const secrets = about.secret === '' ? [] : [{ name: 'lab', secret: about.secret }]
     const bench = new Bench({
@@ -72,6 +79,13 @@ for (const file of readdirSync(FOLDER).filter(name => name.endsWith('.json'))) {
     if (dials) {
       assert.deepEqual([localAddress?.startsWith('10.70.1.'), peerAddress], [true, '10.70.0.1'])
       assert.equal(down?.reason.cause, 'local-hangup')
+      const { address, dns, mtuBytes } = bench.eventsOf('networkChanged').at(-1)?.network.ipv6 ?? {}
+      assert.deepEqual(
+        [address?.slice(0, 14), dns, mtuBytes],
+        about.ipv6 === true
+          ? ['2001:db8:70:0:', ['2001:db8:71::53'], 1380]
+          : [undefined, undefined, undefined],
+      )
     } else {
       assert.deepEqual(
         [up?.session.user, localAddress, peerAddress],
@@ -125,11 +139,12 @@ function deciding({ user, password }: Replay['about'], said: readonly Uint8Array
   }
 }
 
-/** What was drawn then, as far as it can be seen: ids, challenges, the magic number. */
+/** What was drawn then, as far as it can be seen: ids, challenges, the magic number, the interface identifier. */
 function drawnAgain(said: readonly Uint8Array[]): Random {
   const ids: number[] = []
   const challenges: Uint8Array[] = []
   let magic = 0
+  let identifier: Uint8Array | undefined
   for (const datagram of said) {
     const control = decodeControl(datagram)
     const message = control.ok ? control.message : undefined
@@ -148,11 +163,13 @@ function drawnAgain(said: readonly Uint8Array[]): Random {
     const eap = payloadOf(datagram, PPP.EAP)
     if (eap?.[4] === EAP_TYPE.IDENTITY) ids.push(eap[1] ?? 0)
     magic ||= magicOf(payloadOf(datagram, PPP.LCP))
+    identifier ??= identifierOf(payloadOf(datagram, PPP.IPV6CP))
   }
   return {
     uint16: () => ids.shift() ?? 0,
     uint32: () => magic,
-    bytes: count => (count === 16 ? challenges.shift() : undefined) ?? new Uint8Array(count),
+    bytes: count =>
+      (count === 16 ? challenges.shift() : count === 8 ? identifier : undefined) ?? new Uint8Array(count),
   }
 }
 
@@ -174,6 +191,12 @@ function magicOf(lcp: Uint8Array | undefined): number {
   if (packet?.code !== CP_CODE.CONFIGURE_REQUEST) return 0
   const option = decodeOptions(packet.data)?.find(({ type }) => type === LCP_OPTION.MAGIC_NUMBER)
   return option === undefined ? 0 : Buffer.from(option.value).readUInt32BE()
+}
+
+function identifierOf(ipv6cp: Uint8Array | undefined): Uint8Array | undefined {
+  const packet = ipv6cp && decodeCpPacket(ipv6cp)
+  if (packet?.code !== CP_CODE.CONFIGURE_REQUEST) return undefined
+  return decodeOptions(packet.data)?.find(({ type }) => type === IPV6CP_OPTION.INTERFACE_IDENTIFIER)?.value
 }
 
 function payloadOf(datagram: Uint8Array, protocol: number): Uint8Array | undefined {
