@@ -5,6 +5,13 @@ import { PPP } from '../../wire/ppp-frame.ts'
 import type { LinkEnv } from './link-env.ts'
 import type { LinkState } from './link-state.ts'
 
+const DISCOVERY: ReadonlySet<number | undefined> = new Set([
+  ICMPV6_TYPE.ROUTER_SOLICITATION,
+  ICMPV6_TYPE.ROUTER_ADVERTISEMENT,
+  ICMPV6_TYPE.NEIGHBOUR_SOLICITATION,
+  ICMPV6_TYPE.NEIGHBOUR_ADVERTISEMENT,
+])
+
 /** True: it was for everybody, and is answered or dropped. */
 export function hearNeighbour(
   link: LinkState,
@@ -20,7 +27,8 @@ export function hearNeighbour(
     return true
   }
   if (hopLimit !== NEVER_FORWARDED_HOPS) {
-    env.drop('ppp-malformed')
+    // What is no discovery (RFC 4861) may have any: every kernel says which groups it listens to (MLD), with 1.
+    if (DISCOVERY.has(type)) env.drop('ppp-malformed')
     return true
   }
   if (type !== ICMPV6_TYPE.NEIGHBOUR_SOLICITATION) return false

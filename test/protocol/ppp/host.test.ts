@@ -12,7 +12,7 @@ import {
 import { icmpv6 } from '../../../core/wire/ip-udp.ts'
 import { parseIpv6 } from '../../../core/wire/ipv6.ts'
 import { decodePppFrame, encodePppFrame, PPP } from '../../../core/wire/ppp-frame.ts'
-import { CLIENT_CONFIG, LEASES, LNS_CONFIG, pair } from './harness.ts'
+import { CLIENT_CONFIG, hex, LEASES, LNS_CONFIG, pair } from './harness.ts'
 
 const LNS: PppConfig = { ...LNS_CONFIG, demandAuth: ['pap'], ipv6: true, dns6: ['2001:db8::53'] }
 const CLIENT: PppConfig = { ...CLIENT_CONFIG, ipv6: true }
@@ -233,6 +233,36 @@ testHost('an MTU that the link does not have, or IPv6 does not, is passed over',
   }
   hear({ mtuBytes: link })
   assert.equal(ipv6()?.mtuBytes, link)
+})
+
+test('golden: a solicitation (RFC 4861 4.1), and what radvd 2.19 and a Linux kernel say on ppp0', () => {
+  const { client, packets, wire, ipv6 } = scene()
+  const [solicitation = assert.fail('nobody is asked')] = packets()
+  assert.match(
+    Buffer.from(solicitation).toString('hex'),
+    /^6000000000083afffe80000000000000.{16}ff0200000000000000000000000000028500....00000000$/,
+  )
+  const drops = client.drops.length
+  // Multicast listener report, with a Router Alert.
+  wire.inject(
+    client,
+    hex(`ff03 0057 60000000 0024 00 01 fe80000000000000e01d1716047cf9df ff020000000000000000000000000016
+      3a 00 05020000 0100 8f00 7a79 0000 0001 04000000 ff020000000000000000000000000002`),
+  )
+  wire.inject(
+    client,
+    hex(`ff03 0057 600e8e5e 0050 3a ff fe80000000000000e01d1716047cf9df ff020000000000000000000000000001
+      8600 7ee1 40 00 001e 00000000 00000000
+      0304 40 c0 00000258 0000012c 00000000 20010db8007000000000000000000000
+      1903 0000 0000000a 20010db8007100000000000000000053 0501 0000 00000564`),
+  )
+  assert.deepEqual(client.drops.slice(drops), [])
+  const { address, dns, mtuBytes, localInterfaceId } = ipv6() ?? assert.fail('no IPv6')
+  assert.deepEqual(
+    [address, dns, mtuBytes],
+    [addressOf('2001:db8:70:0', localInterfaceId), ['2001:db8:71::53'], 1380],
+  )
+  assert.equal((client.timers.get('router-lifetime') ?? 0) - wire.now, 10_000, 'of the servers')
 })
 
 testHost('its rules let IPv6 through to and from its address alone', ({ hear, client }) => {
