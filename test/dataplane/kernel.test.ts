@@ -92,6 +92,34 @@ test('a TUN that takes IPv6 has routes and no address of its own; a default rout
   assert.deepEqual(ofTun().sort(), ['2001:db8:a::/56', '8000::/1', '::/1'])
 })
 
+test('a client has an address of IPv6, its MTU and routes for a while; what is gone already is no fault', {
+  skip,
+}, async t => {
+  const host = makeHost(t)
+  makeTun(t, host)
+  await within(host, kernel => kernel.configureTun(TUN, { mtuBytes: 1400, routes: [], ipv6: true }))
+  const shown = () => [
+    /inet6 (\S+)/.exec(host.exec('ip', 'addr', 'show', TUN))?.[1],
+    host
+      .exec('ip', '-6', 'route', 'show', 'dev', TUN)
+      .split('\n')
+      .flatMap(line => line.split(' ')[0] ?? [])
+      .filter(prefix => prefix !== ''),
+    host.exec('sysctl', '-n', `net/ipv6/conf/${TUN}/mtu`).trim(),
+  ]
+  assert.deepEqual(shown(), [undefined, [], '1400'])
+  const network = { address: '2001:db8:1::7', routes: ['::/0', '2001:db8:ff::/64'], mtuBytes: 1280 }
+  await within(host, kernel => kernel.addIpv6(TUN, network))
+  const [address, routes, mtuBytes] = shown()
+  assert.deepEqual([address, mtuBytes], ['2001:db8:1::7/128', '1280'])
+  assert.deepEqual([...(routes ?? [])].sort(), ['2001:db8:1::7', '2001:db8:ff::/64', '8000::/1', '::/1'])
+  host.ip(`route del 8000::/1 dev ${TUN}`)
+  await within(host, kernel => kernel.removeIpv6(TUN, network))
+  assert.deepEqual(shown().slice(0, 2), [undefined, []])
+  await within(host, kernel => kernel.addIpv6(TUN, { ...network, routes: [], mtuBytes: 1400 }))
+  assert.deepEqual(shown(), ['2001:db8:1::7/128', ['2001:db8:1::7'], '1400'])
+})
+
 test('IPv6 that is not forwarded is found where sessions have it', { skip }, async t => {
   const host = makeHost(t)
   host.exec('sysctl', '-qw', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=0')

@@ -12,6 +12,8 @@ import { pings } from './scene.ts'
 const BEHIND = '2001:db8:71::1'
 const PREFIX = '2001:db8:70::/64'
 const OTHER_PREFIX = '2001:db8:72::/64'
+/** Of the host that the client runs on. */
+const OTHER_ADDRESS = '2001:db8:66::1'
 const DNS = '2001:db8:71::53'
 const MTU_BYTES = 1380
 const IPV6_AND_ICMP_BYTES = 48
@@ -47,6 +49,15 @@ test('burrow connect with pppd and radvd', { skip: skipWithout('peers') }, async
       input: 'GET / HTTP/1.0\r\n\r\n',
     })
     assert.match(page.stdout, new RegExp(PAGE))
+  })
+
+  await t.test('lets nothing in or out for another address of its host', async () => {
+    lab.host.ip(`addr add ${OTHER_ADDRESS}/128 dev lo nodad`)
+    await routeBack(`${OTHER_ADDRESS}/128`)
+    const towards = await lns.run(`ping -6 -n -c 2 -i 0.2 -w 2 ${OTHER_ADDRESS}`)
+    assert.match(towards.output, / 100% packet loss/)
+    const from = await run(['ping', '-n', '-c2', '-i0.2', '-w2', '-I', OTHER_ADDRESS, BEHIND], { netns })
+    assert.match(from.stdout, / 100% packet loss/)
   })
 
   await t.test('loses IPv6 alone when radvd takes leave', async () => {

@@ -144,6 +144,7 @@ function beliefs(side: Side, other: 'own' | 'mirrored') {
     .sessions()
     .map(({ session, phase, network }) => {
       const { localTunnelId, peerTunnelId } = session.tunnel
+      const { localInterfaceId, peerInterfaceId } = network?.ipv6 ?? {}
       const ids = [localTunnelId, peerTunnelId, session.localSessionId, session.peerSessionId]
       const [tunnelA, tunnelB, sessionA, sessionB] = ids
       return {
@@ -151,8 +152,8 @@ function beliefs(side: Side, other: 'own' | 'mirrored') {
         phase,
         addresses:
           other === 'own'
-            ? [network?.localAddress, network?.peerAddress]
-            : [network?.peerAddress, network?.localAddress],
+            ? [network?.localAddress, network?.peerAddress, localInterfaceId, peerInterfaceId]
+            : [network?.peerAddress, network?.localAddress, peerInterfaceId, localInterfaceId],
       }
     })
     .sort((a, b) => (a.ids[0] ?? 0) - (b.ids[0] ?? 0))
@@ -172,6 +173,23 @@ function check({ pair, calls, leases, wrongPassword, undisturbed, loss }: Scenar
   assert.equal(lns.flows.size, sessions)
   assert.equal(client.flows.size, sessions)
   for (const side of [lns, client]) checkSide(side)
+  checkIpv6(pair)
+}
+
+/** Whom IPv6 was agreed with, and who has an address of it. */
+const ipv6 = { open: 0, addressed: 0 }
+
+/** An address is of a prefix that the other side leased, and nobody else's. */
+function checkIpv6({ lns, client }: Pair): void {
+  const open = client.endpoint.sessions().flatMap(({ network }) => network?.ipv6 ?? [])
+  const addresses = open.flatMap(({ address }) => address ?? [])
+  assert.equal(new Set(addresses).size, addresses.length)
+  for (const address of addresses) {
+    const prefix = `${address.split(':').slice(0, 3).join(':')}::/64`
+    assert.equal(lns.leases.get(prefix)?.kind, 'ipv6-prefix', address)
+  }
+  ipv6.open += open.length
+  ipv6.addressed += addresses.length
 }
 
 function checkSide({ name, endpoint, open, life, ...side }: Side): void {
@@ -224,6 +242,8 @@ test(`over ${seeds(1).length} seeds both ends agree, or hold nothing`, () => {
   if (ONLY !== undefined) return
   assert.ok(dialled > SEEDS / 10, `only ${dialled} calls had nothing but the weather against them`)
   assert.ok(exchanges > SEEDS / 5, `only ${exchanges} rounds were followed by another`)
+  assert.ok(ipv6.open > SEEDS / 10, `only ${ipv6.open} calls had IPv6`)
+  assert.ok(ipv6.addressed > ipv6.open * 0.99, `${ipv6.addressed} of ${ipv6.open} have an address of it`)
   assert.ok(up > dialled * 0.99, `only ${up} of ${dialled} calls came up in bearable weather`)
 })
 

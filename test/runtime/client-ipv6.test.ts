@@ -1,9 +1,13 @@
 /** `burrow connect` with IPv6 inside: an address by the server's advertisements, routes of both families, and IPv4 alone where there is no IPv6. */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { ClientIpv6 } from '../../core/runtime/client-ipv6.ts'
+import { memoryLog } from '../../core/testing/log.ts'
+import { memoryKernel } from '../../core/testing/memory-kernel.ts'
 import { burrow } from '../support/burrow.ts'
 import { joinByVeth, makeNetns, skipWithoutNetns } from '../support/netns.ts'
 import { run } from '../support/processes.ts'
@@ -12,6 +16,7 @@ const START_MS = 20_000
 const LNS = '2.2.2.2'
 const WEB = { ipv4: '192.168.1.1', ipv6: '2001:db8:ff::1' } as const
 const PASSWORD = 'admin@123'
+const FETCH = 'fetch(process.argv[1]).then(got => got.text()).then(text => process.stdout.write(text))'
 
 async function scene(t: TestContext, ipv6: boolean) {
   const folder = mkdtempSync(join(tmpdir(), 'burrow-client-ipv6-'))
@@ -31,6 +36,9 @@ async function scene(t: TestContext, ipv6: boolean) {
     `addr add ${WEB.ipv6}/64 dev outside nodad`,
     'route add ::/0 via 2001:db8:ff::254',
   )
+  const web = createServer((request, response) => response.end(`for ${request.socket.remoteAddress}`))
+  t.after(() => web.close())
+  await inside.inside(() => new Promise<void>(resolve => web.listen(80, WEB.ipv6, resolve)))
   const config = join(folder, 'burrow.yaml')
   writeFileSync(
     config,
@@ -67,13 +75,16 @@ plugins:
         netns: client.name,
       })
     ).code === 0
-  return { client, dial, pings }
+  // Not by `exec`: the server is of this very thread.
+  const page = async () =>
+    (await run([process.execPath, '-e', FETCH, `http://[${WEB.ipv6}]/`], { netns: client.name })).stdout
+  return { client, dial, pings, page }
 }
 
 test('a call has IPv6 beside IPv4, and both families reach the intranet', {
   skip: skipWithoutNetns,
 }, async t => {
-  const { client, dial, pings } = await scene(t, true)
+  const { client, dial, pings, page } = await scene(t, true)
   const call = dial('--json')
   const [line] = await call.says(/^\{"event":"ipv6".*\}$/m, START_MS)
   const { address, dns } = JSON.parse(line)
@@ -81,6 +92,7 @@ test('a call has IPv6 beside IPv4, and both families reach the intranet', {
   assert.deepEqual(dns, ['2001:db8:ff::53'])
   assert.ok(await pings(WEB.ipv4, 1372))
   assert.ok(await pings(WEB.ipv6, 1352), 'as large as it may be')
+  assert.equal(await page(), `for ${address}`)
   assert.match(client.exec('ip', '-6', 'route', 'show', '2001:db8:ff::/64'), /dev burrow1/)
   assert.equal((await call.end()).code, 0)
   assert.doesNotMatch(client.exec('ip', '-6', 'route'), /burrow1/)
@@ -107,4 +119,43 @@ test('where the server has no IPv6 a call is as before', { skip: skipWithoutNetn
   const { code, stdout } = await call.end()
   assert.equal(code, 0)
   assert.doesNotMatch(stdout, /IPv6/)
+})
+
+test('changes of IPv6 are made one after the other, and one that fails leaves nothing of itself', async () => {
+  const told: (string | undefined)[] = []
+  const { log, lines } = memoryLog()
+  const { kernel, done } = memoryKernel(['192.0.2.1'])
+  let refused = ''
+  const addIpv6: typeof kernel.addIpv6 = async (name, network) => {
+    await kernel.addIpv6(name, network)
+    if (network.address === refused) throw new Error('refused')
+  }
+  const ipv6 = new ClientIpv6({
+    kernel: { ...kernel, addIpv6 },
+    tunName: 'tun',
+    mtuBytes: 1400,
+    routes: ['::/0'],
+    log,
+    onChange: now => told.push(now && [now.address, now.dns].flat().join()),
+  })
+  const ids = { localInterfaceId: '1', peerInterfaceId: '2' }
+  ipv6.follow(undefined)
+  ipv6.follow(ids)
+  ipv6.follow({ ...ids, address: '2001:db8::1' })
+  ipv6.follow({ ...ids, address: '2001:db8::1', mtuBytes: 1500 })
+  ipv6.follow({ ...ids, address: '2001:db8::1', dns: ['2001:db8::53'] })
+  ipv6.follow({ ...ids, address: '2001:db8::2', mtuBytes: 1300 })
+  await ipv6.settled()
+  assert.deepEqual(told, ['2001:db8::1,', '2001:db8::1,2001:db8::53', '2001:db8::2,'])
+  refused = '2001:db8::3'
+  ipv6.follow({ ...ids, address: refused })
+  ipv6.follow({ ...ids, address: '2001:db8::4' })
+  ipv6.follow(undefined)
+  await ipv6.settled()
+  assert.deepEqual(told.slice(3), [undefined, '2001:db8::4,', undefined])
+  assert.equal(lines.filter(({ level }) => level === 'error').length, 1)
+  assert.deepEqual(
+    done,
+    [1, 2, 3, 4].flatMap(host => [`add tun 2001:db8::${host} [::/0]`, `remove tun 2001:db8::${host} [::/0]`]),
+  )
 })
