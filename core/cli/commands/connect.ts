@@ -84,7 +84,7 @@ export function addConnect(program: Command): void {
     .option('--tun <name>', 'name of the network interface', 'burrow1')
     .option('--timeout <seconds>', 'how long the call may take to come up', parseNumber(1, 600), 60)
     .option('--once', 'hang up as soon as the call is up')
-    .option('--json', 'tell of up and down as JSON lines')
+    .option('--json', 'tell of up, IPv6 and down as JSON lines')
     .option('--trace <file>', 'append each control datagram to a file, passwords masked')
     .action(connect)
 }
