@@ -19,8 +19,9 @@ export class ClientIpv6 {
   readonly #parts: ClientIpv6Parts
   #has: TunNetwork6 | undefined
   #dns = ''
-  /** One change after the other. */
-  #last: Promise<void> = Promise.resolve()
+  /** What is still to be made of it: a router that speaks faster than the kernel acts is heard once it has acted. */
+  #wanted: { readonly ipv6: SessionIpv6 | undefined } | undefined
+  #busy: Promise<void> | undefined
 
   constructor(parts: ClientIpv6Parts) {
     this.#parts = parts
@@ -28,15 +29,25 @@ export class ClientIpv6 {
 
   /** What the session has of IPv6 now. */
   follow(ipv6: SessionIpv6 | undefined): void {
-    const { log } = this.#parts
-    this.#last = this.#last
-      .then(() => this.#become(ipv6))
-      .catch(error => log.error({ error }, 'the address of IPv6 could not be changed; IPv4 is as it was'))
+    this.#wanted = { ipv6 }
+    this.#busy ??= this.#work()
   }
 
-  /** Resolves when every change so far was made. */
-  settled(): Promise<void> {
-    return this.#last
+  /** Resolves when the device is as it was told last. */
+  async settled(): Promise<void> {
+    await this.#busy
+  }
+
+  async #work(): Promise<void> {
+    for (let next = this.#wanted; next !== undefined; next = this.#wanted) {
+      this.#wanted = undefined
+      try {
+        await this.#become(next.ipv6)
+      } catch (error) {
+        this.#parts.log.error({ error }, 'the address of IPv6 could not be changed; IPv4 is as it was')
+      }
+    }
+    this.#busy = undefined
   }
 
   async #become(ipv6: SessionIpv6 | undefined): Promise<void> {

@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import type { SessionIpv6 } from '../../core/protocol/outputs.ts'
 import { ClientIpv6 } from '../../core/runtime/client-ipv6.ts'
 import { memoryLog } from '../../core/testing/log.ts'
 import { memoryKernel } from '../../core/testing/memory-kernel.ts'
@@ -138,21 +139,23 @@ test('changes of IPv6 are made one after the other, and one that fails leaves no
     log,
     onChange: now => told.push(now && [now.address, now.dns].flat().join()),
   })
-  const ids = { localInterfaceId: '1', peerInterfaceId: '2' }
-  ipv6.follow(undefined)
-  ipv6.follow(ids)
-  ipv6.follow({ ...ids, address: '2001:db8::1' })
-  ipv6.follow({ ...ids, address: '2001:db8::1', mtuBytes: 1500 })
-  ipv6.follow({ ...ids, address: '2001:db8::1', dns: ['2001:db8::53'] })
-  ipv6.follow({ ...ids, address: '2001:db8::2', mtuBytes: 1300 })
-  await ipv6.settled()
+  const become = (now?: Partial<SessionIpv6>) => {
+    ipv6.follow(now && { localInterfaceId: '1', peerInterfaceId: '2', ...now })
+    return ipv6.settled()
+  }
+  await become()
+  await become({})
+  await become({ address: '2001:db8::1' })
+  await become({ address: '2001:db8::1', mtuBytes: 1500 })
+  await become({ address: '2001:db8::1', dns: ['2001:db8::53'] })
+  await become({ address: '2001:db8::2', mtuBytes: 1300 })
   assert.deepEqual(told, ['2001:db8::1,', '2001:db8::1,2001:db8::53', '2001:db8::2,'])
   refused = '2001:db8::3'
-  ipv6.follow({ ...ids, address: refused })
-  ipv6.follow({ ...ids, address: '2001:db8::4' })
-  ipv6.follow(undefined)
-  await ipv6.settled()
-  assert.deepEqual(told.slice(3), [undefined, '2001:db8::4,', undefined])
+  await become({ address: refused })
+  const first = become({ address: '2001:db8::4' })
+  for (let host = 5; host < 500; host++) void become({ address: `2001:db8::${host}` })
+  await Promise.all([first, become()])
+  assert.deepEqual(told.slice(3), [undefined, '2001:db8::4,', undefined], 'the last word counts')
   assert.equal(lines.filter(({ level }) => level === 'error').length, 1)
   assert.deepEqual(
     done,
