@@ -14,7 +14,10 @@ import { joinByVeth, makeNetns, skipWithoutNetns } from '../support/netns.ts'
 import { run } from '../support/processes.ts'
 
 const START_MS = 20_000
+const BEFORE_THE_SECOND_QUESTION_MS = 3500
 const LNS = '2.2.2.2'
+/** Of the LNS, behind its address on the link. */
+const LNS6 = '2001:db8:2::2'
 const WEB = { ipv4: '192.168.1.1', ipv6: '2001:db8:ff::1' } as const
 const PASSWORD = 'admin@123'
 const FETCH = 'fetch(process.argv[1]).then(got => got.text()).then(text => process.stdout.write(text))'
@@ -31,7 +34,12 @@ async function scene(t: TestContext, ipv6: boolean) {
     { netns: server, device: 'inside', address: '192.168.1.254/24' },
     { netns: inside, device: 'outside', address: `${WEB.ipv4}/24` },
   )
-  server.ip('addr add 2001:db8:ff::254/64 dev inside nodad')
+  server.ip(
+    'addr add 2001:db8:ff::254/64 dev inside nodad',
+    'addr add 2001:db8:3::2/64 dev outside nodad',
+    `addr add ${LNS6}/128 dev lo nodad`,
+  )
+  client.ip('addr add 2001:db8:3::100/64 dev outside nodad', 'route add ::/0 via 2001:db8:3::2')
   inside.ip(
     'route add default via 192.168.1.254',
     `addr add ${WEB.ipv6}/64 dev outside nodad`,
@@ -43,7 +51,7 @@ async function scene(t: TestContext, ipv6: boolean) {
   const config = join(folder, 'burrow.yaml')
   writeFileSync(
     config,
-    `listen: [${LNS}]
+    `listen: [${LNS}, "${LNS6}"]
 gatewayAddress: 172.16.1.1
 manageKernel: true
 controlSocket: ${join(folder, 'control.sock')}
@@ -60,10 +68,10 @@ plugins:
   const lns = burrow(['serve', '-c', config], { netns: server.name })
   t.after(() => lns.end('SIGTERM', START_MS))
   await lns.says(/Burrow listens/, START_MS)
-  const dial = (...words: readonly string[]) => {
-    const who = ['--user', 'hb@hb', '--password-env', 'P']
-    const routes = ['--route', '192.168.1.0/24', '--route', '2001:db8:ff::/64']
-    const call = burrow(['connect', LNS, ...who, ...routes, ...words], {
+  const dial = (...words: readonly string[]) =>
+    dialTo(LNS, '--route', '192.168.1.0/24', '--route', '2001:db8:ff::/64', ...words)
+  const dialTo = (address: string, ...words: readonly string[]) => {
+    const call = burrow(['connect', address, '--user', 'hb@hb', '--password-env', 'P', ...words], {
       netns: client.name,
       env: { P: PASSWORD },
     })
@@ -79,7 +87,7 @@ plugins:
   // Not by `exec`: the server is of this very thread.
   const page = async () =>
     (await run([process.execPath, '-e', FETCH, `http://[${WEB.ipv6}]/`], { netns: client.name })).stdout
-  return { client, dial, pings, page }
+  return { client, dial, dialTo, pings, page }
 }
 
 test('a call has IPv6 beside IPv4, and both families reach the intranet', {
@@ -87,7 +95,8 @@ test('a call has IPv6 beside IPv4, and both families reach the intranet', {
 }, async t => {
   const { client, dial, pings, page } = await scene(t, true)
   const call = dial('--json')
-  const [line] = await call.says(/^\{"event":"ipv6".*\}$/m, START_MS)
+  await call.says(/^\{"event":"up".*\}$/m, START_MS)
+  const [line] = await call.says(/^\{"event":"ipv6".*\}$/m, BEFORE_THE_SECOND_QUESTION_MS)
   const { address, dns } = JSON.parse(line)
   assert.match(address, /^2001:db8:1:/)
   assert.deepEqual(dns, ['2001:db8:ff::53'])
@@ -110,6 +119,23 @@ test('a call has IPv6 beside IPv4, and both families reach the intranet', {
   const ended = await without.end()
   assert.equal(ended.code, 0)
   assert.doesNotMatch(ended.stdout, /IPv6/)
+})
+
+test('everything of both families may go through a tunnel that is itself carried over IPv6', {
+  skip: skipWithoutNetns,
+}, async t => {
+  const { client, dialTo, pings } = await scene(t, true)
+  const routes = () => client.exec('ip', '-6', 'route')
+  const before = routes()
+  const wayTo = (address: string) => client.exec('ip', 'route', 'get', address)
+  const call = dialTo(LNS6, '--route', 'default')
+  await call.says(/^IPv6: /m, START_MS)
+  for (const address of [WEB.ipv4, WEB.ipv6, '2001:db8:dead::1']) assert.match(wayTo(address), /dev burrow1/)
+  assert.match(wayTo(LNS6), /dev outside/)
+  assert.ok(await pings(WEB.ipv4, 1372))
+  assert.ok(await pings(WEB.ipv6, 1352))
+  assert.equal((await call.end()).code, 0)
+  assert.equal(routes(), before)
 })
 
 test('where the server has no IPv6 a call is as before', { skip: skipWithoutNetns }, async t => {

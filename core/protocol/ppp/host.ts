@@ -40,17 +40,23 @@ const ALL_ROUTERS = parseIpv6('ff02::2') ?? new Uint8Array(16)
 /** RFC 4861 10. */
 const MOST_SOLICITATIONS = 3
 const SOLICITATION_INTERVAL_MS = 4000
+/** RFC 4861 6.3.7 has a delay too. At once the question, and the answer, would come before either end forwards IPv6, and be lost. */
+const FIRST_DELAY_MS = 250
 /** RFC 8106 5.3.1. */
 const MOST_DNS = 3
 
 /** IPV6CP has opened. */
-export function beginSoliciting(link: LinkState, env: LinkEnv): void {
-  if (env.config.role !== 'lac') return
-  link.host = { solicitations: 0 }
-  solicit(link, env)
+export function beginListening(link: LinkState, env: LinkEnv): void {
+  if (env.config.role === 'lac') link.host = { solicitations: 0 }
 }
 
-export function endSoliciting(link: LinkState, env: LinkEnv): void {
+/** The session has a network: the first question follows soon, if nobody has spoken by then. */
+export function beginSoliciting({ host }: LinkState, env: LinkEnv): void {
+  if (host?.solicitations === 0 && host.routerUntil === undefined)
+    env.setTimer('router-solicitation', FIRST_DELAY_MS)
+}
+
+export function endListening(link: LinkState, env: LinkEnv): void {
   link.host = undefined
   env.clearTimer('router-solicitation')
   env.clearTimer('router-lifetime')

@@ -5,7 +5,7 @@
 import { IPV6_LEAST_MTU_BYTES } from '../../wire/ipv6-packet.ts'
 import type { EndReason, SessionPolicy } from '../outputs.ts'
 import { cpEvent, isEnding, isNegotiating, type Signal } from './control-protocol.ts'
-import { beginSoliciting, endSoliciting, learned } from './host.ts'
+import { beginListening, beginSoliciting, endListening, learned } from './host.ts'
 import { IPCP, NO_IPV4, negotiatedNetwork, offerNetwork } from './ipcp.ts'
 import { IPV6CP } from './ipv6cp.ts'
 import type { LinkEnv } from './link-env.ts'
@@ -88,9 +88,9 @@ export function onIpv6cp(link: LinkState, env: LinkEnv, signal: Signal | undefin
   if (signal?.kind === 'down') endNeighbourhood(link, env)
   switch (signal?.kind) {
     case 'up':
+      beginListening(link, env)
       settleNetwork(link, env)
       beginAdvertising(link, env)
-      beginSoliciting(link, env)
       return undefined
     case 'failed':
       return loseIpv6(link, env)
@@ -107,7 +107,7 @@ export function onIpv6cp(link: LinkState, env: LinkEnv, signal: Signal | undefin
 
 function endNeighbourhood(link: LinkState, env: LinkEnv): void {
   endAdvertising(link, env)
-  endSoliciting(link, env)
+  endListening(link, env)
 }
 
 /** The peer does without IPv4, or the two do not agree: the reason to end the link, unless there is IPv6. */
@@ -162,6 +162,7 @@ export function tellNetwork(link: LinkState, env: LinkEnv): void {
     leases: link.leases,
     policy: link.policy ?? clientPolicy(told.address),
   })
+  beginSoliciting(link, env)
 }
 
 /** The network phase is over, for now or for good; a renegotiation has a deadline of its own. */
