@@ -3,10 +3,9 @@
  * in turns (root, iperf3).
  */
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { burrow } from '../support/burrow.ts'
+import { HEADQUARTERS, headquarters } from '../support/headquarters.ts'
 import { joinByVeth, makeNetns, type Netns } from '../support/netns.ts'
 import { run as runProgram, start } from '../support/processes.ts'
 import { type Figure, figure, quantile } from './measure.ts'
@@ -16,9 +15,7 @@ export const about = 'forged SCCRQs beside 200 Mbit/s of a live session (root, i
 const ROUNDS = 3
 const SECONDS = 6
 const MBIT_PER_S = 200
-const LNS = '2.2.2.2'
-const WEB = '192.168.1.1'
-const PASSWORD = 'admin@123'
+const { lns: LNS, web: WEB, password: PASSWORD } = HEADQUARTERS
 const START_MS = 20_000
 const LEAST_FORGED_PER_S = 20_000
 
@@ -73,43 +70,21 @@ export async function run(): Promise<readonly Figure[]> {
 type Scene = Awaited<ReturnType<typeof open>>
 
 async function open(t: { after: (act: () => unknown) => void }) {
-  const folder = mkdtempSync(join(tmpdir(), 'burrow-flood-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const [server, client, attacker, inside] = [makeNetns(t), makeNetns(t), makeNetns(t), makeNetns(t)]
-  joinByVeth(
-    { netns: server, device: 'out', address: `${LNS}/24` },
-    { netns: client, device: 'out', address: '2.2.2.100/24' },
-  )
+  const { server, client, intranet, controlSocket, serve } = headquarters(t)
+  const attacker = makeNetns(t)
   joinByVeth(
     { netns: server, device: 'bad', address: '2.2.3.2/24' },
     { netns: attacker, device: 'out', address: '2.2.3.100/24' },
   )
-  joinByVeth(
-    { netns: server, device: 'in', address: '192.168.1.254/24' },
-    { netns: inside, device: 'out', address: `${WEB}/24` },
-  )
-  inside.ip('route add default via 192.168.1.254')
   // Every address of 10/8 is the attacker's own.
   attacker.ip('route add local 10.0.0.0/8 dev lo', `route add ${LNS}/32 via 2.2.3.2`)
   server.ip('route add 10.0.0.0/8 via 2.2.3.100')
-  const config = join(folder, 'burrow.yaml')
-  const socket = join(folder, 'control.sock')
-  writeFileSync(
-    config,
-    `listen: [${LNS}]
-gatewayAddress: 172.16.1.1
-manageKernel: true
-controlSocket: ${socket}
+  const lns = await serve(`listen: [${LNS}]
 plugins:
   - auth-local: { users: [{ user: hb@hb, password: ${PASSWORD} }] }
   - address-pool: { pools: { main: { ranges: [172.16.1.2-172.16.1.100] } } }
   - policy-zones:
-`,
-    { mode: 0o600 },
-  )
-  const lns = burrow(['serve', '-c', config], { netns: server.name })
-  t.after(() => lns.end('SIGTERM', START_MS))
-  await lns.says(/Burrow listens/, START_MS)
+`)
   const call = burrow(
     ['connect', LNS, '--user', 'hb@hb', '--password-env', 'P', '--route', '192.168.1.0/24', '--no-ipv6'],
     {
@@ -119,22 +94,22 @@ plugins:
   )
   t.after(() => call.end('SIGTERM', START_MS))
   await call.says(/^up: /m, START_MS)
-  const iperf = start(['iperf3', '-s', '--forceflush'], { netns: inside.name })
+  const iperf = start(['iperf3', '-s', '--forceflush'], { netns: intranet.name })
   t.after(() => iperf.end('SIGTERM'))
   await iperf.says(/listening/)
   const residentKb = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${lns.pid}/status`, 'utf8'))?.[1])
   return {
     client,
     attacker,
-    folder,
     /** From now on. */
     growth() {
       const before = residentKb()
       return () => residentKb() / before
     },
     async sessionsLost() {
-      const { stdout } = await burrow(['sessions', '--json', '--socket', socket], { netns: server.name })
-        .ended
+      const { stdout } = await burrow(['sessions', '--json', '--socket', controlSocket], {
+        netns: server.name,
+      }).ended
       return JSON.parse(stdout).length === 1 && !/^down/m.test(call.stdout()) ? 0 : 1
     },
   }

@@ -1,60 +1,37 @@
 /** `burrow connect` with IPv6 inside: an address by the server's advertisements, routes of both families, and IPv4 alone where there is no IPv6. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { SessionIpv6 } from '../../core/protocol/outputs.ts'
 import { ClientIpv6 } from '../../core/runtime/client-ipv6.ts'
 import { memoryLog } from '../../core/testing/log.ts'
 import { memoryKernel } from '../../core/testing/memory-kernel.ts'
 import { burrow } from '../support/burrow.ts'
-import { joinByVeth, makeNetns, skipWithoutNetns } from '../support/netns.ts'
+import { HEADQUARTERS, headquarters } from '../support/headquarters.ts'
+import { skipWithoutNetns } from '../support/netns.ts'
 import { run } from '../support/processes.ts'
 
 const START_MS = 20_000
 const BEFORE_THE_SECOND_QUESTION_MS = 3500
-const LNS = '2.2.2.2'
+const { lns: LNS, password: PASSWORD } = HEADQUARTERS
 /** Of the LNS, behind its address on the link. */
 const LNS6 = '2001:db8:2::2'
-const WEB = { ipv4: '192.168.1.1', ipv6: '2001:db8:ff::1' } as const
-const PASSWORD = 'admin@123'
+const WEB = { ipv4: HEADQUARTERS.web, ipv6: '2001:db8:ff::1' } as const
 const FETCH = 'fetch(process.argv[1]).then(got => got.text()).then(text => process.stdout.write(text))'
 
 async function scene(t: TestContext, ipv6: boolean) {
-  const folder = mkdtempSync(join(tmpdir(), 'burrow-client-ipv6-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const [server, client, inside] = [makeNetns(t), makeNetns(t), makeNetns(t)]
-  joinByVeth(
-    { netns: server, device: 'outside', address: `${LNS}/24` },
-    { netns: client, device: 'outside', address: '2.2.2.100/24' },
-  )
-  joinByVeth(
-    { netns: server, device: 'inside', address: '192.168.1.254/24' },
-    { netns: inside, device: 'outside', address: `${WEB.ipv4}/24` },
-  )
+  const { server, client, intranet, serve } = headquarters(t)
   server.ip(
     'addr add 2001:db8:ff::254/64 dev inside nodad',
     'addr add 2001:db8:3::2/64 dev outside nodad',
     `addr add ${LNS6}/128 dev lo nodad`,
   )
   client.ip('addr add 2001:db8:3::100/64 dev outside nodad', 'route add ::/0 via 2001:db8:3::2')
-  inside.ip(
-    'route add default via 192.168.1.254',
-    `addr add ${WEB.ipv6}/64 dev outside nodad`,
-    'route add ::/0 via 2001:db8:ff::254',
-  )
+  intranet.ip(`addr add ${WEB.ipv6}/64 dev outside nodad`, 'route add ::/0 via 2001:db8:ff::254')
   const web = createServer((request, response) => response.end(`for ${request.socket.remoteAddress}`))
   t.after(() => web.close())
-  await inside.inside(() => new Promise<void>(resolve => web.listen(80, WEB.ipv6, resolve)))
-  const config = join(folder, 'burrow.yaml')
-  writeFileSync(
-    config,
-    `listen: [${LNS}, "${LNS6}"]
-gatewayAddress: 172.16.1.1
-manageKernel: true
-controlSocket: ${join(folder, 'control.sock')}
+  await intranet.inside(() => new Promise<void>(resolve => web.listen(80, WEB.ipv6, resolve)))
+  await serve(`listen: [${LNS}, "${LNS6}"]
 ppp: { ipv6: ${ipv6}, dns6: ["2001:db8:ff::53"] }
 plugins:
   - auth-local: { users: [{ user: hb@hb, password: ${PASSWORD} }] }
@@ -62,12 +39,7 @@ plugins:
       pools: { main: { ranges: [172.16.1.2-172.16.1.100] } }
       prefixPools: { links: { prefixes: ["2001:db8:1::/48"] } }
   - policy-zones: { zones: { trust: [192.168.1.0/24, "2001:db8:ff::/64"] } }
-`,
-    { mode: 0o600 },
-  )
-  const lns = burrow(['serve', '-c', config], { netns: server.name })
-  t.after(() => lns.end('SIGTERM', START_MS))
-  await lns.says(/Burrow listens/, START_MS)
+`)
   const dial = (...words: readonly string[]) =>
     dialTo(LNS, '--route', '192.168.1.0/24', '--route', '2001:db8:ff::/64', ...words)
   const dialTo = (address: string, ...words: readonly string[]) => {

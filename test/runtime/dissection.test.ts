@@ -1,19 +1,15 @@
 /** What Burrow's own server and client say to each other, as Wireshark reads it: nothing malformed, nothing that it warns of. */
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { skipWithout } from '../setup/peers.ts'
 import { burrow } from '../support/burrow.ts'
-import { joinByVeth, makeNetns } from '../support/netns.ts'
+import { HEADQUARTERS, headquarters } from '../support/headquarters.ts'
 import { run, start } from '../support/processes.ts'
 import { until } from '../support/until.ts'
 
-const LNS = '2.2.2.2'
-const WEB = '192.168.1.1'
-const PASSWORD = 'admin@123'
+const { lns: LNS, web: WEB, password: PASSWORD } = HEADQUARTERS
 const SECRET = 'tunnel-secret'
 const START_MS = 20_000
 /** Of Wireshark: chat, note, warning, error. */
@@ -33,41 +29,20 @@ interface Frame {
 test('Wireshark finds no fault with a call of each method, a refusal, and the end of the server', {
   skip: skipWithout('dissector'),
 }, async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'burrow-dissection-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const [server, client, inside] = [makeNetns(t), makeNetns(t), makeNetns(t)]
-  joinByVeth(
-    { netns: server, device: 'outside', address: `${LNS}/24` },
-    { netns: client, device: 'outside', address: '2.2.2.100/24' },
-  )
-  joinByVeth(
-    { netns: server, device: 'inside', address: '192.168.1.254/24' },
-    { netns: inside, device: 'outside', address: `${WEB}/24` },
-  )
-  inside.ip('route add default via 192.168.1.254')
+  const { server, client, folder, serve } = headquarters(t)
   const capture = join(folder, 'calls.pcap')
   const dumpcap = start(['dumpcap', '-i', 'outside', '-f', 'udp', '-w', capture], { netns: server.name })
   await dumpcap.says(/File: /)
 
-  const config = join(folder, 'burrow.yaml')
-  writeFileSync(
-    config,
-    `listen: [${LNS}]
-gatewayAddress: 172.16.1.1
-manageKernel: true
-controlSocket: ${join(folder, 'control.sock')}
+  const lns = await serve(`listen: [${LNS}]
 secrets: [{ name: lab, secret: ${SECRET} }]
 ppp: { auth: [mschapv2, chap-md5, pap, eap] }
 plugins:
   - auth-local: { users: [{ user: hb@hb, password: ${PASSWORD} }] }
   - address-pool: { pools: { main: { ranges: [172.16.1.2-172.16.1.100] } } }
   - policy-zones: { zones: { trust: [192.168.1.0/24] } }
-`,
-    { mode: 0o600 },
-  )
-  const lns = burrow(['serve', '-c', config], { netns: server.name })
-  await lns.says(/Burrow listens/, START_MS)
-  const dial = (auth: string, password = PASSWORD) => {
+`)
+  const dial = (auth: string, password: string = PASSWORD) => {
     const who = ['--user', 'hb@hb', '--password-env', 'PASSWORD', '--tunnel-secret-env', 'SECRET']
     const env = { PASSWORD: password, SECRET }
     const words = [...who, '--auth', auth, '--route', '192.168.1.0/24']

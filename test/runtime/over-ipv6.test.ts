@@ -1,53 +1,28 @@
 /** L2TP over IPv6: one server for both families, and calls of both that reach the same intranet. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { burrow } from '../support/burrow.ts'
-import { joinByVeth, makeNetns, skipWithoutNetns } from '../support/netns.ts'
+import { HEADQUARTERS, headquarters } from '../support/headquarters.ts'
+import { skipWithoutNetns } from '../support/netns.ts'
 import { run } from '../support/processes.ts'
 
 const START_MS = 20_000
-const LNS = { ipv4: '2.2.2.2', ipv6: '2001:db8:2::2' } as const
-const WEB = '192.168.1.1'
-const PASSWORD = 'admin@123'
+const LNS = { ipv4: HEADQUARTERS.lns, ipv6: '2001:db8:2::2' } as const
+const { web: WEB, password: PASSWORD } = HEADQUARTERS
 
 test('a server on :: and 0.0.0.0 is dialled over both, and each call reaches the intranet in packets as large as they may be', {
   skip: skipWithoutNetns,
 }, async t => {
-  const folder = mkdtempSync(join(tmpdir(), 'burrow-over-ipv6-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const [server, client, inside] = [makeNetns(t), makeNetns(t), makeNetns(t)]
-  joinByVeth(
-    { netns: server, device: 'outside', address: `${LNS.ipv4}/24` },
-    { netns: client, device: 'outside', address: '2.2.2.100/24' },
-  )
+  const { server, client, controlSocket: socket, serve } = headquarters(t)
   server.ip(`addr add ${LNS.ipv6}/64 dev outside nodad`)
   client.ip('addr add 2001:db8:2::100/64 dev outside nodad')
-  joinByVeth(
-    { netns: server, device: 'inside', address: '192.168.1.254/24' },
-    { netns: inside, device: 'outside', address: `${WEB}/24` },
-  )
-  inside.ip('route add default via 192.168.1.254')
-  const socket = join(folder, 'control.sock')
-  const config = join(folder, 'burrow.yaml')
-  writeFileSync(
-    config,
-    `listen: ["::", 0.0.0.0]
-gatewayAddress: 172.16.1.1
-manageKernel: true
-controlSocket: ${socket}
+  const lns = await serve(`listen: ["::", 0.0.0.0]
 plugins:
   - auth-local: { users: [{ user: hb@hb, password: ${PASSWORD} }] }
   - address-pool: { pools: { main: { ranges: [172.16.1.2-172.16.1.100] } } }
   - policy-zones:
-`,
-    { mode: 0o600 },
-  )
-  const lns = burrow(['serve', '-c', config], { netns: server.name })
-  t.after(() => lns.end('SIGTERM', START_MS))
-  await lns.says(/Burrow listens on \[::\]:1701\/udp, 0\.0\.0\.0:1701\/udp/, START_MS)
+`)
+  await lns.says(/Burrow listens on \[::\]:1701\/udp, 0\.0\.0\.0:1701\/udp/)
   const env = { P: PASSWORD }
   const words = ['--user', 'hb@hb', '--password-env', 'P', '--route', '192.168.1.0/24']
 
