@@ -56,3 +56,19 @@ export function parseIpv6Prefix(
     length,
   }
 }
+
+/** The address of an interface identifier, 16 hex digits, in a /64. */
+export function addressIn(prefix: Uint8Array, identifier: string): Uint8Array {
+  const address = prefix.slice()
+  address.set(Buffer.from(identifier, 'hex'), 8)
+  return address
+}
+
+const LINK_LOCAL_PREFIX = Uint8Array.from({ length: IPV6_ADDRESS_BYTES }, (_, at) => [0xfe, 0x80][at] ?? 0)
+
+/** fe80:: and an interface identifier. */
+export const linkLocal = (identifier: string): Uint8Array => addressIn(LINK_LOCAL_PREFIX, identifier)
+
+export const isLinkLocal = ([first = 0, second = 0]: Uint8Array): boolean =>
+  first === 0xfe && (second & 0xc0) === 0x80
+export const isMulticast = ([first]: Uint8Array): boolean => first === 0xff

@@ -3,38 +3,16 @@
  * (RFC 4862) and of the identifier that IPV6CP agreed on. It speaks for nobody else: a packet of the link itself is heard here or nowhere.
  */
 import type { Milliseconds } from '../../ports.ts'
-import {
-  decodeRouterAdvertisement,
-  ICMPV6_TYPE,
-  ROUTER_SOLICITATION,
-  type RouterAdvertisement,
-  SLAAC_LENGTH,
-} from '../../wire/icmpv6.ts'
+import { decodeRouterAdvertisement, ICMPV6_TYPE, ROUTER_SOLICITATION } from '../../wire/icmpv6.ts'
 import { icmpv6, openIpv6 } from '../../wire/ip-udp.ts'
-import { formatIpv6, parseIpv6 } from '../../wire/ipv6.ts'
-import { ICMPV6, IPV6_LEAST_MTU_BYTES } from '../../wire/ipv6-packet.ts'
+import { isLinkLocal, linkLocal, parseIpv6 } from '../../wire/ipv6.ts'
+import { ICMPV6 } from '../../wire/ipv6-packet.ts'
 import { PPP } from '../../wire/ppp-frame.ts'
-import type { SessionIpv6 } from '../outputs.ts'
 import type { LinkEnv } from './link-env.ts'
 import type { LinkState } from './link-state.ts'
 import { mtuBytes } from './mtu.ts'
-import { hearNeighbour, isLinkLocal, isMulticast, linkLocal } from './neighbour.ts'
-
-/** What the router said, and until when it counts, by our own clock. */
-interface Said<T> {
-  readonly value: T
-  readonly until: Milliseconds
-}
-
-export interface HostState {
-  /** How many solicitations went out. */
-  solicitations: number
-  /** Absent: nobody routes, and of nothing below is made use. */
-  routerUntil?: Milliseconds | undefined
-  address?: Said<string> | undefined
-  dns?: Said<readonly string[]> | undefined
-  mtuBytes?: number | undefined
-}
+import { hearNeighbour } from './neighbour.ts'
+import { forget, heed, learned } from './router-facts.ts'
 
 const ALL_ROUTERS = parseIpv6('ff02::2') ?? new Uint8Array(16)
 /** RFC 4861 10. */
@@ -42,8 +20,6 @@ const MOST_SOLICITATIONS = 3
 const SOLICITATION_INTERVAL_MS = 4000
 /** RFC 4861 6.3.7 has a delay too. At once the question, and the answer, would come before either end forwards IPv6, and be lost. */
 const FIRST_DELAY_MS = 250
-/** RFC 8106 5.3.1. */
-const MOST_DNS = 3
 
 /** IPV6CP has opened. */
 export function beginListening(link: LinkState, env: LinkEnv): void {
@@ -94,7 +70,10 @@ export function onHostPacket(link: LinkState, env: LinkEnv, packet: Uint8Array):
   }
   const before = learned(host)
   if (said.lifetimeS === 0) forget(host)
-  else heed(link, host, env, said)
+  else {
+    env.clearTimer('router-solicitation')
+    heed(host, said, { identifier: link.ipv6cp.own, now: env.now, mostMtuBytes: mtuBytes(link, env) })
+  }
   return settle(link, env, before)
 }
 
@@ -115,62 +94,6 @@ export function onRouterLifetime(link: LinkState, env: LinkEnv): boolean {
   return settle(link, env, before)
 }
 
-/** What the session is told of it. */
-export function learned(host: HostState | undefined): Pick<SessionIpv6, 'address' | 'dns' | 'mtuBytes'> {
-  const { address, dns, mtuBytes } = host ?? {}
-  return {
-    ...(address && { address: address.value }),
-    ...(dns && { dns: dns.value }),
-    ...(mtuBytes !== undefined && { mtuBytes }),
-  }
-}
-
-function forget(host: HostState): void {
-  host.routerUntil = undefined
-  host.address = undefined
-  host.dns = undefined
-  host.mtuBytes = undefined
-}
-
-/** What an advertisement does not speak of stays as it is (RFC 4861 6.3.4): it may be one of several, each with a part. */
-function heed(link: LinkState, host: HostState, env: LinkEnv, said: RouterAdvertisement): void {
-  env.clearTimer('router-solicitation')
-  const after = (lifetimeS: number) => env.now + 1000 * lifetimeS
-  host.routerUntil = after(said.lifetimeS)
-
-  const prefixes = said.prefixes.filter(isOfUse).map(prefix => ({
-    ...prefix,
-    value: addressOf(prefix.bytes, link.ipv6cp.own),
-  }))
-  const valid = prefixes.filter(({ validS }) => validS > 0)
-  const kept = valid.filter(({ value }) => value === host.address?.value)
-  const [best] = [...[...kept, ...valid].filter(({ preferredS }) => preferredS > 0), ...kept, ...valid]
-  if (best !== undefined) host.address = { value: best.value, until: after(best.validS) }
-  // RFC 4862 5.5.3 would have it live on for two hours, lest a stranger takes it away: here the only neighbour gave it.
-  else if (prefixes.some(({ value }) => value === host.address?.value)) host.address = undefined
-
-  if (said.dns.length > 0) {
-    const options = said.dns.filter(({ lifetimeS }) => lifetimeS > 0)
-    const servers = options.flatMap(option => option.servers).slice(0, MOST_DNS)
-    const lifetimeS = Math.min(...options.map(option => option.lifetimeS))
-    host.dns = servers.length > 0 ? { value: servers.map(formatIpv6), until: after(lifetimeS) } : undefined
-  }
-  if (said.mtuBytes >= IPV6_LEAST_MTU_BYTES && said.mtuBytes <= mtuBytes(link, env))
-    host.mtuBytes = said.mtuBytes
-}
-
-/** RFC 4862 5.5.3: of what hosts may make an address. */
-function isOfUse({
-  bytes,
-  length,
-  isAutonomous,
-  validS,
-  preferredS,
-}: RouterAdvertisement['prefixes'][number]) {
-  const isBeyondLink = !isLinkLocal(bytes) && !isMulticast(bytes)
-  return isAutonomous && length === SLAAC_LENGTH && preferredS <= validS && isBeyondLink
-}
-
 /** When to come back, and whether there is something to tell. */
 function settle(link: LinkState, env: LinkEnv, before: object): boolean {
   const { routerUntil, address, dns } = link.host ?? {}
@@ -178,10 +101,4 @@ function settle(link: LinkState, env: LinkEnv, before: object): boolean {
   if (ends.length === 0) env.clearTimer('router-lifetime')
   else env.setTimer('router-lifetime', Math.min(...ends) - env.now)
   return link.ipv6cp.state === 'opened' && JSON.stringify(learned(link.host)) !== JSON.stringify(before)
-}
-
-function addressOf(prefix: Uint8Array, identifier: string): string {
-  const address = prefix.slice()
-  address.set(Buffer.from(identifier, 'hex'), 8)
-  return formatIpv6(address)
 }

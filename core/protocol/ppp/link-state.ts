@@ -3,10 +3,10 @@ import type { EndReason, ProxiedPart } from '../outputs.ts'
 import type { LoginState, ProofState } from './auth.ts'
 import type { CpEvent } from './cp-table.ts'
 import type { DecisionState } from './decisions.ts'
-import type { HostState } from './host.ts'
 import { createIpcp, type IpcpState } from './ipcp.ts'
 import { createIpv6cp, type Ipv6cpState } from './ipv6cp.ts'
 import { createLcp, type LcpState } from './lcp.ts'
+import type { HostState } from './router-facts.ts'
 
 /** RFC 1661 3.2. */
 export type LinkPhase = 'dead' | 'establish' | 'authenticate' | 'network' | 'terminate'

@@ -1,6 +1,7 @@
 /** What every node of a link answers its neighbour, router or host: who it is, and that it is there. */
 import { echoReply, encodeNeighbourAdvertisement, ICMPV6_TYPE, solicitedAddress } from '../../wire/icmpv6.ts'
 import { icmpv6, NEVER_FORWARDED_HOPS, type Opened6 } from '../../wire/ip-udp.ts'
+import { isLinkLocal, isMulticast, linkLocal } from '../../wire/ipv6.ts'
 import { PPP } from '../../wire/ppp-frame.ts'
 import type { LinkEnv } from './link-env.ts'
 import type { LinkState } from './link-state.ts'
@@ -38,15 +39,4 @@ export function hearNeighbour(
   return true
 }
 
-/** fe80:: and an interface identifier. */
-export function linkLocal(identifier: string): Uint8Array {
-  const address = new Uint8Array(16)
-  address.set([0xfe, 0x80])
-  address.set(Buffer.from(identifier, 'hex'), 8)
-  return address
-}
-
-export const isLinkLocal = ([first = 0, second = 0]: Uint8Array): boolean =>
-  first === 0xfe && (second & 0xc0) === 0x80
-export const isMulticast = ([first]: Uint8Array): boolean => first === 0xff
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.every((octet, at) => octet === b[at])

@@ -5,13 +5,14 @@
 import { IPV6_LEAST_MTU_BYTES } from '../../wire/ipv6-packet.ts'
 import type { EndReason, SessionPolicy } from '../outputs.ts'
 import { cpEvent, isEnding, isNegotiating, type Signal } from './control-protocol.ts'
-import { beginListening, beginSoliciting, endListening, learned } from './host.ts'
+import { beginListening, beginSoliciting, endListening } from './host.ts'
 import { IPCP, NO_IPV4, negotiatedNetwork, offerNetwork } from './ipcp.ts'
 import { IPV6CP } from './ipv6cp.ts'
 import type { LinkEnv } from './link-env.ts'
 import { ENDED, type LinkState } from './link-state.ts'
 import { mtuBytes } from './mtu.ts'
 import { beginAdvertising, endAdvertising } from './router.ts'
+import { learned } from './router-facts.ts'
 
 /**
  * A client trusts the network that it dialled; its own firewall is the operating system's. Of IPv6 it is one host: what is for another

@@ -7,7 +7,7 @@ import { DHCPV6_PORT, decodeDhcpv6 } from '../../wire/dhcpv6.ts'
 import { encodeRouterAdvertisement, ICMPV6_TYPE, SLAAC_LENGTH } from '../../wire/icmpv6.ts'
 import { IP_PROTOCOL } from '../../wire/ip.ts'
 import { icmpv6, type Opened6, openIpv6, udpOverIpv6 } from '../../wire/ip-udp.ts'
-import { parseIpv6, parseIpv6Prefix } from '../../wire/ipv6.ts'
+import { isLinkLocal, linkLocal, parseIpv6, parseIpv6Prefix } from '../../wire/ipv6.ts'
 import { ICMPV6 } from '../../wire/ipv6-packet.ts'
 import { PPP } from '../../wire/ppp-frame.ts'
 import type { AddressKind } from '../outputs.ts'
@@ -15,7 +15,7 @@ import { answerDhcpv6 } from './dhcpv6-server.ts'
 import type { LinkEnv } from './link-env.ts'
 import type { LinkState } from './link-state.ts'
 import { mtuBytes } from './mtu.ts'
-import { hearNeighbour, isLinkLocal, linkLocal } from './neighbour.ts'
+import { hearNeighbour } from './neighbour.ts'
 
 const ALL_NODES = parseIpv6('ff02::1') ?? new Uint8Array(16)
 /** RFC 4861 10 has at most three at first, 16 s apart; the first may be lost while the peer's interface comes up. */
