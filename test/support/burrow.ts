@@ -3,8 +3,18 @@ import { join } from 'node:path'
 import { ROOT } from './imports.ts'
 import { type Program, type ProgramOptions, start } from './processes.ts'
 
-export const BURROW = [process.execPath, '--enable-source-maps', join(ROOT, 'dist/core/cli/main.js')]
+const NODE = [process.execPath, '--enable-source-maps']
+const MAIN = join(ROOT, 'dist/core/cli/main.js')
+export const BURROW = [...NODE, MAIN]
 
-export function burrow(words: readonly string[], options: ProgramOptions = {}): Program {
-  return start([...BURROW, ...words], options)
+export interface BurrowOptions extends ProgramOptions {
+  /** For the engine under it. */
+  readonly nodeFlags?: readonly string[]
+}
+
+export function burrow(
+  words: readonly string[],
+  { nodeFlags = [], ...options }: BurrowOptions = {},
+): Program {
+  return start([...NODE, ...nodeFlags, MAIN, ...words], options)
 }

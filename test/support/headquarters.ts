@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { burrow } from './burrow.ts'
+import { type BurrowOptions, burrow } from './burrow.ts'
 import { joinByVeth, makeNetns, type Netns } from './netns.ts'
 import type { Program } from './processes.ts'
 
@@ -25,7 +25,7 @@ export interface Headquarters {
   readonly folder: string
   readonly controlSocket: string
   /** Writes the config, `listen` and plugins at least, and starts a server that ends with the test. */
-  serve(config: string): Promise<Program>
+  serve(config: string, options?: BurrowOptions): Promise<Program>
 }
 
 /** The server's devices are `outside` and `inside`, the others' `outside`. */
@@ -43,11 +43,11 @@ export function headquarters(t: Undo): Headquarters {
   )
   intranet.ip(`route add default via ${HEADQUARTERS.gateway}`)
   const controlSocket = join(folder, 'control.sock')
-  const serve = async (text: string) => {
+  const serve = async (text: string, options: BurrowOptions = {}) => {
     const config = join(folder, 'burrow.yaml')
     const given = `gatewayAddress: 172.16.1.1\nmanageKernel: true\ncontrolSocket: ${controlSocket}\n`
     writeFileSync(config, given + text, { mode: 0o600 })
-    const lns = burrow(['serve', '-c', config], { netns: server.name })
+    const lns = burrow(['serve', '-c', config], { ...options, netns: server.name })
     t.after(() => lns.end('SIGTERM', START_MS))
     await lns.says(/Burrow listens/, START_MS)
     return lns
