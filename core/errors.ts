@@ -39,6 +39,10 @@ export const ERRORS = {
     'give each server, and each accounting-radius of it, a spool folder of its own that can be written',
   AUTH_RADIUS: 'name a pool and attributes that radius-client has; see its options and dictionaries',
   NFTABLES: 'see what `nft` said; it needs root, and the package nftables',
+  IPSEC_CHARON:
+    'start strongSwan (systemctl start strongswan-starter, or strongswan of charon-systemd) with its plugin vici, which Debian has in the package strongswan-swanctl; Burrow needs the right to open the socket',
+  IPSEC_CONFIG:
+    'mend the option or the file at the line named: certificates and keys are PEM, and fit together',
   POLICY_INVALID: 'name zones and addresses that exist',
   // directories
   EAP_TLS_CONFIG:

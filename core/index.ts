@@ -40,6 +40,7 @@ export {
   type JsonHook,
   parseHookAnswer,
 } from './plugin/hook-json.ts'
+export { IPSEC_SECRETS, type IpsecSecret, type IpsecSecrets } from './plugin/ipsec-secrets.ts'
 export {
   EVERY_IPV6_ADDRESS,
   type Ipv6Block,
@@ -121,6 +122,7 @@ export type {
   SessionNetwork,
   SessionPolicy,
   TunnelInfo,
+  TunnelProtection,
 } from './protocol/outputs.ts'
 export { BoundedLog, type BoundedLogOptions } from './runtime/bounded-log.ts'
 export { type CheckedYaml, checkedYaml } from './runtime/checked-yaml.ts'

@@ -11,6 +11,7 @@ export const BUILT_IN: readonly string[] = [
   'auth-radius',
   'hook-exec',
   'hook-http',
+  'ipsec-strongswan',
   'policy-nftables',
   'policy-zones',
   'radius-client',

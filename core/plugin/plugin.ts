@@ -4,7 +4,14 @@ import type { Prefix } from '../flow.ts'
 import type { Hooks } from '../hooks/hooks.ts'
 import type { SessionUp, SessionUpdate } from '../hooks/views.ts'
 import type { Clock, Logger, Random } from '../ports.ts'
-import type { AuthMethod, Grant, Lease, SessionInfo } from '../protocol/outputs.ts'
+import type {
+  AuthMethod,
+  Grant,
+  Lease,
+  SessionInfo,
+  TunnelInfo,
+  TunnelProtection,
+} from '../protocol/outputs.ts'
 import type { Capability, CapabilityValues } from './capability.ts'
 import type { PolicyTable } from './policy-table.ts'
 
@@ -67,6 +74,18 @@ export interface ServerView {
    * it. What was negotiated (addresses, DNS, MTU) stays. Never rejects.
    */
   regrant(key: string, change: GrantChange): Promise<Regranted>
+  /** Every tunnel that is up or being set up, also those of other deployments. `wanted` picks some. */
+  tunnels(wanted?: (tunnel: TunnelInfo) => boolean): readonly TunnelInfo[]
+  /**
+   * Vouches for what carries a tunnel, also one that `admitTunnel` is just asked about: it stands in logs, in `burrow sessions` and in
+   * `TunnelInfo`. Such a tunnel does not follow its peer to another port. undefined: nothing carries it any more.
+   */
+  protectTunnel(key: string, protection: TunnelProtection | undefined): void
+  /**
+   * Ends a tunnel and its sessions (`protection-lost`) at once, and sends its peer nothing: what carried it is gone, and anything that
+   * is sent would go in the clear.
+   */
+  dropTunnel(key: string, text: string): void
   /** Named pools as prefixes, for policies that say "the pool"; filled by allocators. */
   declarePool(name: string, prefixes: readonly Prefix[]): void
   /** What was declared by now, by name; complete once every plugin is set up. */

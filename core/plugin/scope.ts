@@ -28,6 +28,9 @@ export function scopedServer(
     endSession: async (key, cause, text) => {
       if (!isOthers(key)) await server.endSession(key, cause, text)
     },
+    tunnels: wanted => server.tunnels(wanted),
+    protectTunnel: (key, protection) => server.protectTunnel(key, protection),
+    dropTunnel: (key, text) => server.dropTunnel(key, text),
     declarePool: (name, prefixes) => server.declarePool(prefix + name, prefixes),
     pools: () => {
       const all = [...server.pools()]

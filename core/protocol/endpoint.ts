@@ -17,6 +17,7 @@ import type {
   SessionPolicy,
   TunnelInfo,
   TunnelKey,
+  TunnelProtection,
   Verdicts,
 } from './outputs.ts'
 import { newTunnel, receiveDatagram } from './reception.ts'
@@ -252,6 +253,22 @@ export class Endpoint {
     this.#run(now, core => {
       const tunnel = core.state.tunnels.get(key)
       if (tunnel !== undefined) stepTunnel(core, tunnel, 'close', { reason })
+    })
+  }
+
+  /** Notes what carries a tunnel, also one that is being decided on; undefined: nothing does. Unknown keys are ignored. */
+  protect(key: TunnelKey, protection: TunnelProtection | undefined): void {
+    const tunnel = this.#state.tunnels.get(key)
+    if (tunnel === undefined) return
+    if (protection === undefined) delete tunnel.protection
+    else tunnel.protection = protection
+  }
+
+  /** Ends a tunnel and its calls without a word to its peer: whatever is said would go out in the clear. */
+  dropTunnel(now: Milliseconds, key: TunnelKey, reason: EndReason): void {
+    this.#run(now, core => {
+      const tunnel = core.state.tunnels.get(key)
+      if (tunnel !== undefined) stepTunnel(core, tunnel, 'silent', { reason })
     })
   }
 

@@ -18,6 +18,19 @@ export type SessionKey = string
 /** Which end of the tunnel we are: the server (LNS) or the concentrator that dials (LAC). */
 export type Role = 'lns' | 'lac'
 
+/**
+ * What carries a tunnel under its UDP, as a plugin vouches for it: an IPsec SA. Kept with the tunnel, and shown. Text from the
+ * peer is raw: escape at output.
+ */
+export interface TunnelProtection {
+  /** What was agreed on by: `IKEv1`, `IKEv2`. */
+  readonly protocol: string
+  /** What protects it: `ESP transport AES_CBC-256/HMAC_SHA2_256_128`. */
+  readonly cipher: string
+  /** Who the peer has proved to be, to the protocol. */
+  readonly identity: string
+}
+
 /** What is known of a tunnel, for hooks, logs and tables. Text from the peer is raw: escape at output. */
 export interface TunnelInfo {
   /** Unique among the live tunnels of this process. */
@@ -38,6 +51,8 @@ export interface TunnelInfo {
   readonly peerFirmwareRevision?: number
   /** Name of the configured tunnel secret in use, never the secret. */
   readonly secretName?: string
+  /** What carries it, where a plugin vouches for that (`ServerView.protectTunnel`). */
+  readonly protection?: TunnelProtection
 }
 
 /** What is known of a call, for hooks, logs and tables. Text from the peer is raw: escape at output. */
@@ -255,6 +270,7 @@ export type EndCause =
   | 'session-timeout'
   | 'idle-timeout'
   | 'admin-reset'
+  | 'protection-lost'
 
 /** Why a tunnel or a session ended, for people, records and tables. */
 export interface EndReason {

@@ -20,6 +20,8 @@ export function strangeSource(core: Core, tunnel: TunnelState, path: Path, decod
   const { local, remote } = tunnel.path
   const samePeer = remote.address === path.remote.address && local.port === path.local.port
   if (!samePeer || tunnel.phase !== 'established') return
+  // A NAT moves what is around a protected tunnel, never the ports within: what comes from elsewhere came in the clear.
+  if (tunnel.protection !== undefined) return
   const { rebind } = tunnel
   if (rebind === undefined) {
     if (isPlausible(tunnel, decoded)) probe(core, tunnel, path)

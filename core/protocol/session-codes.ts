@@ -30,6 +30,7 @@ const CODES: Readonly<Record<EndCause, Codes>> = {
   'session-timeout': { result: CDN.administrative, ppp: 3 },
   'idle-timeout': { result: CDN.administrative, ppp: 3 },
   'admin-reset': { result: CDN.administrative, ppp: 1 },
+  'protection-lost': { result: CDN.carrierLost },
 }
 
 export interface DisconnectCodes {

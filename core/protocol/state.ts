@@ -13,6 +13,7 @@ import type {
   SessionKey,
   SessionNetwork,
   TunnelKey,
+  TunnelProtection,
 } from './outputs.ts'
 import type { LinkState } from './ppp/link.ts'
 import type { LinkUp, PppConfig } from './ppp/link-env.ts'
@@ -45,6 +46,8 @@ export interface TunnelState {
   peerVendorName?: string
   peerFirmwareRevision?: number
   secretName?: string
+  /** What carries it; a tunnel that is protected stays on its path. */
+  protection?: TunnelProtection
   /** Ours, until the peer answered it. */
   challenge?: Uint8Array
   /** The peer's, until we answer it. */

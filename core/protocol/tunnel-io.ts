@@ -35,6 +35,7 @@ export function tunnelInfo(tunnel: TunnelState): TunnelInfo {
       ? {}
       : { peerFirmwareRevision: tunnel.peerFirmwareRevision }),
     ...(tunnel.secretName === undefined ? {} : { secretName: tunnel.secretName }),
+    ...(tunnel.protection === undefined ? {} : { protection: tunnel.protection }),
   }
 }
 

@@ -13,6 +13,7 @@ import type {
   TunnelInfo,
 } from '../protocol/outputs.ts'
 import { socketText } from '../wire/socket-text.ts'
+import { protectionText } from './session-rows.ts'
 import type { Trail } from './trail-record.ts'
 
 export interface Line {
@@ -28,6 +29,7 @@ function tunnelFields(tunnel: TunnelInfo): LogFields {
     peer: remote(tunnel.path),
     ...(tunnel.peerHostName === '' ? {} : { host: tunnel.peerHostName }),
     tunnel: `${tunnel.localTunnelId}/${tunnel.peerTunnelId}`,
+    ...(tunnel.protection === undefined ? {} : { protection: protectionText(tunnel) }),
   }
 }
 

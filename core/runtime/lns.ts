@@ -3,7 +3,6 @@ import type { DataPlaneOptions, ListeningDataPlane } from '../dataplane/data-pla
 import { BurrowError } from '../errors.ts'
 import type { Prefix } from '../flow.ts'
 import { type BootReport, PluginHost } from '../plugin/host.ts'
-import type { ServerView } from '../plugin/plugin.ts'
 import { SharedResources } from '../plugin/shared.ts'
 import type { Clock, Logger, Random, SocketAddress } from '../ports.ts'
 import { Endpoint } from '../protocol/endpoint.ts'
@@ -18,10 +17,10 @@ import { type Generation, Generations } from './generations.ts'
 import { hidingLog, valueWithout, withoutSecrets } from './hidden.ts'
 import type { Kernel, OwnAddresses } from './node/kernel.ts'
 import { PolicyView } from './policy-report.ts'
-import { type RegrantParts, regrant } from './regrant.ts'
 import { type ReloadOptions, type ReloadReport, refuseRestarts } from './reload.ts'
-import { RightToStay, type RightToStayParts } from './right-to-stay.ts'
-import { deviceMtuBytes, endpointConfig, isExposed } from './server-config.ts'
+import { RightToStay } from './right-to-stay.ts'
+import { deviceMtuBytes, endpointConfig } from './server-config.ts'
+import { type LiveParts, serverView } from './server-view.ts'
 import { SessionBook } from './session-book.ts'
 import { SessionLimit } from './session-limit.ts'
 import { routable, SessionRoutes } from './session-routes.ts'
@@ -64,7 +63,7 @@ export class Lns {
   readonly #bounded: BoundedLog
   readonly #first: Reading
   readonly #generations: Generations
-  readonly #live: RegrantParts & Pick<RightToStayParts, 'endpoint' | 'driver'>
+  readonly #live: LiveParts
   readonly #rights: RightToStay
   readonly #routes: SessionRoutes
   readonly #trails: Trails
@@ -246,7 +245,12 @@ export class Lns {
       random,
       log,
       configDir: dir,
-      server: this.#view(server, pools),
+      server: serverView({
+        server,
+        pools,
+        own: () => this.#own.map(({ address }) => address),
+        live: () => this.#live,
+      }),
       onTapFault: fault => tapFault({ ...fault, error: valueWithout(fault.error, hidden) }),
       shared: this.#shared,
       deployments: deployments.map(({ name }) => name),
@@ -412,24 +416,6 @@ export class Lns {
     this.#dataPlane.setLocalPrefixes(prefixes).catch(error => {
       this.#world.log.error({ error }, 'the data plane did not take the own addresses of this host')
     })
-  }
-
-  #view(server: LoadedConfig['server'], pools: Map<string, readonly Prefix[]>): ServerView {
-    return {
-      gatewayAddress: server.gatewayAddress,
-      defaultZone: server.defaultZone,
-      authMethods: server.ppp.auth,
-      tunName: server.tun.name,
-      exposed: isExposed(server.listen),
-      ownAddresses: () => [...new Set([server.gatewayAddress, ...this.#own.map(({ address }) => address)])],
-      sessionsOf: user => this.#driver.book.ofUser(user),
-      sessions: wanted => this.#driver.updates(wanted),
-      regrant: (key, change) => regrant(this.#live, key, change),
-      sessionHolding: lease => this.#driver.book.holding(lease),
-      endSession: (key, cause, text) => this.#driver.endSession(key, cause, text),
-      declarePool: (name, prefixes) => pools.set(name, prefixes),
-      pools: () => pools,
-    }
   }
 }
 

@@ -1,6 +1,7 @@
 import type { DataPlane } from '../dataplane/data-plane.ts'
 import type { Milliseconds } from '../ports.ts'
 import type { SessionSummary } from '../protocol/endpoint.ts'
+import type { TunnelInfo } from '../protocol/outputs.ts'
 import { socketText } from '../wire/socket-text.ts'
 
 /** One session as `burrow sessions` shows it. Text from the peer is raw: escape at output. */
@@ -11,6 +12,8 @@ export interface SessionRow {
   readonly address: string
   /** `address:port` of the peer. */
   readonly peer: string
+  /** What carries its tunnel: protocol, cipher and the identity of the peer; empty where nothing does. */
+  readonly protection: string
   /** Host name of the peer, as it claims. */
   readonly host: string
   /** ours/theirs */
@@ -35,6 +38,13 @@ export interface SessionRow {
   readonly drops: Readonly<Record<string, bigint>>
 }
 
+/** In one line, for tables and logs. */
+export function protectionText({ protection }: TunnelInfo): string {
+  if (protection === undefined) return ''
+  const { protocol, cipher, identity } = protection
+  return `${protocol} ${cipher} as ${identity}`
+}
+
 export function sessionRows(
   summaries: readonly SessionSummary[],
   dataPlane: DataPlane,
@@ -47,6 +57,7 @@ export function sessionRows(
       user: session.user ?? '',
       address: network?.peerAddress ?? '',
       peer: socketText(tunnel.path.remote),
+      protection: protectionText(tunnel),
       host: tunnel.peerHostName,
       tunnel: `${tunnel.localTunnelId}/${tunnel.peerTunnelId}`,
       session: `${session.localSessionId}/${session.peerSessionId}`,

@@ -1,7 +1,7 @@
 import type { Prefix } from '../flow.ts'
 import type { SessionUp, SessionUpdate } from '../hooks/views.ts'
 import type { GrantChange, Regranted, ServerView } from '../plugin/plugin.ts'
-import type { AuthMethod, Lease, SessionInfo } from '../protocol/outputs.ts'
+import type { AuthMethod, Lease, SessionInfo, TunnelInfo, TunnelProtection } from '../protocol/outputs.ts'
 import { changedGrant } from '../runtime/regrant.ts'
 import { SessionBook } from '../runtime/session-book.ts'
 
@@ -35,6 +35,15 @@ export class FakeServer implements ServerView {
   }[] = []
   /** What `sessions` gives: who is up, with grants and counters. Beside the book: what is noted there may only be on its way. */
   up: SessionUpdate[] = []
+  /** What `tunnels` gives, with what plugins vouch for by `protectTunnel`. */
+  liveTunnels: TunnelInfo[] = []
+  /** What plugins ended with `dropTunnel`, in order. */
+  readonly droppedTunnels: {
+    /** Of the tunnel. */
+    readonly key: string
+    /** The reason that the plugin gave. */
+    readonly text: string
+  }[] = []
   /** What plugins granted with `regrant`, in order; also what was denied. */
   readonly regranted: {
     /** Of the session. */
@@ -96,6 +105,22 @@ export class FakeServer implements ServerView {
     this.#leases.delete(key)
     await this.release(held.lease)
     this.book.remove(held.session)
+  }
+
+  tunnels(wanted: (tunnel: TunnelInfo) => boolean = () => true): readonly TunnelInfo[] {
+    return this.liveTunnels.filter(wanted)
+  }
+
+  protectTunnel(key: string, protection: TunnelProtection | undefined): void {
+    this.liveTunnels = this.liveTunnels.map(tunnel => {
+      const { protection: _, ...rest } = tunnel
+      return tunnel.key !== key ? tunnel : { ...rest, ...(protection === undefined ? {} : { protection }) }
+    })
+  }
+
+  dropTunnel(key: string, text: string): void {
+    this.droppedTunnels.push({ key, text })
+    this.liveTunnels = this.liveTunnels.filter(tunnel => tunnel.key !== key)
   }
 
   declarePool(name: string, prefixes: readonly Prefix[]): void {

@@ -21,6 +21,7 @@ export const TERMINATE_CAUSES = {
   'session-timeout': 'Session-Timeout',
   'idle-timeout': 'Idle-Timeout',
   'admin-reset': 'Admin-Reset',
+  'protection-lost': 'Lost-Carrier',
 } as const satisfies Readonly<Record<EndCause, string>>
 
 /** Of a session that died with the process: nobody knows when, or how far it had come since its last record. */

@@ -75,6 +75,22 @@ test('a client that has nothing to send but control messages is followed as well
   assert.deepEqual(pair.lns.eventsOf('sessionDown'), [])
 })
 
+for (const restoreAlways of [false, true])
+  test(`a tunnel that something protects stays where it is: what comes from elsewhere was not protected${restoreAlways ? ', restored at every step' : ''}`, () => {
+    const { pair, nat, strangers } = behindNat(restoreAlways)
+    const [{ key } = assert.fail('no tunnel')] = pair.lns.endpoint.tunnels()
+    const protection = { protocol: 'IKEv1', cipher: 'ESP', identity: '10.0.0.7' }
+    pair.act(pair.lns, endpoint => endpoint.protect(key, protection))
+    pair.inject(pair.lns, at(50_000), data(ids(pair)))
+    pair.run(pair.now + 30_000)
+    assert.deepEqual([pair.lns.eventsOf('tunnelMoved'), strangers], [[], []])
+    assert.deepEqual(pair.lns.endpoint.tunnels()[0]?.protection, protection)
+    pair.act(pair.lns, endpoint => endpoint.protect(key, undefined))
+    nat.port = 50_000
+    pair.inject(pair.lns, at(nat.port), data(ids(pair)))
+    assert.ok(pair.run(pair.now + 3000, () => pair.lns.eventsOf('tunnelMoved').length === 1))
+  })
+
 test('data alone moves nothing: without an acknowledgement the tunnel stays where it is', () => {
   const { pair, strangers } = behindNat()
   for (let second = 0; second < 30; second++) {
@@ -142,4 +158,29 @@ test('an acknowledgement of anything else, or from a third port, counts for noth
   pair.inject(pair.lns, at(60_000), zlb(ns + 1))
   pair.run(pair.now + 1500)
   assert.equal(pair.lns.eventsOf('tunnelMoved').length, 1)
+})
+
+test('a tunnel whose protection is gone ends with its calls, and not a word to its peer', () => {
+  const said: number[] = []
+  const pair: Pair = new Pair({
+    seed: 8,
+    onOutput(side, output) {
+      if (side === pair.lns && output.kind === 'transmit') said.push(pair.now)
+    },
+  })
+  pair.dial()
+  assert.ok(pair.run(2000, () => pair.lns.eventsOf('sessionUp').length === 1))
+  pair.run(3000)
+  const [{ key } = assert.fail('no tunnel')] = pair.lns.endpoint.tunnels()
+  said.length = 0
+  const reason = { cause: 'protection-lost', text: 'its IPsec SA is gone' } as const
+  pair.act(pair.lns, (endpoint, now) => endpoint.dropTunnel(now, 'nonsense', reason))
+  assert.equal(pair.lns.endpoint.sessions().length, 1)
+  pair.act(pair.lns, (endpoint, now) => endpoint.dropTunnel(now, key, reason))
+  pair.run(pair.now + 60_000)
+  const [session] = pair.lns.eventsOf('sessionDown')
+  const [tunnel] = pair.lns.eventsOf('tunnelDown')
+  assert.deepEqual([session?.reason, tunnel?.reason], [reason, reason])
+  assert.deepEqual(said, [])
+  assert.ok(pair.lns.endpoint.isIdle())
 })
