@@ -41,6 +41,8 @@ export const ERRORS = {
   NFTABLES: 'see what `nft` said; it needs root, and the package nftables',
   IPSEC_CHARON:
     'start strongSwan (systemctl start strongswan-starter, or strongswan of charon-systemd) with its plugin vici, which Debian has in the package strongswan-swanctl; Burrow needs the right to open the socket',
+  IPSEC_REFUSED:
+    'compare pre-shared key or certificates, identities and proposals with those of the peer; the log of charon says more',
   IPSEC_CONFIG:
     'mend the option or the file at the line named: certificates and keys are PEM, and fit together',
   POLICY_INVALID: 'name zones and addresses that exist',

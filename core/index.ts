@@ -15,6 +15,7 @@ export {
   prefixesOf,
   rangeOf,
 } from './plugin/addresses.ts'
+export type { CallProtection, IpsecDialOptions, ProtectCall, ProtectCalls } from './plugin/call-protection.ts'
 export {
   type Capability,
   type CapabilityArity,

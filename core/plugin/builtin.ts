@@ -1,3 +1,4 @@
+import type { ProtectCalls } from './call-protection.ts'
 import type { AnyPlugin } from './plugin.ts'
 
 /** The plugins that come with Burrow; each is the default export of `plugins/NAME/index.ts`. */
@@ -24,4 +25,14 @@ export async function importBuiltIn(name: string): Promise<AnyPlugin> {
     readonly default: AnyPlugin
   }
   return module.default
+}
+
+/** How a client of ours dials inside of IPsec; by a computed path for the same reason. */
+export async function importProtectCalls(): Promise<ProtectCalls> {
+  const module = (await import(
+    new URL('../../plugins/ipsec-strongswan/client.js', import.meta.url).href
+  )) as {
+    readonly protectCalls: ProtectCalls
+  }
+  return module.protectCalls
 }

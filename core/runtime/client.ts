@@ -1,10 +1,18 @@
 /** A client: one call to an LNS, its TUN device and its routes, and the way back from all of it. */
 import type { DataPlaneOptions, ListeningDataPlane } from '../dataplane/data-plane.ts'
 import { BurrowError } from '../errors.ts'
+import type { ProtectCall } from '../plugin/call-protection.ts'
 import type { Clock, Logger, Milliseconds, Path, Random, SocketAddress } from '../ports.ts'
 import { DEFAULT_L2TP, type DialRequest, type EndpointConfig } from '../protocol/config.ts'
 import { Endpoint } from '../protocol/endpoint.ts'
-import type { AuthMethod, EndReason, Event, SessionIpv6, SessionNetwork } from '../protocol/outputs.ts'
+import type {
+  AuthMethod,
+  EndReason,
+  Event,
+  SessionIpv6,
+  SessionNetwork,
+  TunnelProtection,
+} from '../protocol/outputs.ts'
 import { DEFAULT_PPP } from '../protocol/ppp/config.ts'
 import { NO_IPV4 } from '../protocol/ppp/ipcp.ts'
 import { socketText } from '../wire/socket-text.ts'
@@ -44,6 +52,8 @@ interface ClientWorld {
   readonly createDataPlane: (options: DataPlaneOptions) => ListeningDataPlane
   readonly trace?: Trace
   readonly onEvent?: (event: Event) => void
+  /** Brings up what carries the call before it, and takes it down after it. */
+  readonly protect?: ProtectCall
   /** Told when the device has an address of IPv6, and with undefined when it has none any more. */
   readonly onIpv6?: (ipv6: SessionIpv6 | undefined) => void
 }
@@ -53,6 +63,8 @@ export interface Connection {
   readonly network: SessionNetwork
   readonly path: Path
   readonly tunName: string
+  /** What carries it. */
+  readonly protection?: TunnelProtection
   /** Resolves when the call is over, whoever ended it. */
   readonly ended: Promise<EndReason>
   /** Hangs up if need be and puts everything back. Idempotent. */
@@ -139,7 +151,15 @@ async function dial(
   opened.push('the data plane', () => dataPlane.stop())
   const [local = { address, port: 0 }] = dataPlane.bound
   const path = { local, remote }
-  const { session } = driver.act(now => endpoint.dial(now, dialRequest(options, path)))
+  const carried = await world.protect?.(path, signal)
+  if (carried !== undefined) opened.push('IPsec', () => carried.close())
+  const { tunnel, session } = driver.act(now => endpoint.dial(now, dialRequest(options, path)))
+  if (carried !== undefined) {
+    endpoint.protect(tunnel, carried.protection)
+    void carried.lost.then(text =>
+      driver.act(now => endpoint.dropTunnel(now, tunnel, { cause: 'protection-lost', text })),
+    )
+  }
   // From here on, whatever goes wrong, the peer is told.
   opened.push('the call', () =>
     driver.stop(HANG_UP_MS, now => endpoint.hangUp(now, session, { cause: 'local-hangup' })),
@@ -163,6 +183,7 @@ async function dial(
     network: up.network,
     path,
     tunName,
+    ...(carried === undefined ? {} : { protection: carried.protection }),
     ended: call.ended.then(({ reason }) => reason),
     close: () => opened.unwind(),
   }

@@ -39,7 +39,7 @@ export interface SessionRow {
 }
 
 /** In one line, for tables and logs. */
-export function protectionText({ protection }: TunnelInfo): string {
+export function protectionText({ protection }: Pick<TunnelInfo, 'protection'>): string {
   if (protection === undefined) return ''
   const { protocol, cipher, identity } = protection
   return `${protocol} ${cipher} as ${identity}`

@@ -68,6 +68,19 @@ export class Charon {
     return this.#loader !== undefined
   }
 
+  /** Closed by whoever made it. */
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
+  /** The answer of charon to a command. Rejects with IPSEC_CHARON. */
+  request(command: string, message: ViciMessage, timeoutMs: Milliseconds): Promise<ViciMessage> {
+    const vici = this.#vici
+    if (vici === undefined)
+      return Promise.reject(new BurrowError('IPSEC_CHARON', 'not connected with charon'))
+    return vici.request(command, message, timeoutMs)
+  }
+
   /** Told whenever SAs may have changed, or charon is gone. */
   onChange(listener: () => void): void {
     this.#listeners = [...this.#listeners, listener]
@@ -109,6 +122,7 @@ export class Charon {
     this.#closed = true
     this.#retry?.cancel()
     this.#bounded.close()
+    this.#tell()
     await this.#loader
       ?.load([])
       .catch(error => this.#parts.log.warn({ error }, 'charon keeps what was loaded'))

@@ -11,7 +11,8 @@ export interface Item {
   readonly message: ViciMessage
 }
 
-const CHILD = 'l2tp'
+/** The CHILD_SA of a connection. */
+export const CHILD = 'l2tp'
 /** The shunt that drops L2TP in the clear. */
 const CLEAR = 'burrow-clear-l2tp'
 const ANYWHERE = ['0.0.0.0/0', '::/0']
@@ -22,7 +23,7 @@ const yesNo = (is: boolean) => (is ? 'yes' : 'no')
 
 export function connectionItem(
   options: ConnectionOptions,
-  { certificates = [], authorities = [], start = false }: Certificates & { readonly start?: boolean } = {},
+  { certificates = [], authorities = [], dials = false }: Certificates & { readonly dials?: boolean } = {},
 ): Item {
   const { name, ike, mode, auth, localAddresses, remoteAddresses, localId, remoteId } = options
   const { localSelectors, remoteSelectors, ikeProposals, espProposals, dpdDelayS, forceUdp } = options
@@ -38,7 +39,7 @@ export function connectionItem(
       encap: yesNo(forceUdp),
       mobike: 'no',
       dpd_delay: `${dpdDelayS}s`,
-      keyingtries: start ? '1' : '0',
+      keyingtries: dials ? '1' : '0',
       local: {
         auth: proof,
         ...(localId === undefined ? {} : { id: localId }),
@@ -56,8 +57,9 @@ export function connectionItem(
           remote_ts: remoteSelectors,
           esp_proposals: espProposals,
           start_action: 'none',
-          close_action: 'none',
-          dpd_action: 'clear',
+          // Whoever dials sees to it that another follows.
+          close_action: dials ? 'start' : 'none',
+          dpd_action: dials ? 'restart' : 'clear',
         },
       },
     },

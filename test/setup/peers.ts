@@ -59,6 +59,18 @@ export const NEEDS: readonly Need[] = [
   },
   {
     kind: 'peers',
+    package: 'strongswan-swanctl',
+    program: '/usr/lib/ipsec/plugins/libstrongswan-vici.so',
+    why: 'how it is driven',
+  },
+  {
+    kind: 'peers',
+    package: 'libcharon-extra-plugins',
+    program: '/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so',
+    why: 'ESP without a kernel that has it',
+  },
+  {
+    kind: 'peers',
     package: 'wide-dhcpv6-client',
     program: 'dhcp6c',
     why: 'asks such a session for an IPv6 prefix',

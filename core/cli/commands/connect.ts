@@ -10,6 +10,7 @@ import { type ClientOptions, type Connection, connectClient } from '../../runtim
 import { escapeValue } from '../../runtime/escape.ts'
 import { createLogger } from '../../runtime/node/logger.ts'
 import { requireTunPrivileges } from '../../runtime/node/privileges.ts'
+import { protectionText } from '../../runtime/session-rows.ts'
 import { escapeText } from '../../wire/escape.ts'
 import { parseIpv4 } from '../../wire/ip.ts'
 import { parseIpv6 } from '../../wire/ipv6.ts'
@@ -18,8 +19,9 @@ import { surviveFaults } from '../faults.ts'
 import { promptSecret, readSecret } from '../secret.ts'
 import { stopSignal } from '../signals.ts'
 import { thisMachine, traceTo } from '../world.ts'
+import { addIpsecOptions, type IpsecOptions, ipsecFor } from './connect-ipsec.ts'
 
-interface Options {
+interface Options extends IpsecOptions {
   readonly user: string
   readonly passwordFile?: string
   readonly passwordEnv?: string
@@ -46,7 +48,7 @@ const METHODS: Readonly<Record<string, AuthMethod>> = {
 }
 
 export function addConnect(program: Command): void {
-  program
+  const command = program
     .command('connect')
     .description('dial an LNS and keep the call up until SIGINT, SIGTERM or SIGHUP')
     .argument(
@@ -86,7 +88,7 @@ export function addConnect(program: Command): void {
     .option('--once', 'hang up as soon as the call is up')
     .option('--json', 'tell of up, IPv6 and down as JSON lines')
     .option('--trace <file>', 'append each control datagram to a file, passwords masked')
-    .action(connect)
+  addIpsecOptions(command).action(connect)
 }
 
 async function connect(
@@ -109,8 +111,11 @@ async function connect(
   const giveUp = new AbortController()
   void stop.signalled.then(() => giveUp.abort())
   const report = options.json === true ? reportAsJson : reportAsText
+  const machine = thisMachine(log, traceTo(options.trace))
+  const protect = await ipsecFor(options, options.timeout * 1000, warn, machine)
   const world = {
-    ...thisMachine(log, traceTo(options.trace)),
+    ...machine,
+    ...(protect === undefined ? {} : { protect }),
     onIpv6: (ipv6: SessionIpv6 | undefined) => report.ipv6(ipv6, options),
   }
   const connection = await connectClient(
@@ -159,11 +164,12 @@ interface Report {
 const print = (text: string) => void process.stdout.write(`${text}\n`)
 
 const reportAsText: Report = {
-  up({ network, tunName, path }, { user, route, once }) {
+  up({ network, tunName, path, protection }, { user, route, once }) {
     const { localAddress, peerAddress, mtuBytes, dns } = network
     const hasIpv4 = localAddress !== NO_IPV4.localAddress
     const ends = hasIpv4 ? `${localAddress} -> ${peerAddress}` : 'without IPv4'
     print(`up: ${ends} on ${tunName}, MTU ${mtuBytes}, as ${user} at ${path.remote.address}`)
+    if (protection !== undefined) print(`  inside of IPsec: ${protectionText({ protection })}`)
     if (dns.length > 0) print(`  DNS servers of the peer: ${dns.join(', ')}`)
     const routes = route.filter(prefix => !isIpv6(prefix))
     if (hasIpv4 && routes.length > 0) print(`  through the tunnel: ${routes.join(', ')}`)
@@ -182,9 +188,17 @@ const reportAsText: Report = {
 }
 
 const reportAsJson: Report = {
-  up: ({ network, path, tunName }, { user }) =>
+  up: ({ network, path, tunName, protection }, { user }) =>
     print(
-      JSON.stringify({ event: 'up', user, tun: tunName, ...network, local: path.local, remote: path.remote }),
+      JSON.stringify({
+        event: 'up',
+        user,
+        tun: tunName,
+        ...network,
+        local: path.local,
+        remote: path.remote,
+        protection,
+      }),
     ),
   ipv6: ipv6 => print(JSON.stringify({ event: 'ipv6', ...ipv6 })),
   down: reason => print(JSON.stringify({ event: 'down', ...(escapeValue(reason) as object) })),
