@@ -2,7 +2,14 @@
 import type { TrailEntry } from '../hooks/guard.ts'
 import type { HookName } from '../hooks/hooks.ts'
 import type { Clock, Milliseconds } from '../ports.ts'
-import type { AskKind, EndCause, EndReason, ProxiedPart, TunnelInfo } from '../protocol/outputs.ts'
+import type {
+  AskKind,
+  EndCause,
+  EndReason,
+  ProxiedPart,
+  TunnelInfo,
+  TunnelProtection,
+} from '../protocol/outputs.ts'
 import { socketText } from '../wire/socket-text.ts'
 
 /** A decision of one tap, with its place in the life of the call. */
@@ -35,6 +42,8 @@ export interface TrailRecord extends Trail {
   readonly host: string
   /** What a LAC negotiated in our stead; absent: nothing that counted. */
   readonly proxied?: ProxiedPart
+  /** What carried it, as it came up or a call was last decided on. */
+  readonly protection?: TunnelProtection
   /** TunnelInfo.key */
   readonly tunnel: string
   /** Wall time, ISO 8601. */
@@ -82,6 +91,7 @@ export class Subject implements Trail {
   user: string | undefined = undefined
   acceptedAs: string | undefined = undefined
   proxied: ProxiedPart | undefined = undefined
+  protection: TunnelProtection | undefined = undefined
   refusal: Refusal | undefined = undefined
   asking: { readonly hook: AskKind; readonly sinceMs: Milliseconds } | undefined = undefined
   generation: number | undefined = undefined
@@ -173,6 +183,7 @@ export function recordOf(subject: Subject, now: Milliseconds): TrailRecord {
     user,
     acceptedAs,
     proxied,
+    protection,
     tunnel,
     entries,
     dropped,
@@ -191,6 +202,7 @@ export function recordOf(subject: Subject, now: Milliseconds): TrailRecord {
     peer: socketText(remote),
     host: tunnel.peerHostName,
     ...(proxied === undefined ? {} : { proxied }),
+    ...(protection === undefined ? {} : { protection }),
     tunnel: tunnel.key,
     startedAt: new Date(subject.startedWallMs).toISOString(),
     ...(end === undefined ? {} : { endedAt: new Date(end.wallMs).toISOString(), end: end.reason }),

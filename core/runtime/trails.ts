@@ -105,9 +105,12 @@ export class Trails {
   /** Follows what happens to calls and tunnels; at the end of one, gives its trail. */
   take(event: Event): Trail | undefined {
     switch (event.kind) {
-      case 'tunnelUp':
-        this.#tunnel(event.tunnel).up = true
+      case 'tunnelUp': {
+        const tunnel = this.#tunnel(event.tunnel)
+        tunnel.up = true
+        tunnel.protection = this.#protection(event.tunnel)
         return undefined
+      }
       case 'sessionUp': {
         const call = this.#call(event.session)
         call.up = true
@@ -157,6 +160,7 @@ export class Trails {
     const call = this.#live.call.get(id) ?? this.#open('call', id, tunnel)
     if (user !== undefined) call.user ??= this.#cut(user)
     call.proxied = proxied
+    call.protection = this.#protection(tunnel)
     return call
   }
 
@@ -191,6 +195,10 @@ export class Trails {
     this.#live[kind].delete(id)
     this.#gone[kind][up ? 'ended' : 'refused'].add(subject, now)
     return subject
+  }
+
+  #protection({ protection }: TunnelInfo) {
+    return protection && { ...protection, identity: this.#cut(protection.identity) }
   }
 
   #cut(text: string): string {

@@ -35,14 +35,18 @@ interface CharonParts extends CharonOptions {
 }
 
 /** What charon is to have, asked for whenever it is told: keys may come from elsewhere. */
-export type Wanted = () => readonly Item[] | Promise<readonly Item[]>
+export interface Wanted {
+  /** Identity of the plugin; the youngest generation of each counts. */
+  readonly id: string
+  readonly items: () => readonly Item[] | Promise<readonly Item[]>
+}
 
 export class Charon {
   readonly sas = new Sas()
   readonly #parts: CharonParts
   readonly #bounded: BoundedLog
   readonly #services = udpServices()
-  /** The youngest generation first; it counts. */
+  /** The youngest generation first. */
   #wanted: readonly Wanted[] = []
   #listeners: readonly (() => void)[] = []
   #vici: Vici | undefined
@@ -95,9 +99,10 @@ export class Charon {
 
   /** That generation has gone, or did not come up. */
   async leave(wanted: Wanted): Promise<void> {
-    const [before] = this.#wanted
+    const counted = this.#counting().includes(wanted)
     this.#wanted = this.#wanted.filter(one => one !== wanted)
-    if (before !== wanted || this.#wanted.length === 0) return
+    // Of the last one everything is taken back when this is closed.
+    if (!counted || this.#wanted.length === 0) return
     await this.reload().catch(error =>
       this.#parts.log.error({ error }, 'charon did not take what it had before'),
     )
@@ -105,8 +110,7 @@ export class Charon {
 
   /** Has charon know what is wanted now. */
   async reload(): Promise<void> {
-    const [wanted] = this.#wanted
-    if (wanted !== undefined) await this.#loader?.load(await wanted())
+    await this.#loader?.load(await this.#items())
   }
 
   /** The SA that carries a tunnel of this path, with that peer where `identity` is given; also one that came up this moment. */
@@ -129,6 +133,14 @@ export class Charon {
     this.#vici?.close()
   }
 
+  #counting(): readonly Wanted[] {
+    return this.#wanted.filter((one, at) => this.#wanted.findIndex(({ id }) => id === one.id) === at)
+  }
+
+  async #items(): Promise<readonly Item[]> {
+    return (await Promise.all(this.#counting().map(({ items }) => items()))).flat()
+  }
+
   #connect(): Promise<void> {
     this.#opening ??= this.#open().finally(() => {
       this.#opening = undefined
@@ -144,8 +156,7 @@ export class Charon {
       const version = await vici.request('version')
       for (const event of EVENTS) await vici.on(event, message => this.#changed(message))
       const loader = new Loader(vici)
-      const [wanted] = this.#wanted
-      if (wanted !== undefined) await loader.load(await wanted())
+      await loader.load(await this.#items())
       this.#loader = loader
       this.#retry?.cancel()
       this.#retryMs = FIRST_RETRY_MS
@@ -250,10 +261,4 @@ export class Charon {
   #tell(): void {
     for (const listener of this.#listeners) listener()
   }
-}
-
-/** Why charon is not there, for whoever starts Burrow. */
-export function bootError(error: unknown, socket: string): BurrowError {
-  const { message } = error as Error
-  return new BurrowError('IPSEC_CHARON', `${message} (socket: ${socket})`, {}, { cause: error })
 }

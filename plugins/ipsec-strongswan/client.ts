@@ -1,6 +1,6 @@
 /** `burrow connect` inside of IPsec: an SA for one call, brought up before it and taken down after it. */
 import { BurrowError, type Clock, type Path, type ProtectCalls, readTlsFiles, type TimerHandle } from 'burrow'
-import { bootError, Charon } from './charon.ts'
+import { Charon } from './charon.ts'
 import { type ConnectionOptions, DEFAULT_SOCKET, ESP_PROPOSALS, IKE_PROPOSALS } from './config.ts'
 import { CHILD, connectionItem, connectionName, type Item, secretItem } from './load.ts'
 import type { Sa } from './sas.ts'
@@ -27,11 +27,7 @@ export const protectCalls: ProtectCalls =
       return closing
     }
     try {
-      await charon
-        .use(() => items)
-        .catch(error => {
-          throw bootError(error, socket)
-        })
+      await charon.use({ id: name, items: () => items })
       await initiate(socket, { name, setupTimeoutMs, clock, signal })
       const sa = await charon.find(path)
       if (sa === undefined)
@@ -39,7 +35,7 @@ export const protectCalls: ProtectCalls =
       return { protection: sa.protection, lost: lossOf(charon, path, sa, clock), close }
     } catch (error) {
       await close()
-      throw error
+      throw signal.aborted ? new BurrowError('DIAL_FAILED', 'given up before the call was up') : error
     }
   }
 

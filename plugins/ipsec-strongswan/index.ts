@@ -2,13 +2,15 @@
 import {
   type AdmitVerdict,
   BoundedLog,
+  BurrowError,
+  type Clock,
   definePlugin,
   IPSEC_SECRETS,
   type IpsecSecret,
   type Path,
   type TimerHandle,
 } from 'burrow'
-import { bootError, Charon, type Wanted } from './charon.ts'
+import { Charon, type Wanted } from './charon.ts'
 import { Options } from './config.ts'
 import { type Item, itemsOf, secretItem } from './load.ts'
 import { Ties } from './ties.ts'
@@ -16,13 +18,14 @@ import { Ties } from './ties.ts'
 const NAME = 'ipsec-strongswan'
 /** Keys of other plugins are asked for again. */
 const SECRETS_MS = 60_000
+const SECRETS_DEADLINE_MS = 5000
 const MOST_SECRETS = 10_000
 
 export default definePlugin({
   name: NAME,
   requires: [IPSEC_SECRETS],
   config: Options,
-  setup({ hooks, server, log, clock, configDir, shared }, options, sources) {
+  setup({ id, hooks, server, log, clock, configDir, shared }, options, sources) {
     const { socket, timeoutMs, graceMs } = options
     const { charon, ties } = shared(
       socket,
@@ -36,18 +39,26 @@ export default definePlugin({
       },
     )
     const bounded = new BoundedLog(log, clock)
+    // Two deployments may call theirs the same.
+    const scope = id === NAME ? '' : `${id.replaceAll('/', '.')}-`
     let items: readonly Item[] = []
     let secrets: readonly IpsecSecret[] = []
     let timer: TimerHandle | undefined
 
-    const wanted: Wanted = async () => {
+    const known = async () =>
+      (await Promise.all(sources.map(one => one.list()))).flat().slice(0, MOST_SECRETS)
+    const itemsNow = async (): Promise<readonly Item[]> => {
       try {
-        secrets = (await Promise.all(sources.map(one => one.list()))).flat().slice(0, MOST_SECRETS)
+        secrets = await within(SECRETS_DEADLINE_MS, known(), clock)
       } catch (error) {
         log.error({ error }, 'pre-shared keys of another plugin are not known; those of before stay')
       }
-      return [...secrets.map((secret, index) => secretItem(`burrow-psk-plugin-${index}`, secret)), ...items]
+      return [
+        ...secrets.map((secret, index) => secretItem(`burrow-psk-${scope}plugin-${index}`, secret)),
+        ...items,
+      ]
     }
+    const wanted: Wanted = { id, items: itemsNow }
 
     const lookForSecrets = () => {
       timer = clock.setTimer(SECRETS_MS, async () => {
@@ -83,14 +94,10 @@ export default definePlugin({
 
     return {
       check() {
-        items = itemsOf(options, configDir, log)
+        items = itemsOf(options, { scope, configDir, log })
       },
       async start() {
-        try {
-          await charon.use(wanted)
-        } catch (error) {
-          throw bootError(error, socket)
-        }
+        await charon.use(wanted)
         ties.graceMs = graceMs
         if (sources.length > 0) lookForSecrets()
       },
@@ -103,3 +110,12 @@ export default definePlugin({
     }
   },
 })
+
+/** Rejects where it takes longer. */
+function within<T>(deadlineMs: number, promise: Promise<T>, clock: Clock): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const late = () => reject(new BurrowError('PLUGIN_TIMEOUT', `no answer within ${deadlineMs} ms`))
+    const timer = clock.setTimer(deadlineMs, late)
+    promise.then(resolve, reject).finally(() => timer.cancel())
+  })
+}

@@ -96,21 +96,26 @@ interface Certificates {
   readonly authorities?: readonly string[]
 }
 
-/** Everything of the options; throws IPSEC_CONFIG for a file that is none. */
-export function itemsOf(options: Options, configDir: string, log: Logger): readonly Item[] {
+/** Everything of the options, under names of `scope`; throws IPSEC_CONFIG for a file that is none. */
+export function itemsOf(
+  options: Options,
+  { scope, configDir, log }: { readonly scope: string; readonly configDir: string; readonly log: Logger },
+): readonly Item[] {
   const place = { configDir, log, code: 'IPSEC_CONFIG' } as const
   const pairs = options.certificates.map(files => readTlsFiles(files, place))
   const authorities = options.caFiles.map(caFile => readTlsFiles({ caFile }, place).ca ?? '')
   const certificates = pairs.map(({ cert = '' }) => cert)
   return [
     ...pairs.map(({ key = '' }, index): Item => {
-      return { id: `burrow-key-${index}`, kind: 'key', message: { type: 'any', data: key } }
+      return { id: `burrow-key-${scope}${index}`, kind: 'key', message: { type: 'any', data: key } }
     }),
     ...authorities.map((data, index): Item => {
-      return { id: `burrow-ca-${index}`, kind: 'cert', message: { type: 'X509', flag: 'CA', data } }
+      return { id: `burrow-ca-${scope}${index}`, kind: 'cert', message: { type: 'X509', flag: 'CA', data } }
     }),
-    ...options.secrets.map((secret, index) => secretItem(`burrow-psk-${index}`, secret)),
-    ...options.connections.map(one => connectionItem(one, { certificates, authorities })),
+    ...options.secrets.map((secret, index) => secretItem(`burrow-psk-${scope}${index}`, secret)),
+    ...options.connections.map(one =>
+      connectionItem({ ...one, name: `${scope}${one.name}` }, { certificates, authorities }),
+    ),
     ...(options.dropClear ? [clearItem] : []),
   ]
 }

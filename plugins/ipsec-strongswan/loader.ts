@@ -35,15 +35,15 @@ export class Loader {
     for (const item of wanted) {
       const loaded = this.#loaded.get(item.id)
       if (loaded !== undefined && isDeepStrictEqual(loaded.item, item)) continue
-      const answer = await this.#vici.order(`load-${item.kind}`, item.message)
+      const answer = await this.#vici.order(`load-${item.kind}`, item.message, item.id)
       this.#loaded.set(item.id, { item, keyId: textOf(answer.id) })
     }
   }
 
   /** charon lets go of certificates only all at once, those of others too: they stay. */
   async #unload({ item: { kind, id }, keyId }: Loaded): Promise<void> {
-    if (kind === 'conn') await this.#vici.order('unload-conn', { name: id })
-    else if (kind === 'shared') await this.#vici.order('unload-shared', { id })
-    else if (kind === 'key' && keyId !== undefined) await this.#vici.order('unload-key', { id: keyId })
+    if (kind === 'conn') await this.#vici.order('unload-conn', { name: id }, id)
+    else if (kind === 'shared') await this.#vici.order('unload-shared', { id }, id)
+    else if (kind === 'key' && keyId !== undefined) await this.#vici.order('unload-key', { id: keyId }, id)
   }
 }

@@ -80,12 +80,12 @@ export class Vici {
     return (await this.#ask(command, message, undefined, timeoutMs)).answer
   }
 
-  /** As `request`; rejects too where charon says that it did not succeed. */
-  async order(command: string, message: ViciMessage, timeoutMs?: Milliseconds): Promise<ViciMessage> {
-    const answer = await this.request(command, message, timeoutMs)
+  /** As `request`; rejects with IPSEC_CONFIG where charon will not have `what`. */
+  async order(command: string, message: ViciMessage, what: string): Promise<ViciMessage> {
+    const answer = await this.request(command, message)
     const { success, errmsg } = answer
-    if (success !== 'yes') throw failure(`charon refused ${command}: ${String(errmsg ?? 'without a reason')}`)
-    return answer
+    if (success === 'yes') return answer
+    throw new BurrowError('IPSEC_CONFIG', `charon refused ${command} of ${what}: ${errmsg ?? 'no reason'}`)
   }
 
   /** The messages of the event by which a command answers, such as `list-sas` by `list-sa`. */

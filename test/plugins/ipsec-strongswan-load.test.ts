@@ -7,9 +7,12 @@ import { test } from 'node:test'
 import { definePlugin, IPSEC_SECRETS, type IpsecSecret, z } from '../../core/index.ts'
 import { SharedResources } from '../../core/plugin/shared.ts'
 import { FakeServer } from '../../core/testing/fake-server.ts'
+import { memoryLog } from '../../core/testing/log.ts'
 import { loadPlugin, startPlugin } from '../../core/testing/plugin-harness.ts'
 import { VirtualClock } from '../../core/testing/virtual-clock.ts'
+import { Charon } from '../../plugins/ipsec-strongswan/charon.ts'
 import ipsec from '../../plugins/ipsec-strongswan/index.ts'
+import type { Item } from '../../plugins/ipsec-strongswan/load.ts'
 import { sectionOf, type ViciMessage } from '../../plugins/ipsec-strongswan/vici-codec.ts'
 import { CA_PEM, SERVER_KEY, SERVER_PEM } from '../support/certificates.ts'
 import { FakeCharon } from '../support/fake-charon.ts'
@@ -118,15 +121,35 @@ test('a reload loads what is new, unloads what is gone, and touches nothing else
     command === 'load-conn' && 'burrow-d' in message
       ? { success: 'no', errmsg: 'no such proposal' }
       : undefined
-  await assert.rejects(around(t, charon, options('three', ['b', 'd']), setting), { code: 'IPSEC_CHARON' })
+  await assert.rejects(around(t, charon, options('three', ['b', 'd']), setting), { code: 'IPSEC_CONFIG' })
   assert.equal(charon.clients, 1)
   const after = told()
   assert.ok(after.includes('load-conn burrow-c') && after.includes('load-shared burrow-psk-0'), after.join())
   await second.plugin.host.stop()
 })
 
+test('of two plugins on one charon each has its own loaded, and takes its own back', async t => {
+  const charon = new FakeCharon(t)
+  await charon.start()
+  const clock = new VirtualClock()
+  const made = new Charon({ socket: charon.socket, timeoutMs: 1000, clock, log: memoryLog().log })
+  const itemOf = (id: string): Item => ({ id, kind: 'shared', message: { id } })
+  const one = { id: 'hq/ipsec', items: () => [itemOf('hq')] }
+  const two = { id: 'branch/ipsec', items: () => [itemOf('branch')] }
+  await made.use(one)
+  await made.use(two)
+  const told = () => charon.told.splice(0).map(({ command, message }) => `${command} ${message.id}`)
+  assert.deepEqual(told(), ['load-shared hq', 'load-shared branch'])
+  await made.leave(two)
+  assert.deepEqual(told(), ['unload-shared branch'])
+  await made.close()
+  assert.deepEqual(told(), ['unload-shared hq'])
+})
+
 test('keys of another plugin are loaded, and looked for again; what it throws leaves those of before', async t => {
-  let secrets: readonly IpsecSecret[] | Error = [{ psk: 'of a directory', peers: ['hb@example.com'] }]
+  let secrets: readonly IpsecSecret[] | Error | 'hangs' = [
+    { psk: 'of a directory', peers: ['hb@example.com'] },
+  ]
   const directory = definePlugin({
     name: 'directory',
     provides: [IPSEC_SECRETS],
@@ -135,6 +158,7 @@ test('keys of another plugin are loaded, and looked for again; what it throws le
       provide(IPSEC_SECRETS, {
         async list() {
           if (secrets instanceof Error) throw secrets
+          if (secrets === 'hangs') return new Promise(() => {})
           return secrets
         },
       })
@@ -145,6 +169,8 @@ test('keys of another plugin are loaded, and looked for again; what it throws le
   assert.deepEqual(owners(), ['load-shared hb@example.com'])
   secrets = new Error('the directory is away')
   await clock.advance(60_000)
+  secrets = 'hangs'
+  await clock.advance(70_000)
   secrets = [{ psk: 'another', peers: ['ann@example.com'] }]
   await until('the next look', async () => {
     await clock.advance(1000)

@@ -150,9 +150,9 @@ test('commands are answered one after the other, whatever came between them', as
 test('what charon refuses is an error with its reason', async t => {
   const { charon, vici } = await connected(t)
   charon.answer = () => ({ success: 'no', errmsg: 'invalid value for: proposals' })
-  await assert.rejects(vici.order('load-conn', {}), {
-    code: 'IPSEC_CHARON',
-    message: /invalid value for: proposals/,
+  await assert.rejects(vici.order('load-conn', {}, 'phones'), {
+    code: 'IPSEC_CONFIG',
+    message: /load-conn of phones: invalid value for: proposals/,
   })
 })
 

@@ -72,8 +72,9 @@ export class FakeCharon {
   sas: readonly ViciMessage[] = []
   /** Every command, in order, but for `list-sas` and `version`. */
   readonly told: Told[] = []
-  /** How many times all SAs were asked for. */
+  /** How many times all SAs were asked for, and how many times those of one IKE_SA. */
   looks = 0
+  looksAtOne = 0
   /** What a command is answered; undefined: it succeeds; `hang`: nothing. */
   answer: (told: Told) => ViciMessage | 'hang' | undefined = () => undefined
   readonly #clients = new Map<Socket, Set<string>>()
@@ -142,6 +143,7 @@ export class FakeCharon {
     if (command === 'list-sas') {
       const id = textOf(message['ike-id'])
       if (id === undefined) this.looks++
+      else this.looksAtOne++
       for (const sa of this.sas.filter(one => id === undefined || ikeIdOf(one) === id))
         socket.write(encodePacket({ type: PACKET.event, name: 'list-sa', message: sa }))
       send(PACKET.response)

@@ -64,6 +64,7 @@ export async function passing<T>(clock: VirtualClock, decided: Promise<T>): Prom
   const settled = decided.finally(() => {
     done = true
   })
+  settled.catch(() => {})
   await until('a decision', async () => {
     await clock.advance(5)
     return done

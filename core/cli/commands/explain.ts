@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { ProxiedPart } from '../../protocol/outputs.ts'
 import type { Explained, Explanation } from '../../runtime/explain.ts'
 import { askControlSocket } from '../../runtime/node/control-socket.ts'
+import { protectionText } from '../../runtime/session-rows.ts'
 import { escapeText } from '../../wire/escape.ts'
 import { controlSocketOf } from '../control.ts'
 import { decisionTable, localTime } from '../decisions.ts'
@@ -46,11 +47,13 @@ const PROXIED: Readonly<Record<ProxiedPart, string>> = {
 
 function describeOne(record: Explained): string {
   const { kind, id, outcome, user, acceptedAs, peer, host, tunnel, generation, deployment, proxied } = record
+  const { protection } = record
   const renamed = acceptedAs === undefined || acceptedAs === user ? '' : `, accepted as ${acceptedAs}`
   const lines: readonly (readonly [string, string | undefined])[] = [
     [kind, `${id}: ${outcome}`],
     ['user', user === undefined ? acceptedAs : `${user}${renamed}`],
     ['from', `${peer}${host === '' ? '' : `, host ${host}`}${kind === 'tunnel' ? '' : `, tunnel ${tunnel}`}`],
+    ['within', protection && protectionText({ protection })],
     ['proxied', proxied === undefined ? undefined : PROXIED[proxied]],
     ['when', when(record)],
     ['config', generation === undefined ? undefined : servedBy(generation, deployment)],

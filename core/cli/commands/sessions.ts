@@ -28,7 +28,7 @@ const HEADS = [
   'USER',
   'ADDRESS',
   'PEER',
-  'IPSEC',
+  'PROTECTION',
   'HOST',
   'TUNNEL',
   'SESSION',
