@@ -7,7 +7,7 @@ const proposals = z.array(word).min(1)
 
 export const DEFAULT_SOCKET = '/var/run/charon.vici'
 
-/** What Windows, macOS, iOS, Android and strongSwan propose for L2TP/IPsec, the strong first; no DES and no MODP 768. */
+/** What Windows, macOS, iOS and strongSwan propose for L2TP/IPsec, the strong first; no 3DES and no MODP 1024. */
 export const IKE_PROPOSALS = [
   'aes256-sha256-modp2048',
   'aes256-sha256-ecp256',
@@ -17,8 +17,6 @@ export const IKE_PROPOSALS = [
   'aes128-sha1-modp2048',
   'aes256-sha1-ecp384',
   'aes128-sha1-ecp256',
-  'aes256-sha1-modp1024',
-  'aes128-sha1-modp1024',
 ] as const
 export const ESP_PROPOSALS = [
   'aes256gcm16',

@@ -70,3 +70,34 @@ test('everything is routed into the tunnel but the tunnel itself, and put back a
   assert.equal(client.exec('ip', 'route'), before)
   await server.end()
 })
+
+const HALF_IPSEC: readonly (readonly [what: string, words: readonly string[]])[] = [
+  ['a key and a certificate', ['--ipsec-psk-env', 'PSK', '--ipsec-cert', 'client.pem']],
+  ['a certificate without its key', ['--ipsec-cert', 'client.pem']],
+  ['an identity that nothing proves', ['--ipsec-id', 'me']],
+  ['a version of IKE that is none', ['--ipsec-psk-env', 'PSK', '--ipsec-ike', '3']],
+]
+for (const [what, words] of HALF_IPSEC) {
+  test(`IPsec by ${what} is a usage error, before anybody is asked for a password`, {
+    skip: skipWithoutNetns,
+  }, async () => {
+    const command = [...BURROW, 'connect', '127.0.0.1', '--user', 'hb@hb', ...words]
+    const { code, stderr } = await start(command, { env: { PSK: 'secret' } }).ended
+    assert.equal(code, 2)
+    assert.match(stderr, /^burrow: USAGE: /)
+  })
+}
+
+test('where there is no charon, a call inside of IPsec is not placed, and what to do is said', {
+  skip: skipWithoutNetns,
+}, async t => {
+  const netns = makeNetns(t)
+  const server = await serve(netns, serverFiles(t).config)
+  const words = ['--user', 'hb@hb', '--password-env', 'SECRET', '--ipsec-psk-env', 'SECRET']
+  const command = [...BURROW, 'connect', '127.0.0.1', ...words, '--ipsec-socket', '/nowhere/charon.vici']
+  const { code, stderr } = await start(command, { netns: netns.name, env: { SECRET: 'admin@123' } }).ended
+  assert.notEqual(code, 0)
+  assert.match(stderr, /burrow: IPSEC_CHARON: [^\n]*\/nowhere\/charon\.vici[^\n]*\n.*strongswan-swanctl/)
+  assert.doesNotMatch(server.stdout() + server.stderr(), /tunnel/)
+  await server.end()
+})

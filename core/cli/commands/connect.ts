@@ -98,12 +98,14 @@ async function connect(
 ): Promise<void> {
   requireTunPrivileges('connect')
   const warn = (text: string) => process.stderr.write(`burrow: warning: ${text}\n`)
+  const log = createLogger({ level: command.optsWithGlobals().debug === true ? 'debug' : 'warn' })
+  const machine = thisMachine(log, traceTo(options.trace))
+  const protect = await ipsecFor(options, options.timeout * 1000, warn, machine)
   const { passwordFile, passwordEnv, tunnelSecretFile, tunnelSecretEnv } = options
   const password =
     readSecret('password', { file: passwordFile, env: passwordEnv }, warn) ??
     (await promptSecret(`password of ${options.user}`))
   const tunnelSecret = readSecret('tunnel-secret', { file: tunnelSecretFile, env: tunnelSecretEnv }, warn)
-  const log = createLogger({ level: command.optsWithGlobals().debug === true ? 'debug' : 'warn' })
   const remote = { address: await resolve(server.host), port: server.port }
 
   surviveFaults(log)
@@ -111,8 +113,6 @@ async function connect(
   const giveUp = new AbortController()
   void stop.signalled.then(() => giveUp.abort())
   const report = options.json === true ? reportAsJson : reportAsText
-  const machine = thisMachine(log, traceTo(options.trace))
-  const protect = await ipsecFor(options, options.timeout * 1000, warn, machine)
   const world = {
     ...machine,
     ...(protect === undefined ? {} : { protect }),
