@@ -8,12 +8,13 @@ import {
   type Path,
   type TimerHandle,
 } from 'burrow'
+import { isStaleHold } from './holds.ts'
 import type { Item } from './load.ts'
 import { Loader } from './loader.ts'
 import { type Sa, Sas, sasOf } from './sas.ts'
 import { udpServices } from './selectors.ts'
 import { Vici } from './vici.ts'
-import { sectionOf, textOf, type ViciMessage } from './vici-codec.ts'
+import { listOf, sectionOf, textOf, type ViciMessage } from './vici-codec.ts'
 
 /** What changes SAs. Each names the IKE_SA that it is about. */
 const EVENTS = ['ike-updown', 'ike-update', 'ike-rekey', 'child-updown', 'child-rekey'] as const
@@ -90,9 +91,14 @@ export class Charon {
     this.#listeners = [...this.#listeners, listener]
   }
 
+  /** What is wanted as long as this is there, from the next connection on. */
+  want(wanted: Wanted): void {
+    this.#wanted = [wanted, ...this.#wanted]
+  }
+
   /** Connects if need be, and has charon know what is wanted. Rejects with IPSEC_CHARON. */
   async use(wanted: Wanted): Promise<void> {
-    this.#wanted = [wanted, ...this.#wanted]
+    this.want(wanted)
     if (this.isUp) return this.reload()
     await this.#connect()
   }
@@ -101,8 +107,7 @@ export class Charon {
   async leave(wanted: Wanted): Promise<void> {
     const counted = this.#counting().includes(wanted)
     this.#wanted = this.#wanted.filter(one => one !== wanted)
-    // Of the last one everything is taken back when this is closed.
-    if (!counted || this.#wanted.length === 0) return
+    if (!counted) return
     await this.reload().catch(error =>
       this.#parts.log.error({ error }, 'charon did not take what it had before'),
     )
@@ -111,6 +116,16 @@ export class Charon {
   /** Has charon know what is wanted now. */
   async reload(): Promise<void> {
     await this.#loader?.load(await this.#items())
+  }
+
+  /** Loads one thing that `items` of somebody wanted has from now on; not while charon is gone, which is told then. */
+  async add(item: Item): Promise<void> {
+    await this.#loader?.add(item)
+  }
+
+  /** Unloads one thing that nobody wants any more. */
+  async remove(id: string): Promise<void> {
+    await this.#loader?.remove(id)
   }
 
   /** The SA that carries a tunnel of this path, with that peer where `identity` is given; also one that came up this moment. */
@@ -155,8 +170,10 @@ export class Charon {
     try {
       const version = await vici.request('version')
       for (const event of EVENTS) await vici.on(event, message => this.#changed(message))
+      const items = await this.#items()
+      await unloadStale(vici, items)
       const loader = new Loader(vici)
-      await loader.load(await this.#items())
+      await loader.load(items)
       this.#loader = loader
       this.#retry?.cancel()
       this.#retryMs = FIRST_RETRY_MS
@@ -261,4 +278,10 @@ export class Charon {
   #tell(): void {
     for (const listener of this.#listeners) listener()
   }
+}
+
+async function unloadStale(vici: Vici, wanted: readonly Item[]): Promise<void> {
+  const { conns } = await vici.request('get-conns')
+  for (const name of listOf(conns))
+    if (isStaleHold(name, wanted)) await vici.order('unload-conn', { name }, name)
 }

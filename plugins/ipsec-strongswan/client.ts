@@ -2,6 +2,7 @@
 import { BurrowError, type Clock, type Path, type ProtectCalls, readTlsFiles, type TimerHandle } from 'burrow'
 import { Charon } from './charon.ts'
 import { type ConnectionOptions, DEFAULT_SOCKET, ESP_PROPOSALS, IKE_PROPOSALS } from './config.ts'
+import { holdItem } from './holds.ts'
 import { CHILD, connectionItem, connectionName, type Item, secretItem } from './load.ts'
 import type { Sa } from './sas.ts'
 import { Vici } from './vici.ts'
@@ -45,6 +46,8 @@ function itemsOf(
   name: string,
   log: Parameters<ProtectCalls>[1]['log'],
 ): readonly Item[] {
+  // What is between the two ends otherwise is dropped: once the SA is gone, nothing goes on in the clear.
+  const hold = holdItem({ local, remote })
   const peer = gateway ?? remote.address
   // IKEv2 looks for the key before the peer has said who it is.
   const remoteId = wantedId ?? (psk !== undefined && ike === '2' ? peer : undefined)
@@ -68,7 +71,7 @@ function itemsOf(
   }
   if (psk !== undefined) {
     const secret = secretItem(`burrow-psk-${name}`, { psk, peers: [remoteId ?? peer] })
-    return [secret, connectionItem(connection, { dials: true })]
+    return [secret, connectionItem(connection, { dials: true }), hold]
   }
   const {
     cert = '',
@@ -82,6 +85,7 @@ function itemsOf(
   return [
     { id: `burrow-key-${name}`, kind: 'key', message: { type: 'any', data: key } },
     connectionItem(connection, { dials: true, certificates: [cert], authorities: [ca] }),
+    hold,
   ]
 }
 

@@ -31,7 +31,9 @@ export default definePlugin({
       socket,
       () => {
         const charon = new Charon({ socket, timeoutMs, clock, log })
-        return { charon, ties: new Ties({ charon, server, clock, log }) }
+        const ties = new Ties({ charon, server, clock, log })
+        charon.want(ties.holds.wanted)
+        return { charon, ties }
       },
       async made => {
         made.ties.close()
@@ -79,10 +81,14 @@ export default definePlugin({
       // Whoever tries a login has no SA.
       if (dryRun) return undefined
       const sa = await charon.find(path)
-      if (sa !== undefined) server.protectTunnel(key, sa.protection)
-      else if (options.require) return inTheClear(path)
+      if (sa !== undefined) {
+        server.protectTunnel(key, sa.protection)
+        if (options.require && !options.dropClear) await ties.holds.hold(key, path)
+      } else if (options.require) return inTheClear(path)
       return undefined
     })
+
+    hooks.tunnelDown.tap(NAME, () => ties.lookSoon())
 
     // A tunnel may have been let in by somebody who was asked before us, by an older config, or have lost its SA since.
     hooks.admitSession.tapPromise(NAME, async ({ session: { tunnel }, dryRun }) => {

@@ -67,23 +67,19 @@ export function connectionItem(
   return { id, kind: 'conn', message }
 }
 
-/** Below every policy of an SA: what matches none of them, and is L2TP, is dropped. */
-export const clearItem: Item = {
-  id: CLEAR,
-  kind: 'conn',
-  message: {
-    [CLEAR]: {
-      children: {
-        [CLEAR]: {
-          mode: 'drop',
-          local_ts: ANYWHERE.map(network => `${network}[udp/1701]`),
-          remote_ts: ANYWHERE,
-          start_action: 'trap',
-        },
-      },
-    },
-  },
+/** Below every policy of an SA: what matches none of them, and this, is dropped, in either direction. */
+export function shuntItem(
+  id: string,
+  { local, remote }: { readonly local: readonly string[]; readonly remote: readonly string[] },
+): Item {
+  const shunt = { mode: 'drop', local_ts: local, remote_ts: remote, start_action: 'trap' }
+  return { id, kind: 'conn', message: { [id]: { children: { [id]: shunt } } } }
 }
+
+export const clearItem: Item = shuntItem(CLEAR, {
+  local: ANYWHERE.map(network => `${network}[udp/1701]`),
+  remote: ANYWHERE,
+})
 
 export const secretItem = (id: string, { psk, peers }: IpsecSecret): Item => ({
   id,

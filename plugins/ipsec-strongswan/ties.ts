@@ -1,6 +1,7 @@
 /** Which tunnels an SA carries, and what becomes of those whose SA is gone. */
 import type { Clock, Logger, Milliseconds, ServerView, TimerHandle, TunnelInfo } from 'burrow'
 import type { Charon } from './charon.ts'
+import { Holds } from './holds.ts'
 
 /** SAs of many peers change together; one look is for all of them. */
 const TOGETHER_MS = 100
@@ -15,6 +16,7 @@ interface TiesParts {
 export class Ties {
   /** An SA that is gone may be followed by another for so long. */
   graceMs: Milliseconds = 0
+  readonly holds: Holds
   readonly #parts: TiesParts
   /** By tunnel key: those whose SA is gone. */
   readonly #lost = new Map<string, TimerHandle>()
@@ -22,7 +24,8 @@ export class Ties {
 
   constructor(parts: TiesParts) {
     this.#parts = parts
-    parts.charon.onChange(() => this.#lookSoon())
+    this.holds = new Holds(parts.charon)
+    parts.charon.onChange(() => this.lookSoon())
   }
 
   close(): void {
@@ -31,7 +34,8 @@ export class Ties {
     this.#lost.clear()
   }
 
-  #lookSoon(): void {
+  /** SAs or tunnels are others now. */
+  lookSoon(): void {
     this.#soon ??= this.#parts.clock.setTimer(TOGETHER_MS, () => {
       this.#soon = undefined
       this.#look()
@@ -42,6 +46,7 @@ export class Ties {
     const { server, clock, log } = this.#parts
     const tied = server.tunnels(({ role, protection }) => role === 'lns' && protection !== undefined)
     const live = new Set(tied.map(({ key }) => key))
+    this.holds.keep(live)
     for (const [key, timer] of this.#lost) if (!live.has(key)) this.#found(key, timer)
     for (const tunnel of tied) {
       const timer = this.#lost.get(tunnel.key)

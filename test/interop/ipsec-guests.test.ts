@@ -50,6 +50,12 @@ const logs = (guest: Guest, pattern: RegExp, least = 1) =>
     BOOT_MS,
   )
 
+/** Whether the kernel drops what the phone sends to the server, below the policies of SAs. */
+const holds = async (server: Guest) =>
+  /src 10\.9\.0\.11\/32 dst 10\.9\.0\.10\/32 proto udp dport 1701\s+dir in action block/.test(
+    await must(server, 'ip xfrm policy'),
+  )
+
 /** An SCCRQ in the clear that says it is from another guest, sent by the host. */
 async function forge(lab: Lab, from: string, to: string): Promise<void> {
   const sccrq = Buffer.from(
@@ -96,6 +102,7 @@ test('burrow serve, with xl2tpd and strongSwan as the phone', { skip: skipWithou
           ),
           new RegExp(`${PAGE} for ${own}`),
         )
+        assert.ok(await holds(server), 'what is in the clear is dropped when the SA is gone, too')
         const rows = await must(server, `${process.execPath} ${MAIN} sessions --socket ${CONTROL} --json`)
         const [{ protection = '' } = {}] = JSON.parse(rows) as { protection?: string }[]
         assert.match(
@@ -123,6 +130,7 @@ test('burrow serve, with xl2tpd and strongSwan as the phone', { skip: skipWithou
       await must(phone, 'ipsec down l2tp >/run/lab/down.log 2>&1; kill -KILL $(pidof xl2tpd pppd)')
       await logs(server, /protection-lost[^\n]*tunnel down/, least)
       assert.match(await burrowLog(server), /its IPsec SA is gone, for 2000 ms/)
+      await until('the shunt to go', async () => !(await holds(server)))
       await phone.end('KILL')
     })
   }

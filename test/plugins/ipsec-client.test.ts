@@ -45,13 +45,15 @@ async function scene(
   return { charon, clock, lines, giveUp, commands, dial: () => passing(clock, protect(PATH, giveUp.signal)) }
 }
 
-const TAKEN_DOWN = ['terminate', 'unload-conn', 'unload-shared']
+const HOLD = `burrow-hold-${process.pid}-1.1.1.1-2.2.2.2`
+const BROUGHT_UP = ['load-shared', 'load-conn', 'load-conn', 'initiate']
+const TAKEN_DOWN = ['terminate', 'unload-conn', 'unload-conn', 'unload-shared']
 
 test('an SA is brought up for the ports of the call, and taken down after it', async t => {
   const { charon, commands, dial, lines } = await scene(t)
   const { protection, close } = await dial()
   assert.equal(protection.identity, '2.2.2.2')
-  assert.deepEqual(commands(), ['load-shared', 'load-conn', 'initiate'])
+  assert.deepEqual(commands(), BROUGHT_UP)
   const told = JSON.parse(JSON.stringify(charon.told)) as typeof charon.told
   assert.deepEqual(told[0]?.message, {
     id: 'burrow-psk-connect-40000',
@@ -70,10 +72,20 @@ test('an SA is brought up for the ports of the call, and taken down after it', a
     ['transport', ['dynamic[udp/40000]'], ['dynamic[udp/1701]']],
   )
   assert.deepEqual([child.close_action, child.dpd_action], ['start', 'restart'])
-  assert.deepEqual(told[2]?.message, { child: 'l2tp', ike: NAME, timeout: '20000', loglevel: '-1' })
+  assert.deepEqual(told[2]?.message[HOLD], {
+    children: {
+      [HOLD]: {
+        mode: 'drop',
+        local_ts: ['1.1.1.1/32[udp/40000]'],
+        remote_ts: ['2.2.2.2/32[udp]'],
+        start_action: 'trap',
+      },
+    },
+  })
+  assert.deepEqual(told[3]?.message, { child: 'l2tp', ike: NAME, timeout: '20000', loglevel: '-1' })
   await close()
   await close()
-  assert.deepEqual(commands().slice(3), TAKEN_DOWN)
+  assert.deepEqual(commands().slice(BROUGHT_UP.length), TAKEN_DOWN)
   await until('the connections to be closed', () => charon.clients === 0)
   assert.doesNotMatch(JSON.stringify(lines), /deep secret/)
 })
@@ -113,7 +125,10 @@ test('certificates in place of a key', async t => {
   await close()
   assert.deepEqual(
     charon.told.map(({ command, message }) => `${command} ${message.id ?? ''}`.trim()),
-    ['load-key', 'load-conn', 'initiate', 'terminate', 'unload-conn', 'unload-key f00d'],
+    [
+      ...['load-key', 'load-conn', 'load-conn', 'initiate'],
+      ...['terminate', 'unload-conn', 'unload-conn', 'unload-key f00d'],
+    ],
   )
 })
 
@@ -122,14 +137,14 @@ test('what charon cannot bring up is an error with its reason, and nothing is le
   charon.answer = ({ command }) =>
     command === 'initiate' ? { success: 'no', errmsg: 'establishing CHILD_SA failed' } : undefined
   await assert.rejects(dial(), { code: 'IPSEC_REFUSED', message: /establishing CHILD_SA failed/ })
-  assert.deepEqual(commands().slice(3), TAKEN_DOWN)
+  assert.deepEqual(commands().slice(BROUGHT_UP.length), TAKEN_DOWN)
 })
 
 test('an SA that does not carry the call is as good as none', async t => {
   const { charon, commands, dial } = await scene(t)
   charon.answer = () => undefined
   await assert.rejects(dial(), { code: 'IPSEC_REFUSED' })
-  assert.deepEqual(commands().slice(3), TAKEN_DOWN)
+  assert.deepEqual(commands().slice(BROUGHT_UP.length), TAKEN_DOWN)
 })
 
 test('whoever gives up while it comes up leaves nothing either', async t => {
@@ -140,7 +155,7 @@ test('whoever gives up while it comes up leaves nothing either', async t => {
     return 'hang'
   }
   await assert.rejects(dial(), { code: 'DIAL_FAILED' })
-  assert.deepEqual(commands().slice(2), TAKEN_DOWN)
+  assert.deepEqual(commands().slice(BROUGHT_UP.length - 1), TAKEN_DOWN)
 })
 
 test('an SA that is gone for good is a loss; one that is followed is not', async t => {

@@ -249,7 +249,7 @@ test('while charon is gone nobody is let in; it is told everything anew when it 
   charon.sas = [aSa()]
   assert.equal((await admit()).kind, 'passed on')
   const first = charon.told.map(({ command }) => command)
-  assert.deepEqual(first, ['load-shared', 'load-conn'])
+  assert.deepEqual(first, ['load-shared', 'load-conn', 'load-conn'], 'a key, a connection, and what is held')
   await charon.stop()
   await until('the loss to be seen', () => plugin.log.some(({ level }) => level === 'error'))
   const refused = await admit(keyed('other', from('1.1.1.1')))

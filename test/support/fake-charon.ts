@@ -70,7 +70,9 @@ export class FakeCharon {
   readonly socket: string
   /** What `list-sas` tells. */
   sas: readonly ViciMessage[] = []
-  /** Every command, in order, but for `list-sas` and `version`. */
+  /** Names that it has by somebody else. */
+  conns: readonly string[] = []
+  /** Every command, in order, but for `list-sas`, `version` and `get-conns`. */
   readonly told: Told[] = []
   /** How many times all SAs were asked for, and how many times those of one IKE_SA. */
   looks = 0
@@ -148,6 +150,7 @@ export class FakeCharon {
         socket.write(encodePacket({ type: PACKET.event, name: 'list-sa', message: sa }))
       send(PACKET.response)
     } else if (command === 'version') send(PACKET.response, { daemon: 'charon', version: '5.9.8' })
+    else if (command === 'get-conns') send(PACKET.response, { conns: this.conns })
     else {
       this.told.push(told)
       send(PACKET.response, answer ?? { success: 'yes' })
