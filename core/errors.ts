@@ -84,6 +84,8 @@ export const ERRORS = {
   KERNEL_SETTING: 'set it yourself as the message says, and leave out `manageKernel`',
   FLOW_REFUSED: 'see what the data plane said of the flow: it holds no more, or cannot carry this one',
   DATA_PLANE_DOWN: 'see why the data plane failed, and start again',
+  DATA_PLANE_UNAVAILABLE:
+    'leave out `dataplane`, so that the fastest one that works here is taken, or name another',
   NETWORK_SETUP: 'mend what the kernel or the `ip` command refused, as the message says',
   TUN_IN_USE: 'give the interface another name: `tun.name` in the config, --tun of `burrow connect`',
   PLATFORM: 'run on Linux (x86-64 or arm64, glibc)',

@@ -76,11 +76,17 @@ export interface DataPlane {
   stop(): Promise<void>
 }
 
+/** Fastest first: with super-packets of TCP and UDP, of TCP alone, and with as many packets a system call as without those. */
+export const PORTS_NAMES = ['offloads', 'offloads-tcp', 'batches'] as const
+export type PortsName = (typeof PORTS_NAMES)[number]
+
 export interface DataPlaneOptions {
   /** '0.0.0.0' listens on every address; replies leave from the one that was addressed. Port 0 takes a free port. */
   readonly listen: readonly SocketAddress[]
   /** Absent: no device is made, and inner packets have nowhere to go. */
   readonly tun: { readonly name: string; readonly mtuBytes: number } | undefined
+  /** How packets pass between kernel and worker; absent: the fastest that this kernel has. */
+  readonly ports?: PortsName
   /** Flow ids are below this; 65,536 when absent. */
   readonly maxFlows?: number
   /** Conversations of sessions that are known at a time, so that what answers them passes; 262,144 when absent. */

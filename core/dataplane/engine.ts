@@ -6,7 +6,7 @@ import { FlowTable } from './flow-table.ts'
 import { Forwarder, type UpSink } from './forwarder.ts'
 import { NO_RULES, type NumberedRules } from './policy/judge.ts'
 import { RuleCounters } from './policy/rule-counters.ts'
-import { type DatagramPort, HEADROOM_BYTES, socketFor, type TunPort } from './ports.ts'
+import { type DatagramPort, HEADROOM_BYTES, PacketBatch, socketFor, type TunPort } from './ports.ts'
 import { ipv4Prefixes, ipv6Prefixes } from './prefix.ts'
 import { PrefixTable } from './prefix-table.ts'
 import { PrefixTable6 } from './prefix-table6.ts'
@@ -52,6 +52,8 @@ export interface EngineParts {
   readonly sockets: readonly DatagramPort[]
   readonly tun: TunPort | undefined
   readonly up: UpSink
+  /** What the ports fill, for packets of so many octets with headroom; by default with a slot for each of 64. */
+  readonly makeBatch?: (slotBytes: number) => PacketBatch
 }
 
 export class Engine {
@@ -63,6 +65,7 @@ export class Engine {
 
   constructor(parts: EngineParts) {
     const { maxFlows, mtuBytes, counterMemory, ruleCounterMemory, connections, sockets, tun, up } = parts
+    const { makeBatch = bytes => new PacketBatch(bytes) } = parts
     this.counters = new Counters(counterMemory)
     this.#table = new FlowTable(maxFlows)
     this.#sockets = sockets
@@ -76,7 +79,8 @@ export class Engine {
       sockets,
       tun,
       up,
-      slotBytes,
+      fromNetwork: makeBatch(slotBytes),
+      fromTun: makeBatch(slotBytes),
     })
   }
 

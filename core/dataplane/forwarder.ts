@@ -10,7 +10,7 @@ import { UNREACHABLE_BYTES, writeFragmentationNeeded } from './icmp.ts'
 import { ICMP6_ERROR_BYTES, writePacketTooBig } from './icmp6.ts'
 import { copyWords, foldNetwork, WORDS } from './outer-address.ts'
 import type { RuleCounters } from './policy/rule-counters.ts'
-import { BATCH_PACKETS, type DatagramPort, HEADROOM_BYTES, PacketBatch, type TunPort } from './ports.ts'
+import { type DatagramPort, HEADROOM_BYTES, PacketBatch, type TunPort } from './ports.ts'
 import { writeRejection } from './rejection.ts'
 import { Shedding } from './shedding.ts'
 import { UpBudget, type UpKind } from './up-budget.ts'
@@ -27,22 +27,26 @@ export interface ForwarderParts {
   readonly sockets: readonly DatagramPort[]
   readonly tun: TunPort | undefined
   readonly up: UpSink
-  /** For the largest datagram or packet that is taken, headroom included. */
-  readonly slotBytes: number
+  /** What sockets fill, and what the TUN does: a port may keep something in its own for the next turn. */
+  readonly fromNetwork: PacketBatch
+  readonly fromTun: PacketBatch
 }
 
 export class Forwarder {
   readonly fastPath: FastPath
   readonly #parts: ForwarderParts
   readonly #budget: UpBudget
-  readonly #batch: PacketBatch
   readonly #shedding = new Shedding()
-  /** Of each packet of the outgoing batch. */
-  readonly #flow = new Int32Array(BATCH_PACKETS)
-  readonly #innerBytes = new Uint32Array(BATCH_PACKETS)
+  /** Of each packet of the batch that goes out. */
+  readonly #flow: Int32Array
+  readonly #innerBytes: Uint32Array
   /** An answer of our own. */
   readonly #answer = new PacketBatch(HEADROOM_BYTES + Math.max(UNREACHABLE_BYTES, ICMP6_ERROR_BYTES))
   readonly #answerView = new DataView(this.#answer.bytes.buffer, HEADROOM_BYTES)
+  /** A packet of two pieces, where one answers it. */
+  readonly #joined = new Uint8Array(LONGEST_PACKET_BYTES)
+  readonly #joinedView = new DataView(this.#joined.buffer)
+  #wholeAt = 0
   /** By what they count under. */
   readonly #ruleNames: string[] = []
 
@@ -50,7 +54,9 @@ export class Forwarder {
     this.#parts = parts
     this.fastPath = new FastPath(parts.table, parts.connections)
     this.#budget = new UpBudget(parts.table.maxFlows)
-    this.#batch = new PacketBatch(parts.slotBytes)
+    const most = Math.max(parts.fromNetwork.most, parts.fromTun.most)
+    this.#flow = new Int32Array(most)
+    this.#innerBytes = new Uint32Array(most)
   }
 
   /** Time passes only here; call it before each turn. */
@@ -68,16 +74,18 @@ export class Forwarder {
 
   /** One batch from a socket; true when more may be waiting. */
   fromNetwork(socket: DatagramPort): boolean {
-    const batch = this.#batch
+    const batch = this.#parts.fromNetwork
     const full = socket.receive(batch)
     if (batch.oversized > 0) this.#parts.counters.add(NO_FLOW, COLUMN.notHandedUp, batch.oversized)
-    for (let i = 0; i < batch.count; i++) this.#datagram(batch, i, socket.bound.port)
+    let kept = 0
+    for (let i = 0; i < batch.count; i++) if (this.#datagram(batch, i, socket.bound.port, kept)) kept++
+    this.#toTun(batch, kept)
     return full
   }
 
   /** One batch from the TUN; true when more may be waiting. */
   fromTun(tun: TunPort): boolean {
-    const batch = this.#batch
+    const batch = this.#parts.fromTun
     const full = tun.receive(batch)
     let kept = 0
     for (let i = 0; i < batch.count; i++) if (this.#packet(batch, i, kept)) kept++
@@ -85,14 +93,15 @@ export class Forwarder {
     return full
   }
 
-  #datagram(batch: PacketBatch, i: number, localPort: number): void {
+  /** Judges datagram `i`, and moves the description of what it holds to `kept` when that is for the TUN. */
+  #datagram(batch: PacketBatch, i: number, localPort: number, kept: number): boolean {
     const { fastPath } = this
     const verdict = fastPath.fromNetwork(batch, i, localPort)
     this.#countRule(batch)
     switch (verdict) {
       case VERDICT.toTun:
-        this.#toTun(batch, i)
-        break
+        this.#keep(batch, kept)
+        return true
       case VERDICT.upControl:
         this.#up('control', this.#budget.takeForSource('control', sourceOf(batch, i)), batch, i, localPort)
         break
@@ -108,22 +117,34 @@ export class Forwarder {
         break
       case VERDICT.reject:
         this.#drop(batch)
-        this.#answerRejected(batch, true)
+        this.#answerRejected(batch, i, true)
         break
       default:
         this.#drop(batch)
     }
+    return false
   }
 
-  #toTun(batch: PacketBatch, i: number): void {
-    const { flow, at, length } = this.fastPath
+  #keep(batch: PacketBatch, kept: number): void {
+    const { flow, at, length, innerBytes } = this.fastPath
+    this.#flow[kept] = flow
+    this.#innerBytes[kept] = innerBytes
+    batch.at[kept] = at
+    batch.length[kept] = length
+  }
+
+  #toTun(batch: PacketBatch, count: number): void {
     const { counters, tun } = this.#parts
-    batch.at[i] = at
-    batch.length[i] = length
-    if (tun?.send(batch, i) === true) {
-      counters.add(flow, COLUMN.packetsIn, 1)
-      counters.add(flow, COLUMN.octetsIn, length)
-    } else counters.add(flow, SEND_FAILED, 1)
+    if (tun === undefined) batch.length.fill(0, 0, count)
+    else if (count > 0) tun.send(batch, 0, count)
+    for (let i = 0; i < count; i++) {
+      const flow = this.#flow[i] ?? 0
+      if (batch.length[i] === 0) counters.add(flow, SEND_FAILED, 1)
+      else {
+        counters.add(flow, COLUMN.packetsIn, 1)
+        counters.add(flow, COLUMN.octetsIn, this.#innerBytes[i] ?? 0)
+      }
+    }
   }
 
   /** Encapsulates packet `i` and moves its description to `kept`; false when it is dropped. */
@@ -134,16 +155,14 @@ export class Forwarder {
     this.#countRule(batch)
     if (verdict !== VERDICT.toPeer) {
       this.#drop(batch)
-      if (verdict === VERDICT.reject) this.#answerRejected(batch, false)
-      else if (fastPath.reason === 'too-big') this.#answerTooBig(batch)
+      if (verdict === VERDICT.reject) this.#answerRejected(batch, i, false)
+      else if (fastPath.reason === 'too-big') this.#answerTooBig(batch, i)
       return false
     }
-    const { flow } = fastPath
-    this.#flow[kept] = flow
-    this.#innerBytes[kept] = fastPath.innerBytes
-    batch.at[kept] = fastPath.at
-    batch.length[kept] = fastPath.length
-    addressTo(batch, kept, table, flow)
+    this.#keep(batch, kept)
+    batch.restAt[kept] = batch.restAt[i] ?? 0
+    batch.restLength[kept] = batch.restLength[i] ?? 0
+    addressTo(batch, kept, table, fastPath.flow)
     return true
   }
 
@@ -197,30 +216,32 @@ export class Forwarder {
       this.#parts.up(dropEvent(this.fastPath, batch.view, this.#ruleNames[this.fastPath.slot]), 'report')
   }
 
-  #answerTooBig(batch: PacketBatch): void {
+  #answerTooBig(batch: PacketBatch, i: number): void {
     const { tun, table } = this.#parts
-    const { flow, at, innerBytes } = this.fastPath
+    const { flow, innerBytes } = this.fastPath
     if (tun === undefined || !this.#budget.take('icmp')) return
     const answer = this.#answer
     const mtuBytes = table.mtuBytes[flow] ?? 0
-    const write = ipVersion(batch.view, at) === 6 ? writePacketTooBig : writeFragmentationNeeded
+    const packet = this.#whole(batch, i)
+    const write = ipVersion(packet, this.#wholeAt) === 6 ? writePacketTooBig : writeFragmentationNeeded
     answer.at[0] = HEADROOM_BYTES
-    answer.length[0] = write(this.#answerView, batch.view, at, innerBytes, mtuBytes)
-    if (answer.length[0] > 0) tun.send(answer, 0)
+    answer.length[0] = write(this.#answerView, packet, this.#wholeAt, innerBytes, mtuBytes)
+    if (answer.length[0] > 0) tun.send(answer, 0, 1)
   }
 
   /** Tells whoever sent it that a rule rejects it: the peer of a session, or somebody behind the TUN. */
-  #answerRejected(batch: PacketBatch, isFromPeer: boolean): void {
+  #answerRejected(batch: PacketBatch, i: number, isFromPeer: boolean): void {
     if (!this.#budget.take('icmp')) return
     const { tun, table, sockets } = this.#parts
-    const { flow, at, innerBytes } = this.fastPath
+    const { flow, innerBytes } = this.fastPath
     const answer = this.#answer
-    const written = writeRejection(this.#answerView, batch.view, at, innerBytes)
+    const packet = this.#whole(batch, i)
+    const written = writeRejection(this.#answerView, packet, this.#wholeAt, innerBytes)
     answer.at[0] = HEADROOM_BYTES
     answer.length[0] = written
     if (written === 0) return
     if (!isFromPeer) {
-      tun?.send(answer, 0)
+      tun?.send(answer, 0, 1)
       return
     }
     this.fastPath.encapsulate(flow, answer.view, HEADROOM_BYTES, written)
@@ -229,8 +250,22 @@ export class Forwarder {
     addressTo(answer, 0, table, flow)
     sockets[table.socket[flow] ?? 0]?.send(answer, 0, 1)
   }
+
+  /** What holds the packet that was judged last, packet `i` of the batch, in one piece, at `#wholeAt`. */
+  #whole(batch: PacketBatch, i: number): DataView {
+    const { at, innerBytes } = this.fastPath
+    const rest = batch.restLength[i] ?? 0
+    this.#wholeAt = rest === 0 ? at : 0
+    if (rest === 0) return batch.view
+    this.#joined.set(batch.bytes.subarray(at, at + innerBytes - rest))
+    const restAt = batch.restAt[i] ?? 0
+    this.#joined.set(batch.bytes.subarray(restAt, restAt + rest), innerBytes - rest)
+    return this.#joinedView
+  }
 }
 
+/** As the length fields of IP say. */
+const LONGEST_PACKET_BYTES = 65_575
 const SEND_FAILED = dropColumn('send-failed')
 
 /** Packet `i` goes to the peer of a flow. */

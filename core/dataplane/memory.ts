@@ -137,9 +137,8 @@ export function createMemoryTun(): MemoryTun {
     port: {
       onReadable: readable => queue.onReadable(readable),
       receive: batch => queue.fill(batch, (_index, packet) => packet),
-      send(batch, index) {
-        listener(packetBytes(batch, index))
-        return true
+      send(batch, from, to) {
+        for (let i = from; i < to; i++) listener(packetBytes(batch, i))
       },
       close: () => queue.close(),
     },
@@ -207,8 +206,13 @@ class Queue<T> {
 }
 
 function packetBytes(batch: PacketBatch, index: number): Uint8Array {
-  const at = batch.at[index] ?? 0
-  return batch.bytes.slice(at, at + (batch.length[index] ?? 0))
+  const [at = 0, restAt = 0, rest = 0] = [batch.at[index], batch.restAt[index], batch.restLength[index]]
+  const length = (batch.length[index] ?? 0) - rest
+  if (rest === 0) return batch.bytes.slice(at, at + length)
+  return Uint8Array.from([
+    ...batch.bytes.subarray(at, at + length),
+    ...batch.bytes.subarray(restAt, restAt + rest),
+  ])
 }
 
 const isWildcard = (address: string): boolean => address === wildcardOf(address)

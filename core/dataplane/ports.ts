@@ -4,36 +4,60 @@
  */
 import type { Path, SocketAddress } from '../ports.ts'
 import { formatIpv4 } from '../wire/ip.ts'
+import { type BatchMemory, plainMemory } from './offload/batch-memory.ts'
 import { foldWords, WORDS, wordsText } from './outer-address.ts'
 
 /** Free octets in front of each packet of a batch: the longest L2TP and PPP headers that we send. */
 export const HEADROOM_BYTES = 16
 export const BATCH_PACKETS = 64
 
-/** Up to 64 packets in one buffer, each in a slot of its own. Addresses are as in outer-address.ts. */
+/**
+ * Packets in one buffer. Where each one is there is the port's choice: in a slot of its own, or beside others of one large read.
+ * Addresses are as in outer-address.ts.
+ */
 export class PacketBatch {
   count = 0
-  /** Packets of the last `receive` that did not fit a slot, and are lost. */
+  /** Packets of the last `receive` that were longer than a slot, and are lost. */
   oversized = 0
   /** Whether the addresses of the last `receive` are of IPv6, and have words. */
   isIpv6 = false
+  /** Room for one packet with its headroom. */
   readonly slotBytes: number
+  readonly memory: BatchMemory
   readonly bytes: Uint8Array
   readonly view: DataView
+  /** How many it has room for. */
+  readonly most: number
   /** Where packet i starts in `bytes`. */
-  readonly at = new Uint32Array(BATCH_PACKETS)
-  readonly length = new Uint32Array(BATCH_PACKETS)
-  readonly localAddress = new Int32Array(BATCH_PACKETS)
-  readonly localWords = new Int32Array(WORDS * BATCH_PACKETS)
-  readonly localPort = new Uint16Array(BATCH_PACKETS)
-  readonly remoteAddress = new Int32Array(BATCH_PACKETS)
-  readonly remoteWords = new Int32Array(WORDS * BATCH_PACKETS)
-  readonly remotePort = new Uint16Array(BATCH_PACKETS)
+  readonly at: Uint32Array
+  readonly length: Uint32Array
+  /** So many of its last octets lie apart, at `restAt`; 0 of a packet that is in one piece. */
+  readonly restLength: Uint32Array
+  readonly restAt: Uint32Array
+  readonly localAddress: Int32Array
+  readonly localWords: Int32Array
+  readonly localPort: Uint16Array
+  readonly remoteAddress: Int32Array
+  readonly remoteWords: Int32Array
+  readonly remotePort: Uint16Array
 
-  constructor(slotBytes: number) {
+  /** `memory` has room for 64 slots at least. */
+  constructor(slotBytes: number, most = BATCH_PACKETS, memory = plainMemory(BATCH_PACKETS * slotBytes)) {
     this.slotBytes = slotBytes
-    this.bytes = new Uint8Array(BATCH_PACKETS * slotBytes)
-    this.view = new DataView(this.bytes.buffer)
+    this.most = most
+    this.memory = memory
+    this.bytes = memory.bytes
+    this.view = new DataView(memory.bytes.buffer)
+    this.at = new Uint32Array(most)
+    this.length = new Uint32Array(most)
+    this.restLength = new Uint32Array(most)
+    this.restAt = new Uint32Array(most)
+    this.localAddress = new Int32Array(most)
+    this.localWords = new Int32Array(WORDS * most)
+    this.localPort = new Uint16Array(most)
+    this.remoteAddress = new Int32Array(most)
+    this.remoteWords = new Int32Array(WORDS * most)
+    this.remotePort = new Uint16Array(most)
   }
 
   /** Of packet i, as text. */
@@ -56,10 +80,7 @@ export class PacketBatch {
 /** A UDP socket that knows which local address each datagram came to and leaves from. */
 export interface DatagramPort {
   readonly bound: SocketAddress
-  /**
-   * Fills the batch with what has come, at most 64, each behind HEADROOM_BYTES; never waits. True when more may be
-   * waiting.
-   */
+  /** Fills the batch with what has come; never waits. True when more may be waiting. */
   receive(batch: PacketBatch): boolean
   /**
    * Sends packets `from` to before `to` of the batch, and sets `length` to 0 of those that did not go. Waits a moment at
@@ -73,12 +94,15 @@ export interface DatagramPort {
   close(): void
 }
 
-/** Whole IP packets, without a link header. */
+/** IP packets as they are on the wire, without a link header. */
 export interface TunPort {
-  /** As of `DatagramPort`, without addresses. */
+  /** As of `DatagramPort`, without addresses. HEADROOM_BYTES in front of each packet are free. */
   receive(batch: PacketBatch): boolean
-  /** Packet `index` of the batch; false when the kernel did not take it. */
-  send(batch: PacketBatch, index: number): boolean
+  /**
+   * Packets `from` to before `to` of the batch, each in one piece; sets `length` to 0 of those that the kernel did not take. Headers
+   * may be written over.
+   */
+  send(batch: PacketBatch, from: number, to: number): void
   close(): void
 }
 

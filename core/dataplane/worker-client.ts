@@ -3,10 +3,10 @@ import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_thread
 import { BurrowError } from '../errors.ts'
 import type { FlowCounters } from '../flow.ts'
 import { CommandDataPlane } from './command-data-plane.ts'
-import type { DataPlaneOptions, ListeningDataPlane } from './data-plane.ts'
+import type { DataPlaneCaps, DataPlaneOptions, ListeningDataPlane } from './data-plane.ts'
 import type { Command } from './engine.ts'
 import { errno, errnoName, libc, NativeMemory } from './tun/libc.ts'
-import { TunDevice } from './tun/tun-device.ts'
+import { openRung, RUNGS, type RungName } from './tun/rungs.ts'
 import { UdpSocket } from './tun/udp-socket.ts'
 import { EVENT_CLASS, type FromWorker, type ToWorker, type WorkerData } from './worker-messages.ts'
 
@@ -32,7 +32,6 @@ interface Pending {
 }
 
 class WorkerDataPlane extends CommandDataPlane<UdpSocket> {
-  readonly caps = { stages: [STAGE], offloads: [] }
   readonly #entry: URL
   readonly #channel = new MessageChannel()
   readonly #taken = new Int32Array(new SharedArrayBuffer(4 * Object.keys(EVENT_CLASS).length))
@@ -40,7 +39,8 @@ class WorkerDataPlane extends CommandDataPlane<UdpSocket> {
   readonly #pending = new Map<number, Pending>()
   readonly #stopWorker = () => this.#post({ kind: 'stop' })
   #seq = 0
-  #tun: TunDevice | undefined
+  #tun: ReturnType<typeof openRung>['tun']
+  #rung: RungName = 'batches'
   #wakeFd: number | undefined
   /** Resolves when the worker has ended. */
   #ended: Promise<void> = Promise.resolve()
@@ -52,6 +52,10 @@ class WorkerDataPlane extends CommandDataPlane<UdpSocket> {
     super(options)
     this.#entry = entry
     this.#one.view.setUint32(0, 1, true)
+  }
+
+  get caps(): DataPlaneCaps {
+    return { stages: [STAGE], offloads: RUNGS[this.#rung].offloads }
   }
 
   async start(): Promise<void> {
@@ -81,7 +85,9 @@ class WorkerDataPlane extends CommandDataPlane<UdpSocket> {
 
   #open(): void {
     for (const listen of this.options.listen) this.sockets.push(UdpSocket.open(listen))
-    if (this.options.tun !== undefined) this.#tun = TunDevice.open(this.options.tun.name)
+    const { rung, tun } = openRung(this.sockets, this.options.tun?.name, this.options.ports)
+    this.#rung = rung
+    this.#tun = tun
     // Begins at 1: the worker first looks for what was asked before it was there.
     this.#wakeFd = libc.eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC)
     if (this.#wakeFd < 0) throw new BurrowError('NETWORK_SETUP', `no eventfd: ${errnoName(errno())}`)
@@ -99,6 +105,7 @@ class WorkerDataPlane extends CommandDataPlane<UdpSocket> {
       taken: this.#taken.buffer,
       sockets: this.sockets.map(({ fd, bound }) => ({ fd, bound })),
       tunFd: this.#tun?.fd,
+      rung: this.#rung,
       wakeFd: this.#wakeFd ?? -1,
     }
     const worker = new Worker(this.#entry, {

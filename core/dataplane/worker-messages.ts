@@ -5,6 +5,7 @@ import type { FlowCounters } from '../flow.ts'
 import type { SocketAddress } from '../ports.ts'
 import type { DataPlaneEvent } from './data-plane.ts'
 import type { Command } from './engine.ts'
+import type { RungName } from './tun/rungs.ts'
 import type { UpKind } from './up-budget.ts'
 
 /** Everything is opened, and in the end closed, by the owner. */
@@ -19,6 +20,8 @@ export interface WorkerData {
   readonly taken: SharedArrayBuffer
   readonly sockets: readonly { readonly fd: number; readonly bound: SocketAddress }[]
   readonly tunFd: number | undefined
+  /** What the ports are to be. */
+  readonly rung: RungName
   /** An eventfd: written after each message to the worker. */
   readonly wakeFd: number
 }

@@ -7,8 +7,7 @@ import { BurrowError } from '../errors.ts'
 import type { DataPlaneEvent } from './data-plane.ts'
 import { Engine } from './engine.ts'
 import { libc, NativeMemory } from './tun/libc.ts'
-import { TunDevice } from './tun/tun-device.ts'
-import { UdpSocket } from './tun/udp-socket.ts'
+import { portsOf } from './tun/rungs.ts'
 import type { UpKind } from './up-budget.ts'
 import {
   EVENT_CLASS,
@@ -86,15 +85,15 @@ class PollSet {
 
 run(workerData)
 
-function run({ port, taken, sockets, tunFd, wakeFd, ...shared }: WorkerData): void {
+function run({ port, taken, sockets, tunFd, rung, wakeFd, ...shared }: WorkerData): void {
   const post = (message: FromWorker) => port.postMessage(message)
   const outbox = new Outbox(taken, post)
-  const udp = sockets.map(({ fd, bound }) => new UdpSocket(fd, bound))
-  const tun = tunFd === undefined ? undefined : new TunDevice(tunFd)
+  const { sockets: udp, tun, makeBatch } = portsOf(rung, sockets, tunFd)
   const engine = new Engine({
     ...shared,
     sockets: udp,
     tun,
+    makeBatch,
     up: (event, kind) => outbox.add(event, kind),
   })
   const { forwarder } = engine

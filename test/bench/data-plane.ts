@@ -1,32 +1,17 @@
 /**
  * Rough throughput of the worker, client and LNS in namespaces of one machine, with iperf3 (package iperf3):
- * node dist/test/bench/data-plane.js
+ * node dist/test/bench/data-plane.js [PORTS]
  */
 import { once } from 'node:events'
-import { createWorkerDataPlane } from '../../core/dataplane/worker-client.ts'
-import type { Flow } from '../../core/flow.ts'
-import type { Path } from '../../core/ports.ts'
-import { linuxKernel } from '../../core/runtime/node/linux-kernel.ts'
-import { flowOf, PERMIT_ALL } from '../contracts/data-plane-bench.ts'
-import { joinByVeth, makeNetns, type Netns } from '../support/netns.ts'
+import { PORTS_NAMES } from '../../core/dataplane/data-plane.ts'
+import { openPair, PAIR_INSIDE } from '../support/data-plane-pair.ts'
+import type { Netns } from '../support/netns.ts'
 
 const SECONDS = 5
-const TUN = { name: 'bt0', mtuBytes: 1400 }
-const INSIDE = '192.168.1.1'
-const INNER = '10.0.0.0'
+const INSIDE = PAIR_INSIDE.ipv4
 
-const cleanup: (() => void)[] = []
-const t = { after: (remove: () => void) => void cleanup.push(remove) }
-
-async function open(netns: Netns, address: string, routes: readonly string[]) {
-  const plane = createWorkerDataPlane({ listen: [{ address: '0.0.0.0', port: 1701 }], tun: TUN })
-  await netns.inside(() => plane.start())
-  await netns.inside(() =>
-    linuxKernel.configureTun(TUN.name, { address, mtuBytes: TUN.mtuBytes, routes, ipv6: false }),
-  )
-  await plane.setPolicy('dmz', PERMIT_ALL)
-  return plane
-}
+const cleanup: (() => unknown)[] = []
+const t = { after: (remove: () => unknown) => void cleanup.unshift(remove) }
 
 async function iperf(client: Netns, ...args: readonly string[]): Promise<string> {
   const child = client.spawn('iperf3', ['-J', '-c', INSIDE, '-t', String(SECONDS), ...args], {
@@ -45,28 +30,9 @@ async function iperf(client: Netns, ...args: readonly string[]): Promise<string>
     : `${gigabits}, ${Math.round((packets - lost_packets) / seconds / 1000)} kpps`
 }
 
-const [client, lns] = [makeNetns(t), makeNetns(t)]
-joinByVeth(
-  { netns: client, device: 'out', address: '192.0.2.100/24' },
-  { netns: lns, device: 'out', address: '192.0.2.1/24' },
-)
-const lnsPlane = await open(lns, INSIDE, [`${INNER}/32`])
-const clientPlane = await open(client, INNER, ['0.0.0.0/0'])
-const ends: Path = {
-  local: { address: '192.0.2.1', port: 1701 },
-  remote: { address: '192.0.2.100', port: 1701 },
-}
-const atLns = flowOf(0, ends)
-const atClient: Flow = {
-  ...flowOf(0, { local: ends.remote, remote: ends.local }),
-  localTunnelId: atLns.peerTunnelId,
-  localSessionId: atLns.peerSessionId,
-  peerTunnelId: atLns.localTunnelId,
-  peerSessionId: atLns.localSessionId,
-  prefixes: [{ address: '0.0.0.0', length: 0 }],
-}
-await lnsPlane.upsert([atLns])
-await clientPlane.upsert([atClient])
+const ports = PORTS_NAMES.find(name => name === process.argv[2])
+const { client, lns, lnsPlane } = await openPair(t, ports)
+console.log(lnsPlane.caps)
 const server = lns.spawn('iperf3', ['-s'], { stdio: 'ignore' })
 await new Promise(resolve => setTimeout(resolve, 500))
 
@@ -80,5 +46,4 @@ console.log('UDP 64 B up:', await iperf(client, '-u', '-b', '0', '-l', '64'))
 console.log('UDP 64 B down:', await iperf(client, '-u', '-b', '0', '-l', '64', '-R'))
 console.log(lnsPlane.readCounters(0, 1)[0])
 server.kill()
-await Promise.all([lnsPlane.stop(), clientPlane.stop()])
-for (const remove of cleanup) remove()
+for (const remove of cleanup) await remove()

@@ -1,7 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import type { TestContext } from 'node:test'
-import type { DataPlaneEvent } from '../../core/dataplane/data-plane.ts'
+import { type DataPlaneEvent, PORTS_NAMES } from '../../core/dataplane/data-plane.ts'
 import { createWorkerDataPlane } from '../../core/dataplane/worker-client.ts'
 import { linuxKernel } from '../../core/runtime/node/linux-kernel.ts'
 import { dataPlaneContract } from '../contracts/data-plane.ts'
@@ -27,7 +27,9 @@ const OUTSIDES = [
   },
 ] as const
 
-for (const { name, wildcard, bits, addresses, peers } of OUTSIDES)
+for (const { wildcard, bits, addresses, peers, ports, name } of OUTSIDES.flatMap(outside =>
+  PORTS_NAMES.map(ports => ({ ...outside, ports, name: `${outside.name}, ${ports}` })),
+))
   dataPlaneContract({
     name,
     skip: skipWithoutNetns,
@@ -37,6 +39,7 @@ for (const { name, wildcard, bits, addresses, peers } of OUTSIDES)
       const plane = createWorkerDataPlane({
         listen: [PORT, OTHER_PORT].map(port => ({ address: wildcard, port })),
         tun: { name: TUN, mtuBytes: TUN_MTU_BYTES },
+        ports,
       })
       const events: DataPlaneEvent[] = []
       plane.onEvent(event => events.push(event))

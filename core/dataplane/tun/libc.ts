@@ -12,6 +12,7 @@ export const libc: {
   close(fd: number): number
   read(fd: number, address: number, bytes: number): number
   write(fd: number, address: number, bytes: number): number
+  writev(fd: number, address: number, count: number): number
   ioctl(fd: number, request: number, address: number): number
   eventfd(value: number, flags: number): number
   poll(address: number, count: number, timeoutMs: number): number
@@ -26,6 +27,7 @@ export const libc: {
   close: program.func('int close(int fd)'),
   read: program.func('int64_t read(int fd, uintptr_t address, size_t bytes)'),
   write: program.func('int64_t write(int fd, uintptr_t address, size_t bytes)'),
+  writev: program.func('int64_t writev(int fd, uintptr_t address, int count)'),
   ioctl: program.func('int ioctl(int fd, unsigned long request, uintptr_t address)'),
   eventfd: program.func('int eventfd(unsigned int value, int flags)'),
   poll: program.func('int poll(uintptr_t address, unsigned long count, int timeoutMs)'),

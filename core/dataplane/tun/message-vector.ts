@@ -1,4 +1,7 @@
-/** The arguments of recvmmsg and sendmmsg: 64 messages, each with one buffer, the peer's address, and ours as a control message. */
+/**
+ * The arguments of recvmmsg and sendmmsg: 64 messages, each with the peer's address, ours as a control message, and how long the datagrams of
+ * a super-datagram are as another.
+ */
 import { WORDS } from '../outer-address.ts'
 import { BATCH_PACKETS, type PacketBatch } from '../ports.ts'
 import { NativeMemory } from './libc.ts'
@@ -16,7 +19,7 @@ const MESSAGE = {
   length: 56,
 } as const
 /** struct iovec. */
-const IOV = { bytes: 16, base: 0, length: 8 } as const
+export const IOV = { bytes: 16, base: 0, length: 8 } as const
 /** struct cmsghdr. */
 const CONTROL = { length: 0, level: 8, type: 12, data: 16 } as const
 
@@ -50,23 +53,30 @@ export const IPV6: SocketFamily = {
   control: { bytes: 40, used: 36, received: CONTROL.data, sent: CONTROL.data },
 }
 
+/** linux/udp.h: CMSG_SPACE and CMSG_LEN are of a 16-bit number where we send, of an int where we receive. */
+const SEGMENT = { level: 17, type: 103, bytes: 24, used: 18 } as const
+const GRO = { level: 17, type: 104 } as const
+
 const MSG_TRUNC = 0x20
-const IOVS_AT = BATCH_PACKETS * MESSAGE.bytes
-const NAMES_AT = IOVS_AT + BATCH_PACKETS * IOV.bytes
+const NAMES_AT = BATCH_PACKETS * MESSAGE.bytes
 /** A whole number of words, for the control messages behind. */
 const NAME_BYTES = 32
 const CONTROLS_AT = NAMES_AT + BATCH_PACKETS * NAME_BYTES
-const CONTROL_BYTES = 40
+const CONTROL_BYTES = 40 + SEGMENT.bytes
+const IOVS_AT = CONTROLS_AT + BATCH_PACKETS * CONTROL_BYTES
 
 export class MessageVector {
   readonly #family: SocketFamily
   readonly #isIpv6: boolean
-  readonly #memory = new NativeMemory(CONTROLS_AT + BATCH_PACKETS * CONTROL_BYTES)
-  readonly #view = this.#memory.view
+  readonly #memory: NativeMemory
+  readonly #view: DataView
 
-  constructor(family: SocketFamily) {
+  /** `iovs`: pieces of all messages together. */
+  constructor(family: SocketFamily, iovs = BATCH_PACKETS) {
     this.#family = family
     this.#isIpv6 = family === IPV6
+    this.#memory = new NativeMemory(IOVS_AT + iovs * IOV.bytes)
+    this.#view = this.#memory.view
     const { address } = this.#memory
     for (let i = 0; i < BATCH_PACKETS; i++) {
       const message = i * MESSAGE.bytes
@@ -82,21 +92,43 @@ export class MessageVector {
     return this.#memory.address + i * MESSAGE.bytes
   }
 
+  /** Piece `i` of the vector; of message `i`, unless it was given others. */
   setBuffer(i: number, address: number, length: number): void {
     this.#memory.setPointer(iovAt(i) + IOV.base, address)
     this.#view.setUint32(iovAt(i) + IOV.length, length, true)
   }
 
+  /** Message `i` is `count` pieces, the first of which is piece `first` of the vector. */
+  setPieces(i: number, first: number, count: number): void {
+    this.#memory.setPointer(i * MESSAGE.bytes + MESSAGE.iov, this.#memory.address + iovAt(first))
+    this.#view.setUint32(i * MESSAGE.bytes + MESSAGE.iovCount, count, true)
+  }
+
   /** The kernel overwrites both with what it wrote. */
   prepareReceive(i: number): void {
-    const { sockaddr, control } = this.#family
-    this.#view.setUint32(i * MESSAGE.bytes + MESSAGE.nameLength, sockaddr.bytes, true)
-    this.#view.setUint32(i * MESSAGE.bytes + MESSAGE.controlLength, control.bytes, true)
+    this.#setLengths(i, this.#family.control.bytes + SEGMENT.bytes)
+  }
+
+  #setLengths(i: number, controlBytes: number): void {
+    this.#view.setUint32(i * MESSAGE.bytes + MESSAGE.nameLength, this.#family.sockaddr.bytes, true)
+    this.#view.setUint32(i * MESSAGE.bytes + MESSAGE.controlLength, controlBytes, true)
+  }
+
+  /** After `prepareSend`: message `i` is datagrams of so many octets, of which the last may be shorter. */
+  prepareSegments(i: number, octets: number): void {
+    const { bytes } = this.#family.control
+    const view = this.#view
+    const at = controlAt(i) + bytes
+    view.setUint32(at + CONTROL.length, SEGMENT.used, true)
+    view.setUint32(at + CONTROL.level, SEGMENT.level, true)
+    view.setUint32(at + CONTROL.type, SEGMENT.type, true)
+    view.setUint16(at + CONTROL.data, octets, true)
+    this.#setLengths(i, bytes + SEGMENT.bytes)
   }
 
   /** Goes where packet `packet` of the batch is to go, from where it is to leave (0: the kernel chooses). */
   prepareSend(i: number, batch: PacketBatch, packet: number): void {
-    this.prepareReceive(i)
+    this.#setLengths(i, this.#family.control.bytes)
     const view = this.#view
     const { family, sockaddr, pktinfo, control } = this.#family
     const name = nameAt(i)
@@ -125,12 +157,17 @@ export class MessageVector {
     return (this.#view.getUint32(i * MESSAGE.bytes + MESSAGE.flags, true) & MSG_TRUNC) !== 0
   }
 
-  /** Both ends of message `i`, to packet `packet`. The address is the one control message that the socket asks for. */
+  /** How long the datagrams of message `i` are, of which the last may be shorter; 0 where it is one datagram. */
+  segmentBytes(i: number): number {
+    return this.#isSegments(i) ? this.#view.getInt32(controlAt(i) + CONTROL.data, true) : 0
+  }
+
+  /** Both ends of message `i`, to packet `packet`. */
   readEnds(i: number, batch: PacketBatch, packet: number): void {
     const view = this.#view
     const { sockaddr, control } = this.#family
     const name = nameAt(i) + sockaddr.address
-    const own = controlAt(i) + control.received
+    const own = controlAt(i) + control.received + (this.#isSegments(i) ? SEGMENT.bytes : 0)
     batch.remotePort[packet] = view.getUint16(nameAt(i) + sockaddr.port)
     if (this.#isIpv6) {
       for (let word = 0; word < WORDS; word++) {
@@ -142,6 +179,15 @@ export class MessageVector {
     }
     batch.remoteAddress[packet] = view.getInt32(name)
     batch.localAddress[packet] = view.getInt32(own)
+  }
+
+  /** The kernel tells of segments before it tells of addresses. */
+  #isSegments(i: number): boolean {
+    const at = controlAt(i)
+    return (
+      this.#view.getUint32(at + CONTROL.level, true) === GRO.level &&
+      this.#view.getUint32(at + CONTROL.type, true) === GRO.type
+    )
   }
 }
 

@@ -11,6 +11,10 @@ const TUNSETIFF = 0x400454ca
 const IFF_TUN = 0x0001
 const IFF_NO_PI = 0x1000
 /** struct ifreq. */
+const IFF_VNET_HDR = 0x4000
+const TUNSETOFFLOAD = 0x400454d0
+/** Checksums, super-packets of TCP over IPv4 and IPv6, and of UDP over both. */
+export const OFFLOADS = { tcp: 0x07, tcpAndUdp: 0x67, none: 0 } as const
 const IFREQ = { bytes: 40, flags: 16 } as const
 const LONGEST_NAME = 15
 
@@ -24,17 +28,7 @@ export class TunDevice implements TunPort {
 
   /** Makes the device; it goes away when it is closed. Throws NO_TUN, NO_ROOT, TUN_IN_USE or NETWORK_SETUP. */
   static open(name: string): TunDevice {
-    if (!/^[^\s/%:]+$/.test(name) || name.length > LONGEST_NAME)
-      throw new BurrowError('NETWORK_SETUP', `${JSON.stringify(name)} is no name for a network device`)
-    const fd = libc.open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC)
-    if (fd < 0) throw openError(errno())
-    const request = new NativeMemory(IFREQ.bytes)
-    request.bytes.set(Buffer.from(name, 'latin1'))
-    request.view.setUint16(IFREQ.flags, IFF_TUN | IFF_NO_PI, true)
-    if (libc.ioctl(fd, TUNSETIFF, request.address) === 0) return new TunDevice(fd)
-    const error = attachError(errno(), name)
-    libc.close(fd)
-    throw error
+    return new TunDevice(openTun(name, 0))
   }
 
   /** Throws when the device is gone. */
@@ -56,14 +50,40 @@ export class TunDevice implements TunPort {
     return true
   }
 
-  send(batch: PacketBatch, index: number): boolean {
-    const length = batch.length[index] ?? 0
-    return libc.write(this.fd, batchAddress(batch) + (batch.at[index] ?? 0), length) === length
+  send(batch: PacketBatch, from: number, to: number): void {
+    const base = batchAddress(batch)
+    for (let i = from; i < to; i++) {
+      const length = batch.length[i] ?? 0
+      if (libc.write(this.fd, base + (batch.at[i] ?? 0), length) !== length) batch.length[i] = 0
+    }
   }
 
   close(): void {
     libc.close(this.fd)
   }
+}
+
+/** The descriptor of a new device; throws as `TunDevice.open` does. */
+function openTun(name: string, flags: number): number {
+  if (!/^[^\s/%:]+$/.test(name) || name.length > LONGEST_NAME)
+    throw new BurrowError('NETWORK_SETUP', `${JSON.stringify(name)} is no name for a network device`)
+  const fd = libc.open(DEVICE, O_RDWR | O_NONBLOCK | O_CLOEXEC)
+  if (fd < 0) throw openError(errno())
+  const request = new NativeMemory(IFREQ.bytes)
+  request.bytes.set(Buffer.from(name, 'latin1'))
+  request.view.setUint16(IFREQ.flags, IFF_TUN | IFF_NO_PI | flags, true)
+  if (libc.ioctl(fd, TUNSETIFF, request.address) === 0) return fd
+  const error = attachError(errno(), name)
+  libc.close(fd)
+  throw error
+}
+
+/** One whose packets have a vnet header, and which takes and gives super-packets as `offloads` says; undefined where the kernel has no such. */
+export function openOffloadTun(name: string, offloads: number): number | undefined {
+  const fd = openTun(name, IFF_VNET_HDR)
+  if (libc.ioctl(fd, TUNSETOFFLOAD, offloads) === 0) return fd
+  libc.close(fd)
+  return undefined
 }
 
 function openError(code: number): BurrowError {

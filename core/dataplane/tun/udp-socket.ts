@@ -37,7 +37,7 @@ const WAIT_FOR_ROOM_MS = 10
 export class UdpSocket implements DatagramPort {
   readonly fd: number
   readonly bound: SocketAddress
-  readonly #isIpv6: boolean
+  protected readonly isIpv6: boolean
   readonly #in: MessageVector
   readonly #out: MessageVector
   readonly #single = new NativeMemory(LONGEST_DATAGRAM_BYTES)
@@ -49,8 +49,8 @@ export class UdpSocket implements DatagramPort {
   constructor(fd: number, bound: SocketAddress) {
     this.fd = fd
     this.bound = bound
-    this.#isIpv6 = bound.address.includes(':')
-    const family = this.#isIpv6 ? IPV6 : IPV4
+    this.isIpv6 = bound.address.includes(':')
+    const family = this.isIpv6 ? IPV6 : IPV4
     this.#in = new MessageVector(family)
     this.#out = new MessageVector(family)
   }
@@ -81,7 +81,7 @@ export class UdpSocket implements DatagramPort {
     const received = libc.recvmmsg(this.fd, vector.address(0), BATCH_PACKETS, MSG_DONTWAIT, 0)
     batch.count = 0
     batch.oversized = 0
-    batch.isIpv6 = this.#isIpv6
+    batch.isIpv6 = this.isIpv6
     for (let i = 0; i < received; i++) {
       if (vector.isTruncated(i)) batch.oversized++
       else this.#take(batch, i)
@@ -103,14 +103,14 @@ export class UdpSocket implements DatagramPort {
       const sent = libc.sendmmsg(this.fd, vector.address(done), count - done, MSG_DONTWAIT)
       if (sent > 0) done += sent
       // Whatever else is wrong is wrong with the first message of the call.
-      else if (errno() !== ERRNO.EAGAIN || !this.#roomInTime()) batch.length[from + done++] = 0
+      else if (errno() !== ERRNO.EAGAIN || !this.roomInTime()) batch.length[from + done++] = 0
     }
   }
 
   sendOne({ local, remote }: Path, bytes: Uint8Array): boolean {
     const [from, to] = [addressOf(local.address), addressOf(remote.address)]
     if (from === undefined || to === undefined || bytes.length > LONGEST_DATAGRAM_BYTES) return false
-    if ((from.words !== undefined) !== this.#isIpv6 || (to.words !== undefined) !== this.#isIpv6) return false
+    if ((from.words !== undefined) !== this.isIpv6 || (to.words !== undefined) !== this.isIpv6) return false
     const ends = this.#ends
     ends.localAddress[0] = from.number
     ends.remoteAddress[0] = to.number
@@ -145,7 +145,7 @@ export class UdpSocket implements DatagramPort {
     vector.readEnds(i, batch, index)
   }
 
-  #roomInTime(): boolean {
+  protected roomInTime(): boolean {
     this.#poll.view.setInt32(0, this.fd, true)
     this.#poll.view.setInt16(4, POLLOUT, true)
     return libc.poll(this.#poll.address, 1, WAIT_FOR_ROOM_MS) === 1
