@@ -1,5 +1,14 @@
 /** CPU time of several pieces of work, side by side: many short rounds in turn, so that noise hits all of them alike. */
 
+import { cpus, release } from 'node:os'
+
+export const MACHINE = {
+  node: process.version,
+  kernel: release(),
+  cpu: cpus()[0]?.model ?? 'unknown',
+  cores: cpus().length,
+}
+
 /** A figure of a bench. */
 export interface Figure {
   readonly name: string
@@ -10,6 +19,25 @@ export interface Figure {
   readonly p90: number
   /** The median must stay below it. */
   readonly limit?: number
+  /** The median must reach it. */
+  readonly least?: number
+}
+
+/** Of benches that have rounds and parts. */
+export interface BenchOptions {
+  readonly rounds: number | undefined
+  /** Of one measurement. */
+  readonly seconds: number | undefined
+  /** What the names of parts must hold. */
+  readonly only: string | undefined
+}
+
+/** Figures, and what else there is to say of them. */
+export interface Outcome {
+  readonly figures: readonly Figure[]
+  readonly text: string
+  /** The same as data. */
+  readonly details: object
 }
 
 export interface Work {

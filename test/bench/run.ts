@@ -2,15 +2,13 @@
  * `npm run bench -- NAME`: prints the figures of a bench as a table, with `--json` as data. With `--check` it ends with
  * status 1 where a figure misses its limit.
  */
-import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { table } from '../../core/cli/table.ts'
-import type { Figure } from './measure.ts'
+import { type BenchOptions, type Figure, MACHINE, type Outcome } from './measure.ts'
 
 interface Bench {
   readonly about: string
-  /** Its figures, or undefined when it prints for itself. */
-  readonly run: () => Promise<readonly Figure[] | undefined>
+  readonly run: (options: BenchOptions) => Promise<readonly Figure[] | Outcome>
 }
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
@@ -19,15 +17,18 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   ldap: () => import('./ldap.ts'),
   policy: () => import('./policy.ts'),
   flood: () => import('./flood.ts'),
-  'data-plane-rough': async () => ({
-    about: 'throughput of the worker between two namespaces, with iperf3 (root)',
-    run: async () => void (await import('./data-plane.ts')),
-  }),
+  dataplane: () => import('./dataplane/index.ts'),
 }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'boolean', default: false }, check: { type: 'boolean', default: false } },
+  options: {
+    json: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    only: { type: 'string' },
+  },
 })
 const [name] = positionals
 const load = name === undefined ? undefined : Object.hasOwn(BENCHES, name) ? BENCHES[name] : undefined
@@ -40,24 +41,39 @@ if (name === undefined || load === undefined) {
   process.exit(name === undefined ? 0 : 2)
 }
 
-const figures = ((await (await load()).run()) ?? []).map(figure => ({
+const numberOf = (text: string | undefined) => (text === undefined ? undefined : Number(text))
+const options = {
+  rounds: numberOf(values.rounds),
+  seconds: numberOf(values.seconds),
+  only: values.only,
+}
+const outcome = await (await load()).run(options)
+const {
+  figures: plain,
+  text,
+  details,
+} = 'figures' in outcome ? outcome : { figures: outcome, text: '', details: {} }
+// What was not measured is no number, and not well.
+const figures = plain.map(figure => ({
   ...figure,
-  ok: figure.limit === undefined || figure.median < figure.limit,
+  ok:
+    (figure.limit === undefined || figure.median < figure.limit) &&
+    (figure.least === undefined || figure.median >= figure.least),
 }))
-const machine = { node: process.version, cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length }
-if (values.json) process.stdout.write(`${JSON.stringify({ bench: name, machine, figures }, null, 2)}\n`)
-else if (figures.length > 0) process.stdout.write(asText())
+if (values.json)
+  process.stdout.write(`${JSON.stringify({ bench: name, machine: MACHINE, figures, ...details }, null, 2)}\n`)
+else process.stdout.write(`${text}${figures.length > 0 ? `\n${asText()}` : ''}`)
 if (values.check && figures.some(({ ok }) => !ok)) process.exit(1)
 
 function asText(): string {
   const number = (value: number) => value.toFixed(2)
-  const rows = figures.map(({ name, unit, median, p10, p90, limit, ok }) => [
+  const rows = figures.map(({ name, unit, median, p10, p90, limit, least, ok }) => [
     name,
-    `${number(median)} ${unit}`,
+    Number.isNaN(median) ? 'not measured' : `${number(median)} ${unit}`,
     `${number(p10)} - ${number(p90)}`,
-    limit === undefined ? '-' : `< ${limit}`,
-    limit === undefined ? '-' : ok ? 'yes' : 'NO',
+    limit !== undefined ? `< ${limit}` : least !== undefined ? `>= ${number(least)}` : '-',
+    limit === undefined && least === undefined ? '-' : ok ? 'yes' : 'NO',
   ])
-  const { node, cpu, cores } = machine
+  const { node, cpu, cores } = MACHINE
   return `${table(['FIGURE', 'MEDIAN', 'P10 - P90', 'LIMIT', 'OK'], rows)}\nNode ${node}, ${cores} x ${cpu}\n`
 }

@@ -5,8 +5,9 @@ import { join } from 'node:path'
 /**
  * `network`: namespaces and TUN devices. `peers`: real L2TP clients and servers in them. `radius`: a real RADIUS server, on
  * loopback. `directories`: real LDAP servers. `programs`: what runs the examples of pages. `dissector`: reads captures.
+ * `bench`: what `npm run bench -- dataplane` drives and compares with.
  */
-export type Kind = 'network' | 'peers' | 'radius' | 'directories' | 'programs' | 'dissector'
+export type Kind = 'network' | 'peers' | 'radius' | 'directories' | 'programs' | 'dissector' | 'bench'
 
 export interface Need {
   readonly package: string
@@ -99,6 +100,11 @@ export const NEEDS: readonly Need[] = [
     program: '/usr/lib/*/samba/vfs/acl_xattr.so',
     why: 'the shares that a new domain wants',
   },
+  { kind: 'bench', package: 'l2tpns', program: 'l2tpns', why: 'an LNS in C to compare with' },
+  { kind: 'bench', package: 'iperf3', program: 'iperf3', why: 'TCP at full speed' },
+  { kind: 'bench', package: 'iputils-ping', program: 'ping', why: 'the round trip of an idle line' },
+  { kind: 'bench', package: 'gcc', program: 'gcc', why: 'compiles a plain forwarder to compare with' },
+  { kind: 'bench', package: 'libc6-dev', program: '/usr/include/dlfcn.h', why: 'the headers for it' },
 ]
 
 /** Kinds that neither namespaces nor root are needed for. */
@@ -119,6 +125,8 @@ const USERS: Readonly<Record<Kind, readonly string[]>> = {
   directories: ['test/plugins/auth-ldap', 'test/interop/ldap-', 'test/examples'],
   programs: ['test/plugins/hook-pages'],
   dissector: ['test/runtime/dissection', 'test/interop/rows'],
+  // No test does: benches ask for it themselves.
+  bench: [],
 }
 
 export interface Lack {

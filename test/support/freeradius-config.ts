@@ -35,6 +35,8 @@ export interface FreeradiusConfig {
   readonly debug?: boolean
   /** Name of the network namespace to serve in; the test's own when it is not given. */
   readonly netns?: string
+  /** It listens on this port and the next, where clients want it so. Default: two that are free. */
+  readonly authPort?: number
   /** Whether `requests()` is kept. Default: it is. */
   readonly recordsRequests?: boolean
 }

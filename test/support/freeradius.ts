@@ -50,7 +50,9 @@ export async function startFreeradius(t: TestScope, config: FreeradiusConfig = {
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const secret = config.secret ?? randomBytes(12).toString('hex')
   for (let tries = 1; ; tries++) {
-    const ports = await freePorts()
+    const free = await freePorts()
+    const { authPort } = config
+    const ports = authPort === undefined ? free : { ...free, authPort, acctPort: authPort + 1 }
     const place = { folder, secret, ...ports }
     for (const [name, text] of Object.entries(filesOf(config, place))) {
       writeFileSync(join(folder, name), text, { mode: 0o600 })
