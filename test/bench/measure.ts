@@ -13,7 +13,7 @@ export const MACHINE = {
 export interface Figure {
   readonly name: string
   /** `us`: CPU time per piece of work; `ms`: time that passes; `/s`: pieces of work in a second; `x`: one by the other. */
-  readonly unit: 'us' | 'ms' | '/s' | 'x' | '%'
+  readonly unit: 'us' | 'ms' | '/s' | 'x' | '%' | 'Mbit/s' | 'of them'
   readonly median: number
   readonly p10: number
   readonly p90: number
@@ -30,6 +30,8 @@ export interface BenchOptions {
   readonly seconds: number | undefined
   /** What the names of parts must hold. */
   readonly only: string | undefined
+  /** That go through, each way. */
+  readonly megabytes: number | undefined
 }
 
 /** Figures, and what else there is to say of them. */

@@ -18,6 +18,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   policy: () => import('./policy.ts'),
   flood: () => import('./flood.ts'),
   dataplane: () => import('./dataplane/index.ts'),
+  integrity: () => import('./integrity.ts'),
 }
 
 const { values, positionals } = parseArgs({
@@ -28,6 +29,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string' },
     seconds: { type: 'string' },
     only: { type: 'string' },
+    megabytes: { type: 'string' },
   },
 })
 const [name] = positionals
@@ -46,6 +48,7 @@ const options = {
   rounds: numberOf(values.rounds),
   seconds: numberOf(values.seconds),
   only: values.only,
+  megabytes: numberOf(values.megabytes),
 }
 const outcome = await (await load()).run(options)
 const {

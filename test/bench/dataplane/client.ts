@@ -9,7 +9,7 @@ import { linuxKernel } from '../../../core/runtime/node/linux-kernel.ts'
 import { createLogger } from '../../../core/runtime/node/logger.ts'
 import { createNodeRandom } from '../../../core/runtime/node/random.ts'
 import { PERMIT_ALL } from '../../contracts/data-plane-bench.ts'
-import { serveAgent } from './agent.ts'
+import { serveAgent } from '../../support/agent.ts'
 
 /** What the client's data plane is made with, by how much it may leave to the kernel. */
 export const RUNGS = {

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { run } from '../../support/processes.ts'
+import { run, start } from '../../support/processes.ts'
+import { countersOf } from '../../support/snmp.ts'
 import { quantile } from '../measure.ts'
 import type { Rung } from './client.ts'
 import { type FloodShape, PORTS } from './peers.ts'
 import type { Scene, Variant } from './scene.ts'
-import { countersOf } from './sink.ts'
 
 export interface Sample {
   readonly value: number
@@ -29,6 +29,7 @@ const WARM_UP_MS = 1000
 const FLOOD_WARM_UP_MS = 500
 const FULL_CORE = 0.9
 const PINGS = 60
+const OTHERS_MS = 1000
 /** Not that of the sink. */
 const FLOOD_PORT = 10
 
@@ -49,9 +50,13 @@ export const tcp =
       ...reverse,
     ]
     const deadlineMs = (seconds + 30) * 1000
+    // One for each run: a server that serves the next may not have done with the one before.
+    const server = start(['iperf3', '-s', '-1', '--forceflush'], { netns: scene.insideNetns.name })
+    await server.says(/listening/)
     const ended = run(words, { netns: scene.client.name, deadlineMs })
     const spent = await spending(scene.clientAgent.pid, variant, WARM_UP_MS, seconds * 1000)
     const { stdout, stderr } = await ended
+    await server.end('SIGKILL')
     const report = JSON.parse(stdout || '{}') as {
       end?: { sum_received?: { bits_per_second: number } }
       error?: string
@@ -70,7 +75,7 @@ export const flood =
     const durationMs = seconds * 1000
     const send = senderOf(scene, direction, variant, shape)
     const [sender, receiver] = direction === 'up' ? [peers, inside] : [inside, peers]
-    const taken = () => countersOf(receiver.pid).get('Udp.InErrors') ?? 0
+    const taken = () => countersOf(`/proc/${receiver.pid}`).get('Udp.InErrors') ?? 0
     await send(FLOOD_WARM_UP_MS / 2)
     const totalMs = FLOOD_WARM_UP_MS + durationMs + FLOOD_WARM_UP_MS / 2
     const sent = send(totalMs)
@@ -114,6 +119,13 @@ export const ping: Drive = async (scene, variant) => {
   const times = [...stdout.matchAll(/time=([\d.]+) ms/g)].map(([, ms]) => Number(ms))
   assert.ok(times.length > PINGS / 2, `ping through ${variant.name}: ${stdout}${stderr}`)
   return { ...spent, value: quantile(times, 0.5), clientIsLimit: false }
+}
+
+/** What other programs take of the machine, in cores, while nothing is driven. */
+export async function otherLoad(): Promise<number> {
+  const [before, at] = [machineS(), performance.now()]
+  await sleep(OTHERS_MS)
+  return (1000 * (machineS() - before)) / (performance.now() - at)
 }
 
 /** Waits, and then looks what is spent in so long. */

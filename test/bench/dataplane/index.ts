@@ -8,10 +8,9 @@ import { join } from 'node:path'
 import { table } from '../../../core/cli/table.ts'
 import { end, prepare, say } from '../../setup/prepare.ts'
 import { ROOT } from '../../support/imports.ts'
-import { start } from '../../support/processes.ts'
 import { type BenchOptions, type Figure, figure, MACHINE, type Outcome, quantile } from '../measure.ts'
 import { RUNGS_DIFFER } from './client.ts'
-import { type Drive, flood, ping, type Sample, tcp } from './drive.ts'
+import { type Drive, flood, otherLoad, ping, type Sample, tcp } from './drive.ts'
 import { plotOf } from './plot.ts'
 import { openScene, type Variant, type VariantName } from './scene.ts'
 
@@ -89,6 +88,8 @@ const PING_TARGET_MS = 0.1
 const SHARE = 0.88
 
 const SESSIONS = 10_000
+/** Of other programs, at most. */
+const QUIET_CORES = 0.15
 const LEAST_ROUNDS = 3
 const SECONDS = 4
 const RESULTS = join(ROOT, 'bench-results')
@@ -103,21 +104,21 @@ export async function run({ rounds, seconds, only }: BenchOptions): Promise<Outc
   const scope = { after: (end: () => unknown) => void ends.push(end) }
   try {
     const scene = await openScene(scope, SESSIONS)
-    const server = start(['iperf3', '-s'], { netns: scene.insideNetns.name })
-    scope.after(() => server.end('SIGKILL'))
     const samples = new Map(
       measures.map(
         measure => [measure, new Map(scene.variants.map(({ name }) => [name, [] as Sample[]]))] as const,
       ),
     )
     const all = Math.max(LEAST_ROUNDS, rounds ?? 0)
+    const others: number[] = []
     for (let round = 0; round < all; round++)
       for (const [measure, ofVariants] of samples) {
         say(`bench: round ${round + 1} of ${all}: ${measure.name}`)
+        others.push(await otherLoad())
         for (const variant of turned(scene.variants, round))
           ofVariants.get(variant.name)?.push(await measure.drive(scene, variant, seconds ?? SECONDS))
       }
-    return outcomeOf(samples, scene.variants)
+    return outcomeOf(samples, scene.variants, quantile(others, 0.5))
   } finally {
     for (const end of ends.reverse()) await end()
   }
@@ -129,12 +130,15 @@ const turned = <T>(items: readonly T[], by: number): readonly T[] => {
   return [...items.slice(first), ...items.slice(0, first)]
 }
 
-function outcomeOf(samples: Samples, variants: readonly Variant[]): Outcome {
+function outcomeOf(samples: Samples, variants: readonly Variant[], others: number): Outcome {
   const figures = [...samples].flatMap(([measure, of]) => ratiosOf(measure, of))
   const names = variants.map(({ name }) => name)
   const programs = programFacts()
   const notes = [
     ...variants.flatMap(({ notes }) => notes),
+    ...(others < QUIET_CORES
+      ? []
+      : [`other programs took ${others.toFixed(2)} cores meanwhile: no figure here can be trusted`]),
     ...(RUNGS_DIFFER
       ? []
       : ['the data plane of the client has no offloads yet: both kinds of client are the same']),
@@ -145,7 +149,7 @@ function outcomeOf(samples: Samples, variants: readonly Variant[]): Outcome {
     unit,
     variants: Object.fromEntries(of),
   }))
-  const details = { programs, sessions: SESSIONS, notes, measured }
+  const details = { programs, othersCores: others, sessions: SESSIONS, notes, measured }
   mkdirSync(RESULTS, { recursive: true })
   writeFileSync(
     join(RESULTS, 'dataplane.json'),

@@ -13,13 +13,13 @@ import { join } from 'node:path'
 import type { TestScope } from '../../../core/testing/scope.ts'
 import { flowOf } from '../../contracts/data-plane-bench.ts'
 import { say } from '../../setup/prepare.ts'
+import { type Agent, startAgent } from '../../support/agent.ts'
 import { burrow } from '../../support/burrow.ts'
 import { startFreeradius } from '../../support/freeradius.ts'
 import { ROOT } from '../../support/imports.ts'
 import { joinByVeth, makeNetns, type Netns } from '../../support/netns.ts'
 import { run, start } from '../../support/processes.ts'
 import { until } from '../../support/until.ts'
-import { type Agent, startAgent } from './agent.ts'
 import type { Client, Rung } from './client.ts'
 import type { Peers } from './peers.ts'
 
@@ -62,6 +62,8 @@ const SESSIONS_PER_TUNNEL = 500
 const MTU_BYTES = 1400
 /** Of plain C: the address of the first is that of the TUN. */
 const FIRST_SESSION = 2
+/** Of accounting updates, for who sends them. */
+const INTERIM_S = 600
 const L2TPNS_START_MS = 30_000
 
 const lnsAddress = (k: number) => ({ address: `10.9.${k}.1`, port: PORT })
@@ -72,9 +74,9 @@ const insideOf = (k: number) => ({ offloads: `192.168.${k}.1`, 'no offloads': `1
 export async function openScene(t: TestScope, sessions: number): Promise<Scene> {
   const client = makeNetns(t)
   const insideNetns = makeNetns(t)
-  const clientAgent = startAgent<Client>(t, client, 'client')
-  const peers = startAgent<Peers>(t, client, 'peers')
-  const inside = startAgent<Peers>(t, insideNetns, 'peers')
+  const clientAgent = startAgent<Client>(t, client, 'bench/dataplane/client')
+  const peers = startAgent<Peers>(t, client, 'bench/dataplane/peers')
+  const inside = startAgent<Peers>(t, insideNetns, 'bench/dataplane/peers')
   await inside.call('sink', { address: '0.0.0.0', port: 9 })
   const folder = mkdtempSync(join(tmpdir(), 'burrow-bench-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
@@ -123,6 +125,7 @@ const VARIANTS: Readonly<Record<VariantName, Open>> = {
       `listen: [10.9.${k}.1]
 gatewayAddress: 10.${k}.0.1
 manageKernel: true
+interimIntervalS: ${INTERIM_S}
 controlSocket: ${join(folder, 'control.sock')}
 log: { level: warn, format: json }
 ppp: { auth: [chap-md5, pap] }
@@ -159,6 +162,7 @@ set primary_radius_port ${RADIUS_PORT}
 set radius_secret "${secret}"
 set radius_authtypes "chap,pap"
 set radius_accounting yes
+set radius_interim ${INTERIM_S}
 set bind_address 10.9.${k}.1
 set cli_bind_address 127.0.0.1
 set peer_address 10.${k}.0.1

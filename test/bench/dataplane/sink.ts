@@ -2,7 +2,6 @@
  * Sockets that take nothing in: a filter refuses each datagram once its checksum was verified, and the kernel counts it in
  * InErrors, each segment of a super-packet by itself. So counting costs no process anything.
  */
-import { readFileSync } from 'node:fs'
 import { errno, errnoName, libc, NativeMemory } from '../../../core/dataplane/tun/libc.ts'
 
 /** struct sock_filter: code, jump if true, jump if false, operand. */
@@ -46,17 +45,4 @@ export function attachFilter(fd: number, program: readonly Instruction[]): void 
   head.setPointer(8, code.address)
   if (libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, head.address, 16) !== 0)
     throw new Error(`SO_ATTACH_FILTER: ${errnoName(errno())}`)
-}
-
-/** What the namespace of a process has counted, by `Udp.InErrors` and the like. */
-export function countersOf(pid: number | 'self'): ReadonlyMap<string, number> {
-  const counters = new Map<string, number>()
-  const lines = readFileSync(`/proc/${pid}/net/snmp`, 'utf8').split('\n')
-  for (let i = 0; i + 1 < lines.length; i += 2) {
-    const [protocol = '', ...names] = (lines[i] ?? '').split(' ')
-    const [, ...values] = (lines[i + 1] ?? '').split(' ')
-    for (const [nth, name] of names.entries())
-      counters.set(protocol.replace(':', `.${name}`), Number(values[nth]))
-  }
-  return counters
 }

@@ -1,9 +1,9 @@
-/** A process of a bench that does what it is asked, so that its CPU time and its namespace are its own. */
+/** A process that does what it is asked, so that its CPU time and its namespace are its own. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
-import type { TestScope } from '../../../core/testing/scope.ts'
-import { ROOT } from '../../support/imports.ts'
-import type { Netns } from '../../support/netns.ts'
+import type { TestScope } from '../../core/testing/scope.ts'
+import { ROOT } from './imports.ts'
+import type { Netns } from './netns.ts'
 
 type Handlers = Readonly<Record<string, (...args: never[]) => unknown>>
 
@@ -20,9 +20,9 @@ interface Request {
 
 type Reply = { readonly id: number } & ({ readonly result: unknown } | { readonly failure: string })
 
-/** Starts a module of this folder; it is gone with `t`, and with this process however that ends. */
+/** Starts a module of this folder's parent (`bench/dataplane/client`); it is gone with `t`, and with this process however that ends. */
 export function startAgent<H extends Handlers>(t: TestScope, netns: Netns, module: string): Agent<H> {
-  const path = join(ROOT, 'dist/test/bench/dataplane', `${module}.js`)
+  const path = join(ROOT, 'dist/test', `${module}.js`)
   const words = ['--pdeathsig', 'KILL', 'ip', 'netns', 'exec', netns.name]
   const child = spawn('setpriv', [...words, process.execPath, '--enable-source-maps', path], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
