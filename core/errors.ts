@@ -45,6 +45,8 @@ export const ERRORS = {
     'compare pre-shared key or certificates, identities and proposals with those of the peer; the log of charon says more',
   IPSEC_CONFIG:
     'mend the option or the file at the line named: certificates and keys are PEM, and fit together',
+  INTERFACE_ZONES:
+    'install the package nftables and run as root, or name no `interfaces` in zones: nothing else can tell where a packet came in',
   POLICY_INVALID: 'name zones and addresses that exist',
   // directories
   EAP_TLS_CONFIG:

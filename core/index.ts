@@ -41,6 +41,7 @@ export {
   type JsonHook,
   parseHookAnswer,
 } from './plugin/hook-json.ts'
+export type { InterfaceReach, InterfaceWays, ServerInterfaces } from './plugin/interfaces.ts'
 export { IPSEC_SECRETS, type IpsecSecret, type IpsecSecrets } from './plugin/ipsec-secrets.ts'
 export {
   EVERY_IPV6_ADDRESS,
@@ -73,6 +74,7 @@ export {
   type ServerView,
 } from './plugin/plugin.ts'
 export type { PolicyFinding, PolicyQuestion, PolicyRow, PolicyTable } from './plugin/policy-table.ts'
+export { prefixesInBoth, prefixesWithout } from './plugin/prefix-lists.ts'
 export {
   RADIUS,
   type RadiusAttribute,
@@ -128,6 +130,7 @@ export type {
 export { BoundedLog, type BoundedLogOptions } from './runtime/bounded-log.ts'
 export { type CheckedYaml, checkedYaml } from './runtime/checked-yaml.ts'
 export { escapeValue } from './runtime/escape.ts'
+export { NftTable, type NftTableParts } from './runtime/node/nft.ts'
 export { readTlsFiles, type TlsFileOptions, type TlsFiles } from './runtime/node/tls-files.ts'
 export { passwordProof } from './runtime/proof.ts'
 export { escapeText } from './wire/escape.ts'

@@ -13,6 +13,7 @@ import type {
   TunnelProtection,
 } from '../protocol/outputs.ts'
 import type { Capability, CapabilityValues } from './capability.ts'
+import type { ServerInterfaces } from './interfaces.ts'
 import type { PolicyTable } from './policy-table.ts'
 
 /** What the host lends to a plugin. */
@@ -46,6 +47,8 @@ export interface ServerView {
   readonly gatewayAddress: string
   /** Name of the network interface that the packets of sessions come from and go to. */
   readonly tunName: string
+  /** Network interfaces of the host, and what the kernel keeps to between them and sessions. */
+  readonly interfaces: ServerInterfaces
   /** Every address of the host, refreshed when it changes. */
   ownAddresses(): readonly string[]
   /** The zone of sessions whose grant names none. */

@@ -19,6 +19,7 @@ export function scopedServer(
     defaultZone: server.defaultZone,
     authMethods: server.authMethods,
     exposed: server.exposed,
+    interfaces: server.interfaces,
     ownAddresses: () => server.ownAddresses(),
     sessionsOf: user => server.sessionsOf(user).filter(session => deploymentOf(session) === deployment),
     sessions: (wanted = () => true) =>

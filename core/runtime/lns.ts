@@ -13,8 +13,10 @@ import type { LoadedConfig } from './config-file.ts'
 import { Driver, type Trace } from './driver.ts'
 import { type DryRun, dryRun } from './dry-run.ts'
 import { type Explanation, explain } from './explain.ts'
+import { prepareForwarding } from './forwarding.ts'
 import { type Generation, Generations } from './generations.ts'
 import { hidingLog, valueWithout, withoutSecrets } from './hidden.ts'
+import { InterfaceKeeper } from './interface-keeper.ts'
 import type { Kernel, OwnAddresses } from './node/kernel.ts'
 import { PolicyView } from './policy-report.ts'
 import { type ReloadOptions, type ReloadReport, refuseRestarts } from './reload.ts'
@@ -66,6 +68,7 @@ export class Lns {
   readonly #live: LiveParts
   readonly #rights: RightToStay
   readonly #routes: SessionRoutes
+  readonly #interfaces: InterfaceKeeper
   readonly #trails: Trails
   readonly #limit: SessionLimit
   /** Hosts of generations that serve nothing any more, on their way out. */
@@ -88,12 +91,13 @@ export class Lns {
     this.#opened = new UndoStack(log)
     this.#bounded = new BoundedLog(log, clock)
     this.#opened.push('the log', () => this.#bounded.close())
+    this.#interfaces = new InterfaceKeeper(world.kernel, server.tun.name, { clock, log })
     this.#first = hiding(config, () => this.#read(config, 1))
     this.#generations = new Generations(this.#first, unused => this.#stopHost(unused.host))
     const { name } = server.tun
     const mtuBytes = deviceMtuBytes(server)
     this.#dataPlane = world.createDataPlane({ listen: server.listen, tun: { name, mtuBytes } })
-    this.#routes = new SessionRoutes({ kernel: world.kernel, tunName: name, log })
+    this.#routes = new SessionRoutes({ kernel: this.#interfaces.routes, tunName: name, log })
     let onDataPlaneDown: (reason: string) => void = () => {}
     this.failed = new Promise(resolve => {
       onDataPlaneDown = reason => resolve(new BurrowError('DATA_PLANE_DOWN', reason))
@@ -248,6 +252,7 @@ export class Lns {
       server: serverView({
         server,
         pools,
+        interfaces: this.#interfaces,
         own: () => this.#own.map(({ address }) => address),
         live: () => this.#live,
       }),
@@ -348,9 +353,11 @@ export class Lns {
   }
 
   async #open(): Promise<void> {
-    const { kernel } = this.#world
+    const { kernel, log } = this.#world
     const { server } = this.#config
     const { pools } = this.#first
+    await this.#interfaces.open()
+    this.#opened.push('the guard of interfaces', () => this.#interfaces.close())
     const own = await this.#openPlugins()
     await this.#dataPlane.start()
     this.#opened.push('the data plane', () => this.#dataPlane.stop())
@@ -362,37 +369,24 @@ export class Lns {
     const mtuBytes = deviceMtuBytes(server)
     const routed = routable(pools, server.ppp.ipv6)
     const routes = routed.map(({ address, length }) => `${address}/${length}`)
+    const tables = this.#interfaces.routed()
     await kernel.configureTun(name, {
       address: server.gatewayAddress,
       mtuBytes,
       routes,
       ipv6: server.ppp.ipv6,
+      ...(tables === undefined ? {} : { tables }),
     })
     this.#routes.begin(routed)
     // The gateway address is the host's own from now on.
     await own.refresh()
-    this.#prepareForwarding()
+    prepareForwarding(kernel, server, log, this.#opened)
   }
 
   async #stopPlugins(): Promise<void> {
     // The youngest first: what it shares with the others is closed with the last.
     for (const { generation } of [...this.#generations.living].reverse()) await generation.host.stop()
     await Promise.all(this.#stoppingHosts)
-  }
-
-  #prepareForwarding(): void {
-    const { kernel, log } = this.#world
-    const { tun, ppp, manageKernel } = this.#config.server
-    const findings = kernel.checkForwarding(tun.name, ppp)
-    if (manageKernel) {
-      const mended = kernel.mend(findings)
-      this.#opened.push('the kernel settings', () => mended.undo())
-      for (const { setting, is, wanted, why } of findings)
-        log.info({ setting, was: is, now: wanted, why }, 'kernel setting changed; it is restored at the end')
-      return
-    }
-    for (const { setting, is, wanted, why, command } of findings)
-      log.warn({ setting, is, wanted }, `${why}: run \`${command}\`, or set manageKernel: true`)
   }
 
   async #stop(): Promise<void> {

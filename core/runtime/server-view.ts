@@ -1,5 +1,6 @@
 /** What plugins may know of their server, and ask of it. */
 import type { Prefix } from '../flow.ts'
+import type { ServerInterfaces } from '../plugin/interfaces.ts'
 import type { ServerView } from '../plugin/plugin.ts'
 import type { Endpoint } from '../protocol/endpoint.ts'
 import type { Driver } from './driver.ts'
@@ -16,19 +17,21 @@ interface ServerViewParts {
   readonly server: ServerConfig
   /** Those that plugins of this reading of the config declare. */
   readonly pools: Map<string, readonly Prefix[]>
+  readonly interfaces: ServerInterfaces
   /** Addresses of the host. */
   readonly own: () => readonly string[]
   /** Plugins are set up before anything runs. */
   readonly live: () => LiveParts
 }
 
-export function serverView({ server, pools, own, live }: ServerViewParts): ServerView {
+export function serverView({ server, pools, interfaces, own, live }: ServerViewParts): ServerView {
   return {
     gatewayAddress: server.gatewayAddress,
     defaultZone: server.defaultZone,
     authMethods: server.ppp.auth,
     tunName: server.tun.name,
     exposed: isExposed(server.listen),
+    interfaces,
     ownAddresses: () => [...new Set([server.gatewayAddress, ...own()])],
     sessionsOf: user => live().driver.book.ofUser(user),
     sessions: wanted => live().driver.updates(wanted),

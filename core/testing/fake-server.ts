@@ -1,5 +1,6 @@
 import type { Prefix } from '../flow.ts'
 import type { SessionUp, SessionUpdate } from '../hooks/views.ts'
+import type { InterfaceReach, InterfaceWays, ServerInterfaces } from '../plugin/interfaces.ts'
 import type { GrantChange, Regranted, ServerView } from '../plugin/plugin.ts'
 import type { AuthMethod, Lease, SessionInfo, TunnelInfo, TunnelProtection } from '../protocol/outputs.ts'
 import { changedGrant } from '../runtime/regrant.ts'
@@ -57,8 +58,39 @@ export class FakeServer implements ServerView {
   release: (lease: Lease) => Promise<void> = async () => {}
   /** Runs before a session is ended; throws where it would not end in time. */
   beforeEnd: () => Promise<void> = async () => {}
+  /** What `interfaces.names` gives. */
+  devices: readonly string[] = ['lo', 'eth0', 'eth1']
+  /** What `interfaces.problem` gives. */
+  interfaceProblem: string | undefined
+  /** What `interfaces.keep` was asked for last, by owner. */
+  readonly kept = new Map<object, readonly InterfaceWays[]>()
+  /** Runs before `interfaces.keep` has it: throws where the kernel would not. */
+  beforeKeep: () => Promise<void> = async () => {}
+  /** What is routed over which interface; see `route`. */
+  reach: InterfaceReach = {}
+  readonly #followers = new Set<(reach: InterfaceReach) => void | Promise<void>>()
+  readonly interfaces: ServerInterfaces = {
+    names: () => this.devices,
+    problem: async () => this.interfaceProblem,
+    followReach: async onChange => {
+      this.#followers.add(onChange)
+      await onChange(this.reach)
+      return { stop: () => void this.#followers.delete(onChange) }
+    },
+    keep: async (owner, ways) => {
+      await this.beforeKeep()
+      this.kept.set(owner, ways)
+      if (ways.length === 0) this.kept.delete(owner)
+    },
+  }
   readonly #leases = new Map<string, { readonly session: SessionInfo; readonly lease: Lease }>()
   readonly #pools = new Map<string, readonly Prefix[]>()
+
+  /** Something else is routed over the interfaces; resolves when every plugin has taken it in. */
+  async route(reach: InterfaceReach): Promise<void> {
+    this.reach = reach
+    for (const follower of this.#followers) await follower(reach)
+  }
 
   ownAddresses(): readonly string[] {
     return this.own

@@ -1,4 +1,5 @@
 import type { Prefix } from '../flow.ts'
+import type { InterfaceWays } from '../plugin/interfaces.ts'
 import type { Kernel, KernelFinding } from '../runtime/node/kernel.ts'
 
 export interface MemoryKernel {
@@ -57,6 +58,27 @@ export function memoryKernel(
         },
       }
     },
+    interfaces: () => ['lo', 'eth0', 'eth1'],
+    watchRoutes: async (_watch, onChange) => {
+      await onChange([])
+      return { stop() {} }
+    },
+    guardInterfaces: async (name, ways) => {
+      const named = ({ named }: InterfaceWays) => Object.keys(named)
+      done.push(`guard ${name} [${named(ways)}]`)
+      return {
+        means: 'nftables',
+        tables: undefined,
+        change: async next => {
+          done.push(`guard ${name} [${named(next)}]`)
+        },
+        close: async () => {
+          done.push(`undo guard ${name}`)
+        },
+      }
+    },
+    removeGuard: async () => {},
+    nftProblem: async () => undefined,
   }
   return { kernel, done }
 }

@@ -1,7 +1,6 @@
 /** Has the kernel keep to the rules of sessions: nftables, with conntrack and NAT, in the place of the data plane's own filter. */
 import { type AclRule, definePlugin, shared, type TimerHandle } from 'burrow'
 import { Options } from './config.ts'
-import { Nft } from './nft.ts'
 import { Table } from './table.ts'
 
 const NAME = 'policy-nftables'
@@ -34,7 +33,7 @@ export default definePlugin({
     // One for all deployments and over reloads; options of NAT are those that it was opened with.
     const state = kept(
       'table',
-      () => new State(new Table(server.tunName, options, new Nft(options.nft), log)),
+      () => new State(new Table(server.tunName, options, log)),
       ({ table, opened }) => (opened ? table.close() : undefined),
     )
     const { table, pending } = state

@@ -1,8 +1,7 @@
 /** The table in the kernel: which session has which rules. Changes go in together, one transaction after the other. */
 import { createHash } from 'node:crypto'
-import { type AclRule, BurrowError, type Logger } from 'burrow'
+import { type AclRule, BurrowError, type Logger, NftTable } from 'burrow'
 import type { Options } from './config.ts'
-import type { Nft } from './nft.ts'
 import { chainName, chainsOf, quoted, type RuleList } from './render.ts'
 
 interface Holding {
@@ -29,35 +28,35 @@ export class Table {
   readonly #name: string
   readonly #tunName: string
   readonly #options: Options
-  readonly #nft: Nft
-  readonly #log: Logger
+  readonly #table: NftTable
   readonly #lists = new Map<string, Kept>()
   readonly #sessions = new Map<string, Holding>()
   readonly #counters = new Map<string, string>()
   #lastNumber = 0
-  /** Waits for the transaction that runs now. */
-  #queued: string[] = []
-  #running: Promise<void> | undefined
-  /** As nft shows it after our last change. */
-  #shown: string | undefined
 
-  constructor(tunName: string, options: Options, nft: Nft, log: Logger) {
+  constructor(tunName: string, options: Options, log: Logger) {
     this.#name = `burrow_${tunName.replace(/\W/g, '_')}`
     this.#tunName = tunName
     this.#options = options
-    this.#nft = nft
-    this.#log = log
+    this.#table = new NftTable({
+      name: this.#name,
+      program: options.nft,
+      log,
+      content: () => this.#content(),
+    })
   }
 
-  /** A table that a dead server left behind goes with the same transaction. Throws NFTABLES. */
-  async open(): Promise<void> {
-    await this.#nft.run(this.#whole())
-    this.#shown = await this.#show()
+  /** Throws NFTABLES. */
+  open(): Promise<void> {
+    return this.#table.open()
   }
 
-  async close(): Promise<void> {
-    await this.#running?.catch(() => {})
-    await this.#nft.run(`add table inet ${this.#name}\ndelete table inet ${this.#name}\n`)
+  close(): Promise<void> {
+    return this.#table.close()
+  }
+
+  mend(): Promise<void> {
+    return this.#table.mend()
   }
 
   /** Resolves when the kernel has it. Throws NFTABLES. */
@@ -66,7 +65,7 @@ export class Table {
     const before = this.#sessions.get(session)
     this.#sessions.set(session, { list, ends })
     const taken = before === undefined ? [] : this.#without(before)
-    return this.#change([
+    return this.#table.change([
       ...this.#introduced(list),
       ...taken,
       ...this.#elements('add', { list, ends }),
@@ -78,16 +77,7 @@ export class Table {
     const before = this.#sessions.get(session)
     if (before === undefined) return Promise.resolve()
     this.#sessions.delete(session)
-    return this.#change([...this.#without(before), ...this.#released(before)])
-  }
-
-  /** Installs it anew where somebody changed it. */
-  async mend(): Promise<void> {
-    if (this.#running !== undefined) return
-    const shown = await this.#show()
-    if (this.#running !== undefined || shown === this.#shown) return
-    this.#log.warn({ table: this.#name }, 'somebody changed the table of nftables; it is installed anew')
-    await this.open()
+    return this.#table.change([...this.#without(before), ...this.#released(before)])
   }
 
   #listOf(rules: readonly AclRule[]): Kept {
@@ -152,33 +142,7 @@ export class Table {
 
   readonly #counter = (name: string, id: string) => `  counter ${id} { comment "${quoted(name)}"; }`
 
-  async #change(lines: readonly string[]): Promise<void> {
-    this.#queued.push(...lines)
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined
-    })
-    return this.#running
-  }
-
-  async #run(): Promise<void> {
-    while (this.#queued.length > 0) {
-      const script = this.#queued.splice(0).map(line => `${line}\n`)
-      try {
-        await this.#nft.run(script.join(''))
-      } catch (error) {
-        this.#log.error({ error }, 'nftables did not take a change; the table is installed anew')
-        await this.#nft.run(this.#whole())
-      }
-    }
-    this.#shown = await this.#show()
-  }
-
-  #show(): Promise<string> {
-    return this.#nft.show(this.#name)
-  }
-
-  /** All of it, in the place of whatever stands there. */
-  #whole(): string {
+  #content(): string {
     const chains = [...this.#lists.values()].map(list => chainsOf(list, name => this.#counterOf(name)))
     const counters = [...this.#counters].map(([name, id]) => this.#counter(name, id))
     const elements = [...this.#sessions.values()].flatMap(holding => this.#elements('add', holding))
@@ -195,9 +159,7 @@ export class Table {
     counter name unmatched drop
   }`
     })
-    return `add table inet ${this.#name}
-delete table inet ${this.#name}
-table inet ${this.#name} {
+    return `table inet ${this.#name} {
   counter unmatched { comment "no rule"; }
 ${[...counters, ...maps, ...chains, ...ways].join('\n')}
   chain forward {

@@ -74,7 +74,11 @@ export function addressProblems(rules: readonly NamedRule[], zones: Zones): read
       const zone = end === 'source' ? rule.from : rule.to
       const list = rule[end] ?? []
       const unknown = zones.unknownPools(list)
-      const outside = zone === LOCAL ? [] : list.filter(one => zones.within(zone, [one]).length === 0)
+      // What is routed over interfaces may be something else in a moment.
+      const outside =
+        zone === LOCAL || zones.isRouted(zone)
+          ? []
+          : list.filter(one => zones.within(zone, [one]).length === 0)
       const texts =
         unknown.length > 0
           ? unknown

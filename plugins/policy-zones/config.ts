@@ -10,13 +10,38 @@ const UDP = 17
 
 const isPlain = ({ kind }: Addresses) => kind !== 'any' && kind !== 'own-address'
 
-const Zone = z
+const ZoneAddresses = z
   .array(Addresses)
   .min(1)
   .refine(list => list.every(isPlain), {
     error: 'expected prefixes, ranges, pool, pool:NAME or set:NAME',
     params: CODE,
   })
+
+const Interface = z.string().regex(/^[\w.-]{1,15}$/, 'expected the name of a network interface (eth1)')
+
+/** What a zone is made of. */
+export interface Zone {
+  /** Undefined: what is routed over its interfaces; of untrust what no other zone has. */
+  readonly addresses: readonly Addresses[] | undefined
+  /** Empty: all that no zone names. */
+  readonly interfaces: readonly string[]
+}
+
+const Zone = z.union([
+  ZoneAddresses.transform((addresses): Zone => ({ addresses, interfaces: [] })),
+  z
+    .strictObject({
+      addresses: ZoneAddresses.exactOptional().describe(
+        'As in a list. Default: what the kernel routes over the interfaces.',
+      ),
+      interfaces: z
+        .array(Interface)
+        .min(1)
+        .describe('What is in the zone comes in by these and leaves by these.'),
+    })
+    .transform(({ addresses, interfaces }): Zone => ({ addresses, interfaces })),
+]) as z.ZodType<Zone, unknown>
 
 const AddressSet = z
   .array(Addresses)
@@ -34,7 +59,7 @@ const NamedService = z
     params: CODE,
   })
 
-const DMZ: readonly Addresses[] = [{ kind: 'pool', text: 'pool', pool: undefined }]
+const DMZ: Zone = { addresses: [{ kind: 'pool', text: 'pool', pool: undefined }], interfaces: [] }
 
 const Rules = z.array(Rule).transform(withNames)
 
@@ -62,9 +87,11 @@ export const Options = z
   .strictObject({
     zones: z
       .record(z.string().min(1), Zone)
-      .transform((zones): Readonly<Record<string, readonly Addresses[]>> => ({ dmz: DMZ, ...zones }))
+      .transform((zones): Readonly<Record<string, Zone>> => ({ dmz: DMZ, ...zones }))
       .prefault({ trust: ['192.168.1.0/24'] })
-      .describe('The addresses of each zone; `dmz` has those of all pools where it is not given.'),
+      .describe(
+        'The addresses and interfaces of each zone; `dmz` has the addresses of all pools where it is not given.',
+      ),
     sets: z
       .record(z.string().min(1), AddressSet)
       .default({})
@@ -99,19 +126,42 @@ type Unchecked = Pick<Options, 'zones' | 'sets' | 'services' | 'rules'>
 function* problemsOf(options: Unchecked): Generator<Problem> {
   const { zones, rules } = options
   for (const name of [UNTRUST, LOCAL])
-    if (Object.hasOwn(zones, name))
+    if (Object.hasOwn(zones, name) && (name === LOCAL || zones[name]?.addresses !== undefined))
       yield { path: ['zones', name], message: 'expected another name: this zone is given' }
+  yield* interfaceProblems(options)
   if (rules === undefined && !Object.hasOwn(zones, 'trust'))
     yield { path: ['zones'], message: 'expected the addresses of zone trust, which the default rules name' }
-  for (const [zone, list] of Object.entries(zones)) yield* missingSets(options, ['zones', zone], list)
+  for (const [zone, { addresses = [], interfaces }] of Object.entries(zones))
+    yield* missingSets(options, ['zones', zone, ...(interfaces.length > 0 ? ['addresses'] : [])], addresses)
   for (const [index, rule] of (rules ?? []).entries())
     for (const { path, message } of ruleProblems(options, rule))
       yield { path: ['rules', index, ...path], message }
 }
 
+function* interfaceProblems({ zones, sets }: Unchecked): Generator<Problem> {
+  const taken = new Map<string, string>()
+  for (const [zone, { addresses = [], interfaces }] of Object.entries(zones)) {
+    for (const [index, name] of interfaces.entries()) {
+      const other = taken.get(name)
+      if (other !== undefined)
+        yield {
+          path: ['zones', zone, 'interfaces', index],
+          message: `it is in zone ${other} already; expected each interface in one zone`,
+        }
+      taken.set(name, zone)
+    }
+    const all = addresses.flatMap(one => (one.kind === 'set' ? (sets[one.set] ?? []) : [one]))
+    if (interfaces.length > 0 && all.some(({ kind }) => kind === 'pool'))
+      yield {
+        path: ['zones', zone, 'interfaces'],
+        message: 'expected no interfaces in a zone with a pool: its addresses are those of sessions',
+      }
+  }
+}
+
 function* ruleProblems(options: Unchecked, rule: Rule): Generator<Problem> {
   const { zones, services } = options
-  const known = [UNTRUST, LOCAL, ...Object.keys(zones)]
+  const known = [...new Set([UNTRUST, LOCAL, ...Object.keys(zones)])]
   for (const end of ['from', 'to'] as const)
     if (!known.includes(rule[end]))
       yield { path: [end], message: `expected a zone that has addresses (${known.join(', ')})` }
@@ -152,7 +202,7 @@ function* missingSets(
 }
 
 export const hasSessions = (zones: Options['zones'], zone: string): boolean =>
-  zones[zone]?.some(({ kind }) => kind === 'pool') === true
+  zones[zone]?.addresses?.some(({ kind }) => kind === 'pool') === true
 
 /** A rule about who may dial; to `local` from where sessions are it speaks of what users may reach on this host. */
 export const guardsL2tp = ({ from, to }: Rule, zones: Options['zones']): boolean =>

@@ -79,6 +79,7 @@ export class FamilyZones<S> {
     zones: Readonly<Record<string, readonly Addresses[]>>,
     pools: ReadonlyMap<string, readonly Prefix[]>,
     named: Readonly<Record<string, readonly Addresses[]>>,
+    routed: ReadonlyMap<string, readonly Prefix[]>,
   ) {
     this.#family = family
     this.#named = named
@@ -89,6 +90,10 @@ export class FamilyZones<S> {
       overlaps.push(...this.#overlapsWith(name, sets))
       this.#zones.set(name, sets)
     }
+    // What a zone lists, or a pool has, is of no other, wherever it is routed.
+    const taken = [...this.#zones.values(), ...this.#pools.values()].flat()
+    for (const [name, prefixes] of routed)
+      this.#zones.set(name, family.without(prefixes.flatMap(family.ofPrefix), taken))
     this.#zones.set(UNTRUST, family.without([family.every], [...this.#zones.values()].flat()))
     this.overlaps = overlaps
   }

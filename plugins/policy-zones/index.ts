@@ -3,10 +3,12 @@ import { type AclRule, definePlugin, shared, type TimerHandle, throwProblems } f
 import { admit } from './admission.ts'
 import { addressProblems, compileRules, type Meaning } from './compile.ts'
 import { guardsL2tp, type NamedRule, Options, REFERENCE_RULES } from './config.ts'
+import { FollowedZones } from './followed.ts'
+import { checkInterfaces } from './interfaces.ts'
 import { appliesTo, type Who } from './rule.ts'
 import { isWithin, weekTime } from './schedule.ts'
 import { rowOf, verdictOf } from './table.ts'
-import { invalid, Zones } from './zones.ts'
+import { invalid, type Routed, Zones } from './zones.ts'
 
 const NAME = 'policy-zones'
 const MINUTE_MS = 60_000
@@ -27,16 +29,28 @@ export default definePlugin({
     /** By zone and the rules that count. */
     const compiled = new Map<string, readonly AclRule[]>()
     let minute: TimerHandle | undefined
+    const followed = new FollowedZones({
+      zones: options.zones,
+      server,
+      clock,
+      log,
+      read: routed => read(routed),
+      adopt: zones => adopt(zones),
+    })
 
     /** Every plugin has declared its pools by the time this is called. */
-    const resolve = () => {
-      const zones = new Zones(options.zones, server.pools(), options.sets)
+    const read = (routed: Routed): Zones => {
+      const zones = new Zones(options.zones, server.pools(), options.sets, routed)
       const problems = [...zones.problems, ...addressProblems(rules, zones)]
       if (!zones.names.includes(server.defaultZone)) {
         const known = Object.keys(options.zones).join(', ')
         problems.push(invalid(`defaultZone of the server is ${server.defaultZone}; expected one of ${known}`))
       }
       throwProblems(problems)
+      return zones
+    }
+
+    const adopt = (zones: Zones) => {
       meaning = { zones, services: options.services }
       compiled.clear()
     }
@@ -82,7 +96,7 @@ export default definePlugin({
       return permitted ? undefined : deny(reason)
     })
 
-    hooks.decidePolicy.tap(NAME, (policy, { leases, grant }) => {
+    hooks.decidePolicy.tap(NAME, (policy, { session, leases, grant, dryRun }) => {
       const { zone } = policy
       const { filter = '' } = grant
       if (meaning === undefined || !meaning.zones.names.includes(zone))
@@ -94,16 +108,27 @@ export default definePlugin({
       const outside = leases.find(({ value }) => !zones.holds(zone, value))
       if (outside !== undefined) return deny(`${outside.value} is no address of zone ${zone}`)
       const own = rulesFor(meaning, zone, grant)
+      if (!dryRun) followed.decided(session)
       return { zone, rules: policy.rules.length === 0 ? own : [...policy.rules, ...own] }
     })
 
+    hooks.sessionUp.tapPromise(NAME, ({ session }) => followed.up(session))
+    hooks.sessionDown.tap(NAME, ({ session }) => followed.down(session))
+
     return {
-      check: resolve,
-      start() {
-        resolve()
+      async check() {
+        adopt(read(NOTHING_ROUTED))
+        if (followed.isNeeded) await checkInterfaces(options.zones, server, log)
+      },
+      async start() {
+        adopt(read(NOTHING_ROUTED))
+        await followed.start()
         if (timed.length > 0) followTime()
       },
-      stop: () => minute?.cancel(),
+      async stop() {
+        minute?.cancel()
+        await followed.stop()
+      },
       policy: {
         rows() {
           const isActive = clockwork()
@@ -120,5 +145,7 @@ export default definePlugin({
     }
   },
 })
+
+const NOTHING_ROUTED: Routed = new Map()
 
 const deny = (reason: string) => ({ kind: 'deny', reason }) as const

@@ -1,10 +1,12 @@
 /** Which addresses each zone has. */
-import { BurrowError, type Prefix } from 'burrow'
+import { BurrowError, type InterfaceWays, type Prefix, prefixesWithout } from 'burrow'
 import type { Addresses } from './addresses.ts'
-import { UNTRUST } from './config.ts'
+import { UNTRUST, type Zone } from './config.ts'
 import { FamilyZones, IPV4, IPV6 } from './families.ts'
 
 type Pools = ReadonlyMap<string, readonly Prefix[]>
+/** By zone, of those that have what is routed over their interfaces. */
+export type Routed = ReadonlyMap<string, readonly Prefix[]>
 type Lists = Readonly<Record<string, readonly Addresses[]>>
 
 export class Zones {
@@ -12,24 +14,51 @@ export class Zones {
   readonly names: readonly string[]
   readonly #pools: Pools
   readonly #sets: Lists
+  readonly #options: Readonly<Record<string, Zone>>
   readonly #families: readonly Pick<FamilyZones<unknown>, 'has' | 'holds' | 'within' | 'listed' | 'names'>[]
 
-  /** `zones` without untrust, which has what is left, and local, which has no addresses here. */
-  constructor(zones: Lists, pools: Pools, sets: Lists) {
+  /** Zone untrust has what is left, and local has no addresses here. */
+  constructor(options: Readonly<Record<string, Zone>>, pools: Pools, sets: Lists, routed: Routed) {
     this.#pools = pools
     this.#sets = sets
+    this.#options = options
+    const given = Object.entries(options).filter(([name]) => name !== UNTRUST)
+    const listed: Lists = Object.fromEntries(
+      given.flatMap(([name, { addresses }]) => (addresses === undefined ? [] : [[name, addresses]])),
+    )
     const [ipv4, ipv6] = [
-      new FamilyZones(IPV4, zones, pools, sets),
-      new FamilyZones(IPV6, zones, pools, sets),
+      new FamilyZones(IPV4, listed, pools, sets, routed),
+      new FamilyZones(IPV6, listed, pools, sets, routed),
     ]
     this.#families = [ipv4, ipv6]
-    this.names = [...Object.keys(zones), UNTRUST]
-    const empty = Object.entries(zones).flatMap(([name, list]) => {
+    this.names = [...given.map(([name]) => name), UNTRUST]
+    const empty = Object.entries(listed).flatMap(([name, list]) => {
       const unknown = this.unknownPools(list)
       const texts = unknown.length === 0 && this.within(name, undefined).length === 0 ? [NO_POOL] : unknown
       return texts.map(text => `zone ${name}: ${text}`)
     })
     this.problems = [...empty, ...ipv4.overlaps, ...ipv6.overlaps].map(invalid)
+  }
+
+  /** Whether its addresses are what is routed over its interfaces. */
+  isRouted(zone: string): boolean {
+    return (
+      zone !== UNTRUST && Object.hasOwn(this.#options, zone) && this.#options[zone]?.addresses === undefined
+    )
+  }
+
+  /** What may lie behind which interface; undefined: no zone has any. Addresses of pools lie behind none. */
+  ways(): InterfaceWays | undefined {
+    const pools = [...this.#pools.values()].flat()
+    const interfacesOf = (zone: string) => this.#options[zone]?.interfaces ?? []
+    const inside = (zone: string) => prefixesWithout(this.within(zone, undefined), pools)
+    const named = this.names.flatMap(zone => {
+      const prefixes = inside(zone)
+      return interfacesOf(zone).map(device => [device, prefixes] as const)
+    })
+    if (named.length === 0) return undefined
+    const others = this.names.filter(zone => interfacesOf(zone).length === 0).flatMap(inside)
+    return { named: Object.fromEntries(named), others }
   }
 
   has(zone: string, address: string): boolean {

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram'
 import { BurrowError } from '../../errors.ts'
 import type { Prefix } from '../../flow.ts'
 import type { SocketAddress, TimerHandle } from '../../ports.ts'
-import type { OwnAddresses, OwnAddressWatch } from './kernel.ts'
+import type { KernelWatch, OwnAddresses } from './kernel.ts'
 import { ipShow } from './kernel-ip.ts'
 
 const DEFAULT_EVERY_MS = 5000
@@ -33,7 +33,7 @@ export function localAddressFor(remote: SocketAddress): Promise<string> {
 }
 
 export async function watchOwnAddresses(
-  { clock, log, everyMs = DEFAULT_EVERY_MS }: OwnAddressWatch,
+  { clock, log, everyMs = DEFAULT_EVERY_MS }: KernelWatch,
   onChange: (prefixes: readonly Prefix[]) => void,
 ): Promise<OwnAddresses> {
   let prefixes: readonly Prefix[] = []

@@ -4,9 +4,10 @@ import { BurrowError } from '../../errors.ts'
 import { ipv4Mask, parseIpv4 } from '../../wire/ip.ts'
 import { formatIpv6, parseIpv6, parseIpv6Prefix } from '../../wire/ipv6.ts'
 
-/** Runs commands in order, up to the first that fails: NETWORK_SETUP. */
-export async function ipBatch(commands: readonly string[]): Promise<void> {
-  if (commands.length > 0) await ip(['-batch', '-'], `${commands.join('\n')}\n`)
+/** Runs commands in order, up to the first that fails: NETWORK_SETUP. Without a family, that of the addresses in each. */
+export async function ipBatch(commands: readonly string[], family?: 4 | 6): Promise<void> {
+  const words = [...(family === undefined ? [] : [`-${family}`]), '-batch', '-']
+  if (commands.length > 0) await ip(words, `${commands.join('\n')}\n`)
 }
 
 /** What a command shows of one family, as `ip -json` gives it. */
@@ -15,12 +16,25 @@ export async function ipShow(family: 4 | 6, ...command: readonly string[]): Prom
   return shown.trim() === '' ? [] : JSON.parse(shown)
 }
 
-/** Of the routes that `ip -json` shows, what is read here. */
-interface IpEntry {
+/** Of the routes and rules that `ip -json` shows, what is read here. */
+export interface IpEntry extends IpHop {
   readonly type?: string
   readonly dst?: string
+  readonly metric?: number
+  readonly nexthops?: readonly IpHop[]
+  readonly priority?: number
+  readonly table?: string
+  readonly src?: string
+  readonly srclen?: number
+  readonly iif?: string
+}
+
+/** One way of a route. */
+export interface IpHop {
   readonly gateway?: string
+  readonly via?: { readonly host: string }
   readonly dev?: string
+  readonly flags?: readonly string[]
 }
 
 /** Host bits must be zero. Nothing else than this may be built into a command. */

@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { BurrowError } from '../../errors.ts'
-import type { TunNetwork, TunNetwork6, Undo } from './kernel.ts'
+import type { RouteTables, TunNetwork, TunNetwork6, Undo } from './kernel.ts'
 import { checkedPrefix, ipBatch, ipShow } from './kernel-ip.ts'
 
 /** Enough for a burst of many connections; the default of 500 is a modem's. */
@@ -13,7 +13,7 @@ const HALVES = new Map([
 
 export async function configureTun(
   name: string,
-  { address, peer, mtuBytes, routes, ipv6 }: TunNetwork,
+  { address, peer, mtuBytes, routes, ipv6, tables }: TunNetwork,
 ): Promise<void> {
   // No address of its own on the device: sessions have a router of their own, and what the kernel would solicit there goes nowhere.
   set(name, 'addr_gen_mode', NO_ADDRESS)
@@ -22,7 +22,7 @@ export async function configureTun(
   await ipBatch([
     ...(address === undefined ? [] : [`addr add ${endsOf(address, peer)} dev ${name}`]),
     `link set dev ${name} mtu ${mtuBytes} txqueuelen ${QUEUE_PACKETS} up`,
-    ...routes.flatMap(halves).map(prefix => `route add ${prefix} dev ${name}`),
+    ...routeCommands('add', name, routes, tables),
   ])
 }
 
@@ -57,12 +57,35 @@ function set(device: string, setting: string, value: string): void {
   if (existsSync(file)) writeFileSync(file, value)
 }
 
-export async function addRoutes(tunName: string, prefixes: readonly string[]): Promise<void> {
-  await ipBatch(prefixes.flatMap(halves).map(prefix => `route add ${prefix} dev ${tunName}`))
+export async function addRoutes(
+  tunName: string,
+  prefixes: readonly string[],
+  tables?: RouteTables,
+): Promise<void> {
+  await ipBatch(routeCommands('add', tunName, prefixes, tables))
 }
 
-export async function deleteRoutes(tunName: string, prefixes: readonly string[]): Promise<void> {
-  await ipBatch(prefixes.flatMap(halves).map(prefix => `route del ${prefix} dev ${tunName}`))
+export async function deleteRoutes(
+  tunName: string,
+  prefixes: readonly string[],
+  tables?: RouteTables,
+): Promise<void> {
+  await ipBatch(routeCommands('del', tunName, prefixes, tables))
+}
+
+/** Denied first, and for as long as it is permitted to anybody. */
+function routeCommands(
+  how: 'add' | 'del',
+  tunName: string,
+  prefixes: readonly string[],
+  tables: RouteTables | undefined,
+): readonly string[] {
+  return prefixes.flatMap(halves).flatMap(prefix => {
+    if (tables === undefined) return [`route ${how} ${prefix} dev ${tunName}`]
+    const denied = `route ${how} prohibit ${prefix} table ${tables.denied}`
+    const permitted = `route ${how} ${prefix} dev ${tunName} table ${tables.permitted}`
+    return how === 'add' ? [denied, permitted] : [permitted, denied]
+  })
 }
 
 export async function pinHostRoute(remote: string): Promise<Undo> {

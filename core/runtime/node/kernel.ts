@@ -1,6 +1,8 @@
 /** The Linux kernel's side of a VPN: addresses, routes and settings, through `ip` and /proc/sys. */
 import type { Prefix } from '../../flow.ts'
+import type { InterfaceWays } from '../../plugin/interfaces.ts'
 import type { Clock, Logger, Milliseconds, SocketAddress } from '../../ports.ts'
+import type { KernelRoute } from '../route-reach.ts'
 
 export interface TunNetwork {
   /** Of IPv4, without a length: what lies behind the device stands in `routes`. Absent: it has none. */
@@ -12,6 +14,15 @@ export interface TunNetwork {
   readonly routes: readonly string[]
   /** Whether the device takes IPv6. */
   readonly ipv6: boolean
+  /** Where the routes go; absent: the main table. */
+  readonly tables?: RouteTables
+}
+
+/** In the place of the main table, where rules choose who may look routes to sessions up. */
+export interface RouteTables {
+  readonly permitted: number
+  /** The same prefixes as `permitted`, prohibited. */
+  readonly denied: number
 }
 
 export interface TunNetwork6 {
@@ -37,7 +48,7 @@ export interface KernelFinding {
   readonly command: string
 }
 
-export interface OwnAddressWatch {
+export interface KernelWatch {
   readonly clock: Clock
   readonly log: Logger
   readonly everyMs?: Milliseconds
@@ -51,6 +62,22 @@ export interface OwnAddresses {
   stop(): void
 }
 
+/** A watch that goes on until it is stopped. */
+export interface Watching {
+  stop(): void
+}
+
+/** Keeps packets between sessions and interfaces to `InterfaceWays`, as `ServerInterfaces.keep` says. */
+export interface InterfaceGuard {
+  readonly means: 'nftables' | 'ip rule'
+  /** Where routes to sessions must go for it to work; undefined: anywhere. */
+  readonly tables: RouteTables | undefined
+  /** Resolves when the kernel keeps to these, and no packet passed meanwhile that fits neither. */
+  change(ways: InterfaceWays): Promise<void>
+  /** Nothing is kept to, and nothing left behind. Idempotent, never rejects. */
+  close(): Promise<void>
+}
+
 /** Whatever `ip` refuses is NETWORK_SETUP, with its own words. */
 export interface Kernel {
   /** Gives the device its address, MTU and routes, and brings it up. The kernel forgets all of it with the device. */
@@ -59,8 +86,8 @@ export interface Kernel {
   addIpv6(tunName: string, network: TunNetwork6): Promise<void>
   /** Takes them away, as far as they are there. */
   removeIpv6(tunName: string, network: TunNetwork6): Promise<void>
-  addRoutes(tunName: string, prefixes: readonly string[]): Promise<void>
-  deleteRoutes(tunName: string, prefixes: readonly string[]): Promise<void>
+  addRoutes(tunName: string, prefixes: readonly string[], tables?: RouteTables): Promise<void>
+  deleteRoutes(tunName: string, prefixes: readonly string[], tables?: RouteTables): Promise<void>
   /** Keeps the way to `remote` outside of any tunnel: a host route over the gateway of now. */
   pinHostRoute(remote: string): Promise<Undo>
   /** The source address that the kernel would take towards `remote`. */
@@ -71,7 +98,20 @@ export interface Kernel {
   mend(findings: readonly KernelFinding[]): Undo
   /** Reads the own addresses now and every 5 s; tells `onChange` first and then whenever they differ. */
   watchOwnAddresses(
-    watch: OwnAddressWatch,
+    watch: KernelWatch,
     onChange: (prefixes: readonly Prefix[]) => void,
   ): Promise<OwnAddresses>
+  /** Names of the network interfaces. */
+  interfaces(): readonly string[]
+  /** Reads the main table now and every 5 s; tells `onChange` first and then whenever it differs, and waits for it. */
+  watchRoutes(
+    watch: KernelWatch,
+    onChange: (routes: readonly KernelRoute[]) => void | Promise<void>,
+  ): Promise<Watching>
+  /** By nftables, or by rules of routing where that cannot be had; INTERFACE_ZONES with the reasons where neither can. */
+  guardInterfaces(tunName: string, ways: InterfaceWays, watch: KernelWatch): Promise<InterfaceGuard>
+  /** Takes away what a dead server left of a guard of `tunName`. Never rejects. */
+  removeGuard(tunName: string): Promise<void>
+  /** Why nftables cannot be had, as far as that can be told without a change; undefined: it can. */
+  nftProblem(): Promise<string | undefined>
 }
