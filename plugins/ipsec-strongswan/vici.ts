@@ -151,7 +151,7 @@ export class Vici {
     try {
       bytes = encodePacket(packet)
     } catch (error) {
-      failed(error as Error)
+      failed(failure(`${packet.name} cannot be sent: ${(error as Error).message}`, error))
       return this.#next()
     }
     // What comes after the deadline would be taken for the answer to the next call.

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import type { BurrowError } from '../../core/errors.ts'
 import { VirtualClock } from '../../core/testing/virtual-clock.ts'
 import { Vici } from '../../plugins/ipsec-strongswan/vici.ts'
 import {
@@ -131,6 +132,17 @@ async function connected(t: { after(end: () => void | Promise<void>): void }) {
   t.after(() => vici.close())
   return { charon, clock, vici }
 }
+
+test('a command that does not fit is a coded error without its words, and the next is answered', async t => {
+  const { vici } = await connected(t)
+  const data = 'deep secret '.repeat(6000)
+  await assert.rejects(vici.request('load-shared', { data }), error => {
+    assert.equal((error as BurrowError).code, 'IPSEC_CHARON')
+    assert.doesNotMatch(String(error), /deep secret/)
+    return true
+  })
+  assert.equal((await vici.request('version')).daemon, 'charon')
+})
 
 test('commands are answered one after the other, whatever came between them', async t => {
   const { charon, vici } = await connected(t)
