@@ -282,6 +282,6 @@ export class Charon {
 
 async function unloadStale(vici: Vici, wanted: readonly Item[]): Promise<void> {
   const { conns } = await vici.request('get-conns')
-  for (const name of listOf(conns))
-    if (isStaleHold(name, wanted)) await vici.order('unload-conn', { name }, name)
+  // One that charon will not let go of, or that is gone by now, is no reason not to start.
+  for (const name of listOf(conns)) if (isStaleHold(name, wanted)) await vici.request('unload-conn', { name })
 }

@@ -66,7 +66,7 @@ export class Holds {
 /** Of every tunnel between the two: the peer chooses its port. Its name has the process: another Burrow on this host has its own. */
 export function holdItem({ local, remote }: Path): Item {
   const whole = (address: string) => `${address}/${address.includes(':') ? 128 : 32}`
-  return shuntItem(`${HOLD}${process.pid}-${local.address}-${remote.address}`, {
+  return shuntItem(`${HOLD}${process.pid}-${local.address}.${local.port}-${remote.address}`, {
     local: [`${whole(local.address)}[udp/${local.port}]`],
     remote: [`${whole(remote.address)}[udp]`],
   })

@@ -67,13 +67,16 @@ export function connectionItem(
   return { id, kind: 'conn', message }
 }
 
+/** With whom nobody does IKE: a connection without addresses charon takes for one with everybody, whatever they prove. */
+const NOBODY = ['127.0.0.1']
+
 /** Below every policy of an SA: what matches none of them, and this, is dropped, in either direction. */
 export function shuntItem(
   id: string,
   { local, remote }: { readonly local: readonly string[]; readonly remote: readonly string[] },
 ): Item {
   const shunt = { mode: 'drop', local_ts: local, remote_ts: remote, start_action: 'trap' }
-  return { id, kind: 'conn', message: { [id]: { children: { [id]: shunt } } } }
+  return { id, kind: 'conn', message: { [id]: { remote_addrs: NOBODY, children: { [id]: shunt } } } }
 }
 
 export const clearItem: Item = shuntItem(CLEAR, {

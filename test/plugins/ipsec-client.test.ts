@@ -45,7 +45,7 @@ async function scene(
   return { charon, clock, lines, giveUp, commands, dial: () => passing(clock, protect(PATH, giveUp.signal)) }
 }
 
-const HOLD = `burrow-hold-${process.pid}-1.1.1.1-2.2.2.2`
+const HOLD = `burrow-hold-${process.pid}-1.1.1.1.40000-2.2.2.2`
 const BROUGHT_UP = ['load-shared', 'load-conn', 'load-conn', 'initiate']
 const TAKEN_DOWN = ['terminate', 'unload-conn', 'unload-conn', 'unload-shared']
 
@@ -73,6 +73,7 @@ test('an SA is brought up for the ports of the call, and taken down after it', a
   )
   assert.deepEqual([child.close_action, child.dpd_action], ['start', 'restart'])
   assert.deepEqual(told[2]?.message[HOLD], {
+    remote_addrs: ['127.0.0.1'],
     children: {
       [HOLD]: {
         mode: 'drop',

@@ -7,7 +7,8 @@ import { aSa, FakeCharon } from '../support/fake-charon.ts'
 import { around, from, GRACE_MS, keyed, scene, seen, tied } from '../support/ipsec-scene.ts'
 import { until } from '../support/until.ts'
 
-const holdOf = (peer: string, pid: number | undefined = process.pid) => `burrow-hold-${pid}-2.2.2.2-${peer}`
+const holdOf = (peer: string, pid: number | undefined = process.pid) =>
+  `burrow-hold-${pid}-2.2.2.2.1701-${peer}`
 
 const conns = ({ told }: FakeCharon): readonly string[] =>
   told
@@ -18,7 +19,8 @@ test('a tunnel is let in when charon holds what is in the clear, and is held to 
   const { charon } = await tied(t)
   const hold = holdOf('1.1.1.1')
   assert.deepEqual(conns(charon), [`load-conn ${hold}`])
-  const { children } = sectionOf(charon.told[0]?.message[hold])
+  const { children, remote_addrs: peers } = sectionOf(charon.told[0]?.message[hold])
+  assert.deepEqual(peers, ['127.0.0.1'], 'nobody does IKE with a shunt')
   assert.deepEqual(JSON.parse(JSON.stringify(sectionOf(children)[hold])), {
     mode: 'drop',
     local_ts: ['2.2.2.2/32[udp/1701]'],
@@ -39,6 +41,17 @@ test('the tunnels between two ends share it; it goes with the last of them', asy
   server.liveTunnels = []
   await seen(made)
   await until('the end of the hold', () => conns(charon)[1] === `unload-conn ${holdOf('1.1.1.1')}`)
+})
+
+test('another port of ours is held beside it', async t => {
+  const { charon, admit } = await tied(t)
+  charon.sas = [aSa(), aSa({ ike: '2', child: '2', 'local-ts': ['2.2.2.2/32[udp/1702]'] })]
+  const path = { ...from('1.1.1.1'), local: { address: '2.2.2.2', port: 1702 } }
+  assert.equal((await admit(keyed('second', path))).kind, 'passed on')
+  assert.deepEqual(conns(charon), [
+    `load-conn ${holdOf('1.1.1.1')}`,
+    `load-conn burrow-hold-${process.pid}-2.2.2.2.1702-1.1.1.1`,
+  ])
 })
 
 test('it stays while the SA is gone and the tunnel is not', async t => {
@@ -89,6 +102,16 @@ test('a charon that comes anew is told what is held; when the server stops, noth
   assert.deepEqual(conns(charon), [`load-conn ${hold}`, `load-conn ${hold}`])
   await plugin.host.stop()
   assert.deepEqual(conns(charon).slice(2), [`unload-conn ${hold}`])
+})
+
+test('what charon will not let go of is no reason not to start', async t => {
+  const charon = new FakeCharon(t)
+  const { pid: dead } = spawnSync(process.execPath, ['--version'])
+  charon.conns = [holdOf('9.9.9.9', dead)]
+  charon.answer = ({ command }) => (command === 'unload-conn' ? { success: 'no' } : undefined)
+  await charon.start()
+  await around(t, charon, {}, {})
+  assert.equal(conns(charon).length, 1)
 })
 
 test('what a Burrow left that is dead is unloaded; of one that lives, and of others, nothing is', async t => {
