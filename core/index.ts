@@ -73,7 +73,13 @@ export {
   type Regranted,
   type ServerView,
 } from './plugin/plugin.ts'
-export type { PolicyFinding, PolicyQuestion, PolicyRow, PolicyTable } from './plugin/policy-table.ts'
+export type {
+  PolicyFinding,
+  PolicyQuestion,
+  PolicyRow,
+  PolicyTable,
+  RuleHits,
+} from './plugin/policy-table.ts'
 export { prefixesInBoth, prefixesWithout } from './plugin/prefix-lists.ts'
 export {
   RADIUS,

@@ -11,7 +11,7 @@ import { HOOK_NAMES } from './hook-json.ts'
 import { blamed, type LoadedPlugin } from './load.ts'
 import { planProblems } from './plan.ts'
 import type { AnyPlugin, PluginContext, PluginInstance, ServerView } from './plugin.ts'
-import type { PolicyTable } from './policy-table.ts'
+import type { PolicyTable, RuleHits } from './policy-table.ts'
 import { scopedServer } from './scope.ts'
 import { SharedResources } from './shared.ts'
 
@@ -143,6 +143,20 @@ export class PluginHost {
     return this.#plugins.flatMap(({ id, instance: { policy } }) =>
       policy ? [{ plugin: id, table: policy }] : [],
     )
+  }
+
+  /** What rules decided on elsewhere than in the data plane; of a plugin that cannot tell, nothing. */
+  async ruleHits(): Promise<readonly RuleHits[]> {
+    const once = new Map(this.#plugins.map(one => [one.plugin.name, one]))
+    const counts = [...once.values()].map(async ({ id, instance }) => {
+      try {
+        return (await instance.countRules?.()) ?? []
+      } catch (error) {
+        this.#parts.log.warn({ error, plugin: id }, 'what its rules decided on is not known')
+        return []
+      }
+    })
+    return (await Promise.all(counts)).flat()
   }
 
   /** Identities of the plugins that decide, or provide what others may decide with: all but pure observers. */

@@ -14,7 +14,7 @@ import type {
 } from '../protocol/outputs.ts'
 import type { Capability, CapabilityValues } from './capability.ts'
 import type { ServerInterfaces } from './interfaces.ts'
-import type { PolicyTable } from './policy-table.ts'
+import type { PolicyTable, RuleHits } from './policy-table.ts'
 
 /** What the host lends to a plugin. */
 export interface PluginContext {
@@ -122,6 +122,8 @@ export interface PluginInstance {
   verifies?(): readonly AuthMethod[]
   /** Of a plugin that decides on policy by a table of rules: what operators are shown of it. */
   readonly policy?: PolicyTable
+  /** Of a plugin that has rules of sessions kept to elsewhere than in the data plane: what each decided on there, in all deployments. */
+  countRules?(): Promise<readonly RuleHits[]>
   /** Frees a lease of this plugin. Idempotent. */
   releaseLease?(lease: Lease): void | Promise<void>
   /**

@@ -68,3 +68,13 @@ export interface PolicyTable {
   /** Throws a coded error where the question makes no sense. */
   ask(question: PolicyQuestion): PolicyFinding
 }
+
+/** How much a rule decided on. */
+export interface RuleHits {
+  /** Of the rule; empty for what no rule matched. */
+  readonly name: string
+  /** Packets. */
+  readonly packets: bigint
+  /** Of their IP packets. */
+  readonly octets: bigint
+}

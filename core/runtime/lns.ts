@@ -194,7 +194,11 @@ export class Lns {
 
   /** The rules of the policy, and what each decided on: what `burrow policy` asks. */
   get policy(): PolicyView {
-    return new PolicyView(this.#generations.current.host.policyTables(), this.#dataPlane.readRuleCounters())
+    const { host } = this.#generations.current
+    return new PolicyView(host.policyTables(), async () => [
+      ...this.#dataPlane.readRuleCounters(),
+      ...(await host.ruleHits()),
+    ])
   }
 
   /** What would become of a login: what `burrow try` asks. Changes nothing. */

@@ -1,8 +1,7 @@
 /** What `burrow policy` shows of the running server: the tables of its policy plugins, and how much each rule decided on. */
 import { z } from 'zod'
-import type { RuleCount } from '../dataplane/policy/rule-counters.ts'
 import { BurrowError } from '../errors.ts'
-import type { PolicyFinding, PolicyRow, PolicyTable } from '../plugin/policy-table.ts'
+import type { PolicyFinding, PolicyRow, PolicyTable, RuleHits } from '../plugin/policy-table.ts'
 import { checkedArguments } from './control-arguments.ts'
 
 /** A table, and the plugin whose it is. */
@@ -49,15 +48,19 @@ const Question = z.strictObject({
 
 export class PolicyView {
   readonly #owned: readonly OwnedTable[]
-  readonly #counts: readonly RuleCount[]
+  readonly #hits: () => Promise<readonly RuleHits[]>
 
-  constructor(owned: readonly OwnedTable[], counts: readonly RuleCount[]) {
+  constructor(owned: readonly OwnedTable[], hits: () => Promise<readonly RuleHits[]>) {
     this.#owned = owned
-    this.#counts = counts
+    this.#hits = hits
   }
 
-  report(): PolicyReport {
-    const byName = new Map(this.#counts.map(({ name, packets, octets }) => [name, { packets, octets }]))
+  async report(): Promise<PolicyReport> {
+    const byName = new Map<string, Hits>()
+    for (const { name, packets, octets } of await this.#hits()) {
+      const before = byName.get(name) ?? { packets: 0n, octets: 0n }
+      byName.set(name, { packets: before.packets + packets, octets: before.octets + octets })
+    }
     const hitsOf = (name: string) => byName.get(name) ?? { packets: 0n, octets: 0n }
     const counted = (row: PolicyRow): CountedRow =>
       row.decided === undefined ? { ...row, hits: hitsOf(row.name) } : row

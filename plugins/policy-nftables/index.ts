@@ -86,6 +86,7 @@ export default definePlugin({
         timer?.cancel()
         timer = undefined
       },
+      countRules: () => (state.opened ? table.hits() : Promise.resolve([])),
     }
   },
 })

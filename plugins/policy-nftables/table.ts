@@ -1,6 +1,6 @@
 /** The table in the kernel: which session has which rules. Changes go in together, one transaction after the other. */
 import { createHash } from 'node:crypto'
-import { type AclRule, BurrowError, type Logger, NftTable } from 'burrow'
+import { type AclRule, BurrowError, type Logger, NftTable, type RuleHits } from 'burrow'
 import type { Options } from './config.ts'
 import { chainName, chainsOf, quoted, type RuleList } from './render.ts'
 
@@ -78,6 +78,13 @@ export class Table {
     if (before === undefined) return Promise.resolve()
     this.#sessions.delete(session)
     return this.#table.change([...this.#without(before), ...this.#released(before)])
+  }
+
+  /** What each rule decided on. */
+  async hits(): Promise<readonly RuleHits[]> {
+    const names = new Map([...this.#counters].map(([name, id]) => [id, name]))
+    const counted = await this.#table.counters()
+    return counted.map(one => ({ ...one, name: names.get(one.name) ?? '' }))
   }
 
   #listOf(rules: readonly AclRule[]): Kept {

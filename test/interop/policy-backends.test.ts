@@ -146,7 +146,7 @@ async function overUdp(from: Netns, at: Netns, to: string, source?: string): Pro
 
 for (const { name, plugin } of BACKENDS) {
   test(`${name}: the reference's table, cell by cell`, { skip: skipWithout('peers') }, async t => {
-    const { client, other, inside, server, dial, hb } = await scene(t, plugin)
+    const { client, other, inside, server, socket, dial, hb } = await scene(t, plugin)
     const HB = '172.16.1.51'
     /** From, at, the address that is asked, and whether it passes. Untrust to local is the call itself. */
     const cells: readonly (readonly [string, Netns, Netns, string, boolean, string?])[] = [
@@ -168,6 +168,11 @@ for (const { name, plugin } of BACKENDS) {
     assert.ok(await pings(other, WEB), 'each of them reaches the intranet')
     assert.equal((await guest.end()).code, 0)
     assert.ok(await pings(client, WEB), 'what is over takes nothing along')
+    const shown = await burrow(['policy', 'show', '--json', '--socket', socket], { netns: server.name }).ended
+    const { tables, unmatched } = JSON.parse(shown.stdout)
+    const [, out, back] = tables[0].rules
+    assert.ok(out.hits.packets >= 5 && out.hits.octets >= 5 * 28, shown.stdout)
+    assert.ok(back.hits.packets >= 3 && unmatched.packets >= 4, shown.stdout)
     assert.equal((await hb.end()).code, 0)
   })
 

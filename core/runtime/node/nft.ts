@@ -1,6 +1,7 @@
 /** Tables of nftables of one's own: changed by whole transactions of the program `nft`, mended where somebody else changed them. */
 import { spawn } from 'node:child_process'
 import { BurrowError } from '../../errors.ts'
+import type { RuleHits } from '../../plugin/policy-table.ts'
 import type { Logger } from '../../ports.ts'
 
 const ANSWER_MS = 30_000
@@ -67,36 +68,15 @@ export class NftTable {
     await this.open()
   }
 
-  /** What its named counters count now, by their comments; those without one by their names. Rejects with NFTABLES. */
-  async counters(): Promise<
-    readonly {
-      /** The comment. */
-      readonly name: string
-      /** Since the table was installed. */
-      readonly packets: bigint
-      /** Likewise, of whole packets. */
-      readonly octets: bigint
-    }[]
-  > {
-    const text = await runNft(
-      this.#parts.program,
-      ['--json', 'list', 'counters', 'table', 'inet', this.#parts.name],
-      '',
-    )
-    const { nftables } = JSON.parse(text) as {
-      readonly nftables: readonly { readonly counter?: NftCounter }[]
-    }
-    return nftables.flatMap(({ counter }) =>
-      counter === undefined
-        ? []
-        : [
-            {
-              name: counter.comment ?? counter.name,
-              packets: BigInt(counter.packets),
-              octets: BigInt(counter.bytes),
-            },
-          ],
-    )
+  /** What its named counters count, since the table was installed. Rejects with NFTABLES. */
+  async counters(): Promise<readonly RuleHits[]> {
+    const { program, name } = this.#parts
+    const shown = await runNft(program, ['--json', 'list', 'counters', 'table', 'inet', name], '')
+    const { nftables }: { readonly nftables: readonly { readonly counter?: NftCounter }[] } =
+      JSON.parse(shown)
+    return nftables
+      .flatMap(({ counter }) => counter ?? [])
+      .map(one => ({ name: one.name, packets: BigInt(one.packets), octets: BigInt(one.bytes) }))
   }
 
   async #run(): Promise<void> {
@@ -129,7 +109,6 @@ export class NftTable {
 
 interface NftCounter {
   readonly name: string
-  readonly comment?: string
   readonly packets: number
   readonly bytes: number
 }
