@@ -153,6 +153,19 @@ test('UDP is merged where the kernel takes that, and never without a checksum', 
   assert.deepEqual(sizes([0, 1, 2].map(n => datagram(n, { isIpv6: true }))), [[348, 100]])
 })
 
+test('a checksum that is right, but not as the kernel would write it, stays as it is', () => {
+  // One whose sum is zero: its payload makes up for the rest.
+  const made = (n: number, checksum: 'right' | 'other zero') => {
+    const payload = new Uint8Array(100)
+    const rest = Buffer.from(segment(n, { payload })).readUInt16BE(36)
+    payload.set([rest >> 8, rest & 0xff])
+    return segment(n, { payload, checksum })
+  }
+  assert.equal(Buffer.from(made(1, 'right')).readUInt16BE(36), 0)
+  assert.deepEqual(sizes([segment(0), made(1, 'right'), segment(2)]), [[340, 100]])
+  assert.equal(sizes([segment(0), made(1, 'other zero'), segment(2)]).length, 3)
+})
+
 const superPacket = fc
   .record({
     isIpv6: fc.boolean(),

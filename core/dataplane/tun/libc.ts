@@ -51,15 +51,44 @@ export function errno(): number {
   return koffi.errno()
 }
 
+/** What ports call again and again; tests have others. */
+export interface PortCalls extends Pick<typeof libc, 'read' | 'writev' | 'recvmmsg' | 'sendmmsg' | 'poll'> {
+  /** Of the last call that failed. */
+  errno(): number
+}
+
+export const portCalls: PortCalls = { ...libc, errno }
+
 /** `EADDRINUSE` and the like, for messages. */
 export function errnoName(code: number): string {
   return getSystemErrorName(-code)
+}
+
+/** Where memory begins that stays where it is, in two parts: an address as one number would be an object of its own for each packet. */
+export class Place {
+  readonly address: number
+  readonly #low: number
+  readonly #high: number
+
+  constructor(bytes: Uint8Array) {
+    this.address = addressOf(bytes)
+    this.#low = this.address | 0
+    this.#high = Math.floor(this.address / 2 ** 32)
+  }
+
+  /** Writes the address of `offset` to `at`. */
+  write(view: DataView, at: number, offset: number): void {
+    const low = (this.#low + offset) >>> 0
+    view.setUint32(at, low, true)
+    view.setUint32(at + 4, low < this.#low >>> 0 ? this.#high + 1 : this.#high, true)
+  }
 }
 
 /** Zeroed memory that stays where it is. Native byte order is little-endian on every platform that we run on. */
 export class NativeMemory {
   readonly bytes: Uint8Array
   readonly view: DataView
+  readonly place: Place
   readonly address: number
 
   constructor(size: number) {
@@ -67,25 +96,30 @@ export class NativeMemory {
     const buffer = new ArrayBuffer(size)
     this.bytes = new Uint8Array(buffer)
     this.view = new DataView(buffer)
-    this.address = addressOf(this.bytes)
+    this.place = new Place(this.bytes)
+    this.address = this.place.address
   }
 
-  setPointer(at: number, address: number): void {
-    this.view.setUint32(at, address, true)
-    this.view.setUint32(at + 4, Math.floor(address / 2 ** 32), true)
+  /** Writes the address of what is `offset` behind `place` to `at`. */
+  setPointer(at: number, place: Place, offset: number): void {
+    place.write(this.view, at, offset)
   }
 }
 
-const batchAddresses = new WeakMap<PacketBatch, number>()
+const batchPlaces = new WeakMap<PacketBatch, Place>()
 
 /** Where a batch's bytes begin. */
-export function batchAddress(batch: PacketBatch): number {
-  let address = batchAddresses.get(batch)
-  if (address === undefined) {
-    address = addressOf(batch.bytes)
-    batchAddresses.set(batch, address)
+export function batchPlace(batch: PacketBatch): Place {
+  let place = batchPlaces.get(batch)
+  if (place === undefined) {
+    place = new Place(batch.bytes)
+    batchPlaces.set(batch, place)
   }
-  return address
+  return place
+}
+
+export function batchAddress(batch: PacketBatch): number {
+  return batchPlace(batch).address
 }
 
 function addressOf(bytes: Uint8Array): number {

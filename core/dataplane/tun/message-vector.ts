@@ -4,7 +4,7 @@
  */
 import { WORDS } from '../outer-address.ts'
 import { BATCH_PACKETS, type PacketBatch } from '../ports.ts'
-import { NativeMemory } from './libc.ts'
+import { NativeMemory, type Place } from './libc.ts'
 
 /** struct mmsghdr. */
 const MESSAGE = {
@@ -77,13 +77,13 @@ export class MessageVector {
     this.#isIpv6 = family === IPV6
     this.#memory = new NativeMemory(IOVS_AT + iovs * IOV.bytes)
     this.#view = this.#memory.view
-    const { address } = this.#memory
+    const { place } = this.#memory
     for (let i = 0; i < BATCH_PACKETS; i++) {
       const message = i * MESSAGE.bytes
-      this.#memory.setPointer(message + MESSAGE.name, address + nameAt(i))
-      this.#memory.setPointer(message + MESSAGE.iov, address + iovAt(i))
+      this.#memory.setPointer(message + MESSAGE.name, place, nameAt(i))
+      this.#memory.setPointer(message + MESSAGE.iov, place, iovAt(i))
       this.#view.setUint32(message + MESSAGE.iovCount, 1, true)
-      this.#memory.setPointer(message + MESSAGE.control, address + controlAt(i))
+      this.#memory.setPointer(message + MESSAGE.control, place, controlAt(i))
     }
   }
 
@@ -93,14 +93,14 @@ export class MessageVector {
   }
 
   /** Piece `i` of the vector; of message `i`, unless it was given others. */
-  setBuffer(i: number, address: number, length: number): void {
-    this.#memory.setPointer(iovAt(i) + IOV.base, address)
+  setBuffer(i: number, place: Place, offset: number, length: number): void {
+    this.#memory.setPointer(iovAt(i) + IOV.base, place, offset)
     this.#view.setUint32(iovAt(i) + IOV.length, length, true)
   }
 
   /** Message `i` is `count` pieces, the first of which is piece `first` of the vector. */
   setPieces(i: number, first: number, count: number): void {
-    this.#memory.setPointer(i * MESSAGE.bytes + MESSAGE.iov, this.#memory.address + iovAt(first))
+    this.#memory.setPointer(i * MESSAGE.bytes + MESSAGE.iov, this.#memory.place, iovAt(first))
     this.#view.setUint32(i * MESSAGE.bytes + MESSAGE.iovCount, count, true)
   }
 

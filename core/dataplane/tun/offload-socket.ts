@@ -3,7 +3,7 @@ import type { SocketAddress } from '../../ports.ts'
 import { SUPER_SLOT_BYTES, SUPER_SLOTS, superSlotAt } from '../offload/layout.ts'
 import { copyWords, sameWords, WORDS } from '../outer-address.ts'
 import { BATCH_PACKETS, HEADROOM_BYTES, type PacketBatch } from '../ports.ts'
-import { batchAddress, ERRNO, errno, libc, NativeMemory } from './libc.ts'
+import { batchPlace, ERRNO, libc, NativeMemory, portCalls } from './libc.ts'
 import { IPV4, IPV6, MessageVector } from './message-vector.ts'
 import { UdpSocket } from './udp-socket.ts'
 
@@ -38,8 +38,8 @@ export class OffloadSocket extends UdpSocket {
   readonly #spared = new Uint8Array(SPARED_PEERS)
   #turns = 0
 
-  constructor(fd: number, bound: SocketAddress) {
-    super(fd, bound)
+  constructor(fd: number, bound: SocketAddress, calls = portCalls) {
+    super(fd, bound, calls)
     const family = this.isIpv6 ? IPV6 : IPV4
     this.#received = new MessageVector(family)
     this.#sent = new MessageVector(family, MOST_PIECES + 2)
@@ -60,13 +60,13 @@ export class OffloadSocket extends UdpSocket {
 
   override receive(batch: PacketBatch): boolean {
     const vector = this.#received
-    const base = batchAddress(batch)
+    const place = batchPlace(batch)
     const slots = this.#slots
     for (let i = 0; i < slots; i++) {
       vector.prepareReceive(i)
-      vector.setBuffer(i, base + superSlotAt(i), SUPER_SLOT_BYTES - HEADROOM_BYTES)
+      vector.setBuffer(i, place, superSlotAt(i), SUPER_SLOT_BYTES - HEADROOM_BYTES)
     }
-    const received = libc.recvmmsg(this.fd, vector.address(0), slots, MSG_DONTWAIT, 0)
+    const received = this.calls.recvmmsg(this.fd, vector.address(0), slots, MSG_DONTWAIT, 0)
     batch.count = 0
     batch.oversized = 0
     batch.isIpv6 = this.isIpv6
@@ -159,18 +159,18 @@ export class OffloadSocket extends UdpSocket {
   }
 
   #addPieces(batch: PacketBatch, packet: number): void {
-    const base = batchAddress(batch)
+    const place = batchPlace(batch)
     const rest = batch.restLength[packet] ?? 0
-    this.#sent.setBuffer(this.#pieces++, base + (batch.at[packet] ?? 0), (batch.length[packet] ?? 0) - rest)
-    if (rest > 0) this.#sent.setBuffer(this.#pieces++, base + (batch.restAt[packet] ?? 0), rest)
+    this.#sent.setBuffer(this.#pieces++, place, batch.at[packet] ?? 0, (batch.length[packet] ?? 0) - rest)
+    if (rest > 0) this.#sent.setBuffer(this.#pieces++, place, batch.restAt[packet] ?? 0, rest)
   }
 
   #flush(batch: PacketBatch): void {
     const messages = this.#messages
     let done = 0
     while (done < messages) {
-      const sent = libc.sendmmsg(this.fd, this.#sent.address(done), messages - done, MSG_DONTWAIT)
-      const code = sent > 0 ? 0 : errno()
+      const sent = this.calls.sendmmsg(this.fd, this.#sent.address(done), messages - done, MSG_DONTWAIT)
+      const code = sent > 0 ? 0 : this.calls.errno()
       if (sent > 0) done += sent
       else if (code !== ERRNO.EAGAIN || !this.roomInTime()) this.#refused(batch, done++, code)
     }
@@ -197,8 +197,9 @@ export class OffloadSocket extends UdpSocket {
     this.#addPieces(batch, packet)
     vector.setPieces(message, MOST_PIECES, this.#pieces - MOST_PIECES)
     vector.prepareSend(message, batch, packet)
-    const send = () => libc.sendmmsg(this.fd, vector.address(message), 1, MSG_DONTWAIT) === 1
-    if (!send() && !(errno() === ERRNO.EAGAIN && this.roomInTime() && send())) batch.length[packet] = 0
+    const send = () => this.calls.sendmmsg(this.fd, vector.address(message), 1, MSG_DONTWAIT) === 1
+    if (!send() && !(this.calls.errno() === ERRNO.EAGAIN && this.roomInTime() && send()))
+      batch.length[packet] = 0
   }
 }
 

@@ -5,7 +5,17 @@ import { HEADERS_AT, HEADERS_END, MOST_PACKETS, SUPER_SLOT_BYTES } from '../offl
 import { Segmenter } from '../offload/segmenter.ts'
 import { GSO, GSO_ECN, NEEDS_CHECKSUM, VNET, VNET_HEADER_BYTES } from '../offload/vnet-header.ts'
 import { HEADROOM_BYTES, type PacketBatch, type TunPort } from '../ports.ts'
-import { batchAddress, ERRNO, errno, errnoName, libc, NativeMemory } from './libc.ts'
+import {
+  batchAddress,
+  batchPlace,
+  ERRNO,
+  errnoName,
+  libc,
+  NativeMemory,
+  type Place,
+  type PortCalls,
+  portCalls,
+} from './libc.ts'
 import { IOV } from './message-vector.ts'
 
 /** Read in one turn at most: what a core's cache holds, and no other port waits long. */
@@ -23,6 +33,7 @@ const UDP_CHECKSUM_AT = 6
 /** Of batches as `superBatch` makes them. */
 export class OffloadTun implements TunPort {
   readonly fd: number
+  readonly #calls: PortCalls
   readonly #coalescer: Coalescer
   readonly #segmenter = new Segmenter(HEADERS_AT, HEADERS_END)
   /** A vnet header, and behind it the vector for writev. */
@@ -30,10 +41,11 @@ export class OffloadTun implements TunPort {
   readonly #iovsAddress = this.#memory.address + IOVS_AT
 
   /** Takes over an open device; `withUdp`: it takes super-packets of UDP. */
-  constructor(fd: number, withUdp: boolean) {
+  constructor(fd: number, withUdp: boolean, calls = portCalls) {
     this.fd = fd
+    this.#calls = calls
     this.#coalescer = new Coalescer(MOST_PACKETS, withUdp)
-    this.#setIov(0, this.#memory.address, VNET_HEADER_BYTES)
+    this.#setIov(0, this.#memory.place, 0, VNET_HEADER_BYTES)
   }
 
   /** Throws when the device is gone. */
@@ -45,9 +57,9 @@ export class OffloadTun implements TunPort {
     segmenter.cut(batch)
     let at = FIRST_AT
     for (let read = 0; read < MOST_READ_PACKETS && !segmenter.isPending && at < MOST_READ_BYTES; read++) {
-      const bytes = libc.read(this.fd, base + at - VNET_HEADER_BYTES, SUPER_SLOT_BYTES - FIRST_AT)
+      const bytes = this.#calls.read(this.fd, base + at - VNET_HEADER_BYTES, SUPER_SLOT_BYTES - FIRST_AT)
       if (bytes < 0) {
-        const code = errno()
+        const code = this.#calls.errno()
         if (code === ERRNO.EAGAIN) return false
         // A packet that has no vnet header: it is lost, others are not.
         if (code === ERRNO.EINVAL) continue
@@ -90,22 +102,22 @@ export class OffloadTun implements TunPort {
 
   #write(batch: PacketBatch, run: number): boolean {
     const runs = this.#coalescer
-    const base = batchAddress(batch)
+    const place = batchPlace(batch)
     const members = runs.members[run] ?? 0
     const head = runs.first[run] ?? 0
     const isSuper = members > 1
     const headerBytes = isSuper ? (runs.headerBytes[run] ?? 0) : 0
     this.#describe(run, isSuper)
     let bytes = VNET_HEADER_BYTES + (batch.length[head] ?? 0)
-    this.#setIov(1, base + (batch.at[head] ?? 0), batch.length[head] ?? 0)
+    this.#setIov(1, place, batch.at[head] ?? 0, batch.length[head] ?? 0)
     let packet = head
     for (let member = 1; member < members; member++) {
       packet = runs.next[packet] ?? 0
       const payload = (batch.length[packet] ?? 0) - headerBytes
-      this.#setIov(member + 1, base + (batch.at[packet] ?? 0) + headerBytes, payload)
+      this.#setIov(member + 1, place, (batch.at[packet] ?? 0) + headerBytes, payload)
       bytes += payload
     }
-    return libc.writev(this.fd, this.#iovsAddress, members + 1) === bytes
+    return this.#calls.writev(this.fd, this.#iovsAddress, members + 1) === bytes
   }
 
   /** All of the run's packets are lost. */
@@ -134,9 +146,9 @@ export class OffloadTun implements TunPort {
     )
   }
 
-  #setIov(i: number, address: number, length: number): void {
+  #setIov(i: number, place: Place, offset: number, length: number): void {
     const at = IOVS_AT + i * IOV.bytes
-    this.#memory.setPointer(at + IOV.base, address)
+    this.#memory.setPointer(at + IOV.base, place, offset)
     this.#memory.view.setUint32(at + IOV.length, length, true)
   }
 }

@@ -37,7 +37,7 @@ export function openingFilter(keep: number): NativeMemory {
   ]
   const memory = new NativeMemory(PROGRAM_BYTES + instructions.length * INSTRUCTION_BYTES)
   memory.view.setUint16(0, instructions.length, true)
-  memory.setPointer(8, memory.address + PROGRAM_BYTES)
+  memory.setPointer(8, memory.place, PROGRAM_BYTES)
   for (const [index, [code, ifTrue, ifFalse, value]] of instructions.entries()) {
     const at = PROGRAM_BYTES + index * INSTRUCTION_BYTES
     memory.view.setUint16(at, code, true)

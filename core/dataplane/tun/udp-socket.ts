@@ -5,7 +5,7 @@ import { LONGEST_DATAGRAM_BYTES } from '../../wire/l2tp-header.ts'
 import { socketText } from '../../wire/socket-text.ts'
 import { copyWords, type OuterAddress, outerAddress } from '../outer-address.ts'
 import { BATCH_PACKETS, type DatagramPort, HEADROOM_BYTES, PacketBatch } from '../ports.ts'
-import { batchAddress, ERRNO, errno, errnoName, libc, NativeMemory } from './libc.ts'
+import { batchPlace, ERRNO, errno, errnoName, libc, NativeMemory, type PortCalls, portCalls } from './libc.ts'
 import { IPV4, IPV6, MessageVector, type SocketFamily } from './message-vector.ts'
 import { openingFilter } from './opening-filter.ts'
 import { portOwner } from './port-owner.ts'
@@ -37,6 +37,7 @@ const WAIT_FOR_ROOM_MS = 10
 export class UdpSocket implements DatagramPort {
   readonly fd: number
   readonly bound: SocketAddress
+  protected readonly calls: PortCalls
   protected readonly isIpv6: boolean
   readonly #in: MessageVector
   readonly #out: MessageVector
@@ -46,8 +47,9 @@ export class UdpSocket implements DatagramPort {
   readonly #poll = new NativeMemory(POLLFD_BYTES)
 
   /** Takes over an open socket: a file descriptor may be shared by threads, the object not. */
-  constructor(fd: number, bound: SocketAddress) {
+  constructor(fd: number, bound: SocketAddress, calls = portCalls) {
     this.fd = fd
+    this.calls = calls
     this.bound = bound
     this.isIpv6 = bound.address.includes(':')
     const family = this.isIpv6 ? IPV6 : IPV4
@@ -73,12 +75,12 @@ export class UdpSocket implements DatagramPort {
 
   receive(batch: PacketBatch): boolean {
     const vector = this.#in
-    const base = batchAddress(batch)
+    const place = batchPlace(batch)
     for (let i = 0; i < BATCH_PACKETS; i++) {
       vector.prepareReceive(i)
-      vector.setBuffer(i, base + slotAt(batch, i), batch.slotBytes - HEADROOM_BYTES)
+      vector.setBuffer(i, place, slotAt(batch, i), batch.slotBytes - HEADROOM_BYTES)
     }
-    const received = libc.recvmmsg(this.fd, vector.address(0), BATCH_PACKETS, MSG_DONTWAIT, 0)
+    const received = this.calls.recvmmsg(this.fd, vector.address(0), BATCH_PACKETS, MSG_DONTWAIT, 0)
     batch.count = 0
     batch.oversized = 0
     batch.isIpv6 = this.isIpv6
@@ -91,19 +93,19 @@ export class UdpSocket implements DatagramPort {
 
   send(batch: PacketBatch, from: number, to: number): void {
     const vector = this.#out
-    const base = batchAddress(batch)
+    const place = batchPlace(batch)
     const count = to - from
     for (let i = 0; i < count; i++) {
       const packet = from + i
-      vector.setBuffer(i, base + (batch.at[packet] ?? 0), batch.length[packet] ?? 0)
+      vector.setBuffer(i, place, batch.at[packet] ?? 0, batch.length[packet] ?? 0)
       vector.prepareSend(i, batch, packet)
     }
     let done = 0
     while (done < count) {
-      const sent = libc.sendmmsg(this.fd, vector.address(done), count - done, MSG_DONTWAIT)
+      const sent = this.calls.sendmmsg(this.fd, vector.address(done), count - done, MSG_DONTWAIT)
       if (sent > 0) done += sent
       // Whatever else is wrong is wrong with the first message of the call.
-      else if (errno() !== ERRNO.EAGAIN || !this.roomInTime()) batch.length[from + done++] = 0
+      else if (this.calls.errno() !== ERRNO.EAGAIN || !this.roomInTime()) batch.length[from + done++] = 0
     }
   }
 
@@ -118,9 +120,9 @@ export class UdpSocket implements DatagramPort {
     if (from.words !== undefined) copyWords(from.words, 0, ends.localWords, 0)
     if (to.words !== undefined) copyWords(to.words, 0, ends.remoteWords, 0)
     this.#single.bytes.set(bytes)
-    this.#out.setBuffer(0, this.#single.address, bytes.length)
+    this.#out.setBuffer(0, this.#single.place, 0, bytes.length)
     this.#out.prepareSend(0, ends, 0)
-    return libc.sendmmsg(this.fd, this.#out.address(0), 1, MSG_DONTWAIT) === 1
+    return this.calls.sendmmsg(this.fd, this.#out.address(0), 1, MSG_DONTWAIT) === 1
   }
 
   shedOpenings(keep: number): void {
@@ -148,7 +150,7 @@ export class UdpSocket implements DatagramPort {
   protected roomInTime(): boolean {
     this.#poll.view.setInt32(0, this.fd, true)
     this.#poll.view.setInt16(4, POLLOUT, true)
-    return libc.poll(this.#poll.address, 1, WAIT_FOR_ROOM_MS) === 1
+    return this.calls.poll(this.#poll.address, 1, WAIT_FOR_ROOM_MS) === 1
   }
 }
 

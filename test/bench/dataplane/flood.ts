@@ -70,22 +70,22 @@ export class Flood {
     const control = name + NAME_BYTES
     const data = control + CONTROL.bytes
     for (const [nth, datagram] of datagrams.entries()) memory.bytes.set(datagram, data + nth * first.length)
-    memory.setPointer(0, memory.address + data)
+    memory.setPointer(0, memory.place, data)
     memory.view.setUint32(8, bytes, true)
     memory.view.setUint16(name, AF_INET, true)
     memory.view.setUint16(name + 2, port)
     memory.bytes.set(address.split('.').map(Number), name + 4)
     const header = i * MESSAGE_BYTES
-    this.#headers.setPointer(header, memory.address + name)
+    this.#headers.setPointer(header, memory.place, name)
     this.#headers.view.setUint32(header + 8, NAME_BYTES, true)
-    this.#headers.setPointer(header + 16, memory.address)
+    this.#headers.setPointer(header + 16, memory.place, 0)
     this.#headers.view.setUint32(header + 24, 1, true)
     if (datagrams.length === 1) return
     memory.view.setUint32(control, CONTROL.used, true)
     memory.view.setUint32(control + 8, UDP_LEVEL, true)
     memory.view.setUint32(control + 12, UDP_SEGMENT, true)
     memory.view.setUint16(control + 16, first.length, true)
-    this.#headers.setPointer(header + 32, memory.address + control)
+    this.#headers.setPointer(header + 32, memory.place, control)
     this.#headers.view.setUint32(header + 40, CONTROL.bytes, true)
   }
 }

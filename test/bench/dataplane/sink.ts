@@ -42,7 +42,7 @@ export function attachFilter(fd: number, program: readonly Instruction[]): void 
   }
   const head = new NativeMemory(16)
   head.view.setUint16(0, program.length, true)
-  head.setPointer(8, code.address)
+  head.setPointer(8, code.place, 0)
   if (libc.setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, head.address, 16) !== 0)
     throw new Error(`SO_ATTACH_FILTER: ${errnoName(errno())}`)
 }
