@@ -3,8 +3,12 @@
  * in turns (root, iperf3).
  */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DEFAULT_L2TP } from '../../core/protocol/config.ts'
 import { burrow } from '../support/burrow.ts'
 import { HEADQUARTERS, headquarters } from '../support/headquarters.ts'
+import { ROOT } from '../support/imports.ts'
 import { joinByVeth, makeNetns, type Netns } from '../support/netns.ts'
 import { run as runProgram, start } from '../support/processes.ts'
 import { type Figure, figure, quantile } from './measure.ts'
@@ -16,6 +20,8 @@ const SECONDS = 6
 const MBIT_PER_S = 200
 const { lns: LNS, web: WEB, password: PASSWORD } = HEADQUARTERS
 const START_MS = 20_000
+/** What may be half-open (`tunnel.maxHalfOpen`), and the one that is up. */
+const MOST_TUNNELS = DEFAULT_L2TP.maxHalfOpen + 1
 const LEAST_FORGED_PER_S = 20_000
 /** A line of --trace-gc. The data plane's own heap is of another size, and collected but once in a while. */
 const MAIN_COLLECTION = /Mark-Compact [\d.]+ \([\d.]+\) -> ([\d.]{4,}) /g
@@ -63,6 +69,7 @@ export async function run(): Promise<readonly Figure[]> {
       figure('ping p99 with', 'ms', p99('flooded')),
       figure('ping p99, difference', 'ms', worse, 10),
       figure('sessions lost', 'x', [lost], 1),
+      figure('tunnels at a time, by what may be half-open', 'x', [scene.mostTunnels() / MOST_TUNNELS], 1.001),
       figure(
         'heap after collections of later floods, by the first',
         'x',
@@ -78,7 +85,8 @@ export async function run(): Promise<readonly Figure[]> {
 type Scene = Awaited<ReturnType<typeof open>>
 
 async function open(t: { after: (act: () => unknown) => void }) {
-  const { server, client, intranet, controlSocket, serve } = headquarters(t)
+  const { server, client, intranet, folder, controlSocket, serve } = headquarters(t)
+  const watched = join(folder, 'most-tunnels')
   const attacker = makeNetns(t)
   joinByVeth(
     { netns: server, device: 'bad', address: '2.2.3.2/24' },
@@ -92,6 +100,7 @@ plugins:
   - auth-local: { users: [{ user: hb@hb, password: ${PASSWORD} }] }
   - address-pool: { pools: { main: { ranges: [172.16.1.2-172.16.1.100] } } }
   - policy-zones:
+  - ${join(ROOT, 'dist/test/bench/tunnel-watch.js')}: { file: ${watched} }
 `
   const lns = await serve(config, { nodeFlags: ['--trace-gc'] })
   const call = burrow(
@@ -109,6 +118,7 @@ plugins:
   return {
     client,
     attacker,
+    mostTunnels: () => Number(readFileSync(watched, 'utf8')),
     /** What was left of the server's heap by each full collection so far. */
     heapsMb: () => [...lns.stdout().matchAll(MAIN_COLLECTION)].map(([, leftMb]) => Number(leftMb)),
     async sessionsLost() {
