@@ -32,6 +32,8 @@ export interface BenchOptions {
   readonly only: string | undefined
   /** That go through, each way. */
   readonly megabytes: number | undefined
+  /** Whether the plot goes into the pages. */
+  readonly write: boolean
 }
 
 /** Figures, and what else there is to say of them. */

@@ -30,6 +30,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string' },
     only: { type: 'string' },
     megabytes: { type: 'string' },
+    write: { type: 'boolean', default: false },
   },
 })
 const [name] = positionals
@@ -49,6 +50,7 @@ const options = {
   seconds: numberOf(values.seconds),
   only: values.only,
   megabytes: numberOf(values.megabytes),
+  write: values.write,
 }
 const outcome = await (await load()).run(options)
 const {

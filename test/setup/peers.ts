@@ -175,7 +175,8 @@ export function skipWithout(kind: Kind): string | false {
   return lack === undefined || mustHave(kind) ? false : `${lack.reason} (${lack.remedy})`
 }
 
-function isThere(program: string): boolean {
+/** A program of the PATH, or a file as of `Need`. */
+export function isThere(program: string): boolean {
   const [before, after] = program.split('/*/')
   if (before !== undefined && after !== undefined)
     return existsSync(before) && readdirSync(before).some(folder => existsSync(join(before, folder, after)))

@@ -7,7 +7,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
-import type { DataPlaneOptions } from '../../core/dataplane/data-plane.ts'
+import type { DataPlaneOptions, PortsName } from '../../core/dataplane/data-plane.ts'
 import { createWorkerDataPlane } from '../../core/dataplane/worker-client.ts'
 import type { Flow } from '../../core/flow.ts'
 import { linuxKernel } from '../../core/runtime/node/linux-kernel.ts'
@@ -41,7 +41,8 @@ const ENDS = {
 const TUN = { name: 'bt0', mtuBytes: 1400 }
 const CHUNK_BYTES = 1 << 20
 
-export async function openBadWay(t: TestScope, weather: LineWeather): Promise<BadWay> {
+/** `ports`: of both data planes; absent: the fastest that this kernel has. */
+export async function openBadWay(t: TestScope, weather: LineWeather, ports?: PortsName): Promise<BadWay> {
   const [client, line, lns] = [makeNetns(t), makeNetns(t), makeNetns(t)]
   for (const [netns, name] of [
     [client, 'client'],
@@ -72,8 +73,8 @@ export async function openBadWay(t: TestScope, weather: LineWeather): Promise<Ba
     peerSessionId: atLns.localSessionId,
     prefixes: [{ address: '0.0.0.0', length: 0 }],
   }
-  await openPlane(t, lns, ENDS.lns.inner, ENDS.client.inner, atLns)
-  await openPlane(t, client, ENDS.client.inner, ENDS.lns.inner, atClient)
+  await openPlane(t, lns, ENDS.lns.inner, ENDS.client.inner, atLns, ports)
+  await openPlane(t, client, ENDS.client.inner, ENDS.lns.inner, atClient, ports)
   return {
     client,
     line,
@@ -100,8 +101,13 @@ async function openPlane(
   address: string,
   other: string,
   flow: Flow,
+  ports: PortsName | undefined,
 ): Promise<void> {
-  const options: DataPlaneOptions = { listen: [{ address: '0.0.0.0', port: PORT }], tun: TUN }
+  const options: DataPlaneOptions = {
+    listen: [{ address: '0.0.0.0', port: PORT }],
+    tun: TUN,
+    ...(ports === undefined ? {} : { ports }),
+  }
   const plane = createWorkerDataPlane(options)
   await netns.inside(() => plane.start())
   t.after(() => plane.stop())

@@ -1,5 +1,5 @@
 /** The process of Burrow's own client: a call to an LNS, or a flow to one that has no control plane; as many as are asked for. */
-import type { DataPlaneOptions } from '../../../core/dataplane/data-plane.ts'
+import type { DataPlaneOptions, ListeningDataPlane } from '../../../core/dataplane/data-plane.ts'
 import { createWorkerDataPlane } from '../../../core/dataplane/worker-client.ts'
 import type { Flow } from '../../../core/flow.ts'
 import type { SocketAddress } from '../../../core/ports.ts'
@@ -13,20 +13,23 @@ import { serveAgent } from '../../support/agent.ts'
 
 /** What the client's data plane is made with, by how much it may leave to the kernel. */
 export const RUNGS = {
-  /** All that this machine has. */
+  /** All that this kernel has. */
   offloads: {},
-  /** A packet at a time between it and the kernel, in batches. */
-  'no offloads': {},
+  /** Batches of packets as they are on the wire. */
+  'no offloads': { ports: 'batches' },
 } as const satisfies Record<string, Partial<DataPlaneOptions>>
 export type Rung = keyof typeof RUNGS
-/** Whether there is a difference between them yet. */
-export const RUNGS_DIFFER = false
 
 const MTU_BYTES = 1400
 const DIAL_TIMEOUT_MS = 60_000
 
-const planeOf = (rung: Rung) => (options: DataPlaneOptions) =>
-  createWorkerDataPlane({ ...options, ...RUNGS[rung] })
+const planes: Record<Rung, ListeningDataPlane[]> = { offloads: [], 'no offloads': [] }
+
+const planeOf = (rung: Rung) => (options: DataPlaneOptions) => {
+  const plane = createWorkerDataPlane({ ...options, ...RUNGS[rung] })
+  planes[rung].push(plane)
+  return plane
+}
 
 const handlers = {
   async dial(lns: SocketAddress, user: string, password: string, tunName: string, route: string, rung: Rung) {
@@ -49,8 +52,7 @@ const handlers = {
       hostName: 'bench',
       dialTimeoutMs: DIAL_TIMEOUT_MS,
     }
-    const { network } = await connectClient(options, world, new AbortController().signal)
-    return network.localAddress
+    await connectClient(options, world, new AbortController().signal)
   },
   /** `flow` is that of the client. */
   async assume(flow: Flow, address: string, tunName: string, route: string, rung: Rung) {
@@ -60,6 +62,8 @@ const handlers = {
     await plane.setPolicy(flow.zone, PERMIT_ALL)
     await plane.upsert([flow])
   },
+  /** Those that the kernel has. */
+  offloads: (rung: Rung) => [...new Set(planes[rung].flatMap(({ caps }) => caps.offloads))],
 }
 export type Client = typeof handlers
 

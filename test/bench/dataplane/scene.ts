@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestScope } from '../../../core/testing/scope.ts'
 import { flowOf } from '../../contracts/data-plane-bench.ts'
+import { isThere } from '../../setup/peers.ts'
 import { say } from '../../setup/prepare.ts'
 import { type Agent, startAgent } from '../../support/agent.ts'
 import { burrow } from '../../support/burrow.ts'
@@ -145,7 +146,7 @@ plugins:
   },
 
   l2tpns: async (t, scene, place, sessions) => {
-    if (!(await isThere('l2tpns'))) return undefined
+    if (!isThere('l2tpns')) return undefined
     const { k, lns, folder } = place
     await run(['mkdir', '-p', folder])
     const { secret } = await startRadius(t, lns)
@@ -184,7 +185,7 @@ set cluster_hb_timeout 20
   },
 
   'plain C': async (t, scene, place, sessions) => {
-    if (!(await isThere('gcc'))) return undefined
+    if (!(isThere('gcc') && isThere('/usr/include/dlfcn.h'))) return undefined
     const { k, lns, folder } = place
     await run(['mkdir', '-p', folder])
     const program = join(folder, 'plain-forwarder')
@@ -261,5 +262,3 @@ async function dialAll({ clientAgent, peers }: Parts, k: number, name: VariantNa
   const { addresses, seconds } = await peers.call('dial', name, ends, sessions, SESSIONS_PER_TUNNEL, PASSWORD)
   return { targets: addresses, notes: [`${name}: ${sessions} calls came up in ${seconds.toFixed(1)} s`] }
 }
-
-const isThere = async (program: string): Promise<boolean> => (await run(['which', program])).code === 0
