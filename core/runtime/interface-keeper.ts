@@ -36,7 +36,12 @@ export class InterfaceKeeper implements ServerInterfaces {
   /** What a dead server left is gone before anything else is opened. Without this, nothing is kept: there are no sessions. */
   async open(): Promise<void> {
     this.#isOpen = true
-    await this.#kernel.removeGuard(this.#tunName)
+    if (!this.#isTaken()) await this.#kernel.removeGuard(this.#tunName)
+  }
+
+  /** A server that runs has a device of that name, and its guard is not ours. */
+  #isTaken(): boolean {
+    return !this.#isRouted && this.#kernel.interfaces().includes(this.#tunName)
   }
 
   async close(): Promise<void> {
@@ -98,6 +103,8 @@ export class InterfaceKeeper implements ServerInterfaces {
       await this.#guard.close()
       this.#guard = undefined
     } else if (wanted !== undefined) {
+      if (this.#isTaken())
+        throw new BurrowError('TUN_IN_USE', `another program has the TUN device ${this.#tunName}`)
       const guard = await this.#kernel.guardInterfaces(this.#tunName, wanted, this.#watch)
       if (guard.tables !== undefined && this.#isRouted) {
         await guard.close()

@@ -45,6 +45,18 @@ test('what several owners want counts together, and goes with the last', async (
   ])
 })
 
+test('the guard of a server that runs is not touched by another with the same device', async () => {
+  const removed: string[] = []
+  const { keeper, done } = scene({
+    interfaces: () => ['lo', 'burrow0'],
+    removeGuard: async name => void removed.push(name),
+  })
+  await keeper.open()
+  await assert.rejects(keeper.keep({}, [A]), { code: 'TUN_IN_USE' })
+  await keeper.close()
+  assert.deepEqual([removed, done], [[], []])
+})
+
 test('without a server, as for `burrow try`, the kernel is not touched', async () => {
   const { keeper, done } = scene()
   await keeper.keep({}, [A])

@@ -3,6 +3,7 @@
  * those packets look up that may reach a session; what comes from sessions looks up a copy of the main table without what may not be.
  */
 import { existsSync } from 'node:fs'
+import type { Prefix } from '../../flow.ts'
 import type { InterfaceWays } from '../../plugin/interfaces.ts'
 import { prefixesInBoth, prefixesWithout } from '../../plugin/prefix-lists.ts'
 import { effectiveRoutes, type KernelRoute } from '../route-reach.ts'
@@ -19,6 +20,7 @@ interface Tables extends RouteTables {
 
 /** After `local`, before `main`: the first that has a route decides. */
 const PREF = { ours: 5210, outward: 5215, named: 5220, notNamed: 5230, others: 5240, nobody: 5250 } as const
+const EVERY_SOURCE = 2
 const FIRST_TABLE = 0x4200_0000
 
 /** Of the device's name, so that several servers of a host have their own. */
@@ -121,20 +123,23 @@ function wantedRules(
   tables: Tables,
   { named, others }: InterfaceWays,
 ): readonly string[] {
-  const from = (list: InterfaceWays['others']) =>
+  // To the kernel a rule without a source is the same as any with one, so it has a place of its own.
+  const permits = (pref: number, list: readonly Prefix[], iif: string) =>
     list
       .filter(({ address }) => address.includes(':') === (family === 6))
-      .map(({ address, length }) => (length === 0 ? '' : `from ${address}/${length} `))
+      .map(({ address, length }) =>
+        length === 0
+          ? `pref ${pref + EVERY_SOURCE} ${iif}lookup ${tables.permitted}`
+          : `pref ${pref} from ${address}/${length} ${iif}lookup ${tables.permitted}`,
+      )
   const devices = Object.entries(named)
   return [
     `pref ${PREF.ours} iif lo lookup ${tables.permitted}`,
     `pref ${PREF.ours} iif ${tunName} lookup ${tables.permitted}`,
     `pref ${PREF.outward} iif ${tunName} lookup ${tables.outward}`,
-    ...devices.flatMap(([device, prefixes]) =>
-      from(prefixes).map(source => `pref ${PREF.named} ${source}iif ${device} lookup ${tables.permitted}`),
-    ),
+    ...devices.flatMap(([device, prefixes]) => permits(PREF.named, prefixes, `iif ${device} `)),
     ...devices.map(([device]) => `pref ${PREF.notNamed} iif ${device} lookup ${tables.denied}`),
-    ...from(others).map(source => `pref ${PREF.others} ${source}lookup ${tables.permitted}`),
+    ...permits(PREF.others, others, ''),
     `pref ${PREF.nobody} lookup ${tables.denied}`,
   ]
 }

@@ -116,18 +116,22 @@ interface NftCounter {
 /** One process of `nft`: all of a script or nothing of it. Rejects with NFTABLES. */
 export function runNft(program: string, args: readonly string[], input: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: 'pipe', timeout: ANSWER_MS })
+    const child = spawn(program, args, { stdio: 'pipe' })
+    // The `timeout` of spawn goes on where the program is missing, and keeps the process alive.
+    const overdue = setTimeout(() => child.kill('SIGKILL'), ANSWER_MS)
     const output = { stdout: '', stderr: '' }
     for (const stream of ['stdout', 'stderr'] as const)
       child[stream].setEncoding('utf8').on('data', text => {
         output[stream] += text
       })
     child.on('error', cause => {
+      clearTimeout(overdue)
       const missing = 'code' in cause && cause.code === 'ENOENT'
       const why = missing ? `the program ${program} is missing: install the package nftables` : cause.message
       reject(new BurrowError('NFTABLES', why, {}, { cause }))
     })
     child.on('close', code => {
+      clearTimeout(overdue)
       if (code === 0) resolve(output.stdout)
       else
         reject(new BurrowError('NFTABLES', output.stderr.trim().split('\n')[0] ?? `nft ended with ${code}`))
