@@ -156,8 +156,9 @@ export function policy(behaviour: Behaviour): void {
       const told = () => events.filter(({ kind }) => kind === 'permitted')
       await until('the event', () => told().length > 0)
       assert.deepEqual(told(), [{ kind: 'permitted', rule: 'told', flowId: 0, ...up }])
-      const refused = events.flatMap(event => (event.kind === 'drop' ? [event.rule] : []))
-      assert.deepEqual(refused, ['no tcp', undefined])
+      const refused = () => events.flatMap(event => (event.kind === 'drop' ? [event.rule] : []))
+      await until('what was refused', () => refused().length === 2)
+      assert.deepEqual(refused(), ['no tcp', undefined])
     },
   )
 
