@@ -33,8 +33,9 @@ export type DataPlaneEvent =
     }
 
 export interface DataPlaneCaps {
-  /** Stages that run, fastest first: 'memory', 'inline', 'worker'; later 'ebpf'. */
+  /** Stages that run, fastest first: 'memory', 'inline', 'dgram', 'worker'; later 'ebpf'. */
   readonly stages: readonly string[]
+  /** What the kernel does for many packets at once. */
   readonly offloads: readonly string[]
 }
 
@@ -76,8 +77,9 @@ export interface DataPlane {
   stop(): Promise<void>
 }
 
-/** Fastest first: with super-packets of TCP and UDP, of TCP alone, and with as many packets a system call as without those. */
-export const PORTS_NAMES = ['offloads', 'offloads-tcp', 'batches'] as const
+/** Fastest first: with super-packets of TCP and UDP, of TCP alone, as many packets a system call as without those, and as Node has them. */
+export const PORTS_NAMES = ['offloads', 'offloads-tcp', 'batches', 'dgram'] as const
+/** How packets pass between the kernel and the data plane. */
 export type PortsName = (typeof PORTS_NAMES)[number]
 
 export interface DataPlaneOptions {
@@ -85,7 +87,7 @@ export interface DataPlaneOptions {
   readonly listen: readonly SocketAddress[]
   /** Absent: no device is made, and inner packets have nowhere to go. */
   readonly tun: { readonly name: string; readonly mtuBytes: number } | undefined
-  /** How packets pass between kernel and worker; absent: the fastest that this kernel has. */
+  /** Absent: the fastest that this kernel has. Where it does not have this one, `start` throws DATA_PLANE_UNAVAILABLE. */
   readonly ports?: PortsName
   /** Flow ids are below this; 65,536 when absent. */
   readonly maxFlows?: number

@@ -1,19 +1,9 @@
 /** A network and a TUN in memory. */
 import { BurrowError } from '../errors.ts'
 import type { Path, SocketAddress } from '../ports.ts'
-import { copyWords, outerAddress, WORDS } from './outer-address.ts'
-import {
-  BATCH_PACKETS,
-  type DatagramPort,
-  HEADROOM_BYTES,
-  type PacketBatch,
-  type Readable,
-  type TunPort,
-  wildcardOf,
-} from './ports.ts'
+import { type DatagramPort, type PacketBatch, type Readable, type TunPort, wildcardOf } from './ports.ts'
+import { type Datagram, describeDatagram, packetBytes, Queue } from './queue.ts'
 
-/** What a full socket buffer or device queue holds; more is lost. */
-const MOST_QUEUED = 4096
 /** Where free ports are taken from (RFC 6335 6). */
 const FIRST_FREE_PORT = 49_152
 
@@ -34,11 +24,6 @@ export interface MemoryTun {
   take(): readonly Uint8Array[]
   /** Called with each packet that comes out of a session, instead of keeping it for `take`. */
   onPacket(listener: (packet: Uint8Array) => void): void
-}
-
-interface Datagram {
-  readonly path: Path
-  readonly bytes: Uint8Array
 }
 
 /** Datagrams are delivered in order, one microtask later; those for nobody are lost. */
@@ -84,17 +69,7 @@ class MemorySocket implements DatagramPort, Readable {
   }
 
   receive(batch: PacketBatch): boolean {
-    return this.#queue.fill(batch, (index, { path, bytes }) => {
-      const [local, remote] = [outerAddress(path.local.address), outerAddress(path.remote.address)]
-      batch.isIpv6 = local.words !== undefined
-      batch.localAddress[index] = local.number
-      batch.localPort[index] = path.local.port
-      batch.remoteAddress[index] = remote.number
-      batch.remotePort[index] = path.remote.port
-      if (local.words !== undefined) copyWords(local.words, 0, batch.localWords, WORDS * index)
-      if (remote.words !== undefined) copyWords(remote.words, 0, batch.remoteWords, WORDS * index)
-      return bytes
-    })
+    return this.#queue.fill(batch, (index, datagram) => describeDatagram(batch, index, datagram))
   }
 
   send(batch: PacketBatch, from: number, to: number): void {
@@ -152,67 +127,6 @@ export function createMemoryTun(): MemoryTun {
       listener = given
     },
   }
-}
-
-/** Bounded, and tells of what has come one microtask later. */
-class Queue<T> {
-  #items: T[] = []
-  #listener: (() => void) | undefined
-  #telling = false
-  #closed = false
-
-  onReadable(listener: () => void): void {
-    this.#listener = listener
-    this.#tell()
-  }
-
-  push(item: T): void {
-    if (this.#closed || this.#items.length === MOST_QUEUED) return
-    this.#items.push(item)
-    this.#tell()
-  }
-
-  fill(batch: PacketBatch, describe: (index: number, item: T) => Uint8Array): boolean {
-    batch.count = 0
-    batch.oversized = 0
-    for (const item of this.#items.splice(0, BATCH_PACKETS)) {
-      const bytes = describe(batch.count, item)
-      if (bytes.length > batch.slotBytes - HEADROOM_BYTES) {
-        batch.oversized++
-        continue
-      }
-      const at = batch.count * batch.slotBytes + HEADROOM_BYTES
-      batch.bytes.set(bytes, at)
-      batch.at[batch.count] = at
-      batch.length[batch.count] = bytes.length
-      batch.count++
-    }
-    return this.#items.length > 0
-  }
-
-  close(): void {
-    this.#closed = true
-    this.#items = []
-  }
-
-  #tell(): void {
-    if (this.#telling || this.#items.length === 0) return
-    this.#telling = true
-    queueMicrotask(() => {
-      this.#telling = false
-      if (!this.#closed) this.#listener?.()
-    })
-  }
-}
-
-function packetBytes(batch: PacketBatch, index: number): Uint8Array {
-  const [at = 0, restAt = 0, rest = 0] = [batch.at[index], batch.restAt[index], batch.restLength[index]]
-  const length = (batch.length[index] ?? 0) - rest
-  if (rest === 0) return batch.bytes.slice(at, at + length)
-  return Uint8Array.from([
-    ...batch.bytes.subarray(at, at + length),
-    ...batch.bytes.subarray(restAt, restAt + rest),
-  ])
 }
 
 const isWildcard = (address: string): boolean => address === wildcardOf(address)

@@ -6,7 +6,7 @@ import { CommandDataPlane } from './command-data-plane.ts'
 import type { DataPlaneCaps, DataPlaneOptions, ListeningDataPlane } from './data-plane.ts'
 import type { Command } from './engine.ts'
 import { errno, errnoName, libc, NativeMemory } from './tun/libc.ts'
-import { openRung, RUNGS, type RungName } from './tun/rungs.ts'
+import { openRung, RUNGS, type RungName, workerPorts } from './tun/rungs.ts'
 import { UdpSocket } from './tun/udp-socket.ts'
 import { EVENT_CLASS, type FromWorker, type ToWorker, type WorkerData } from './worker-messages.ts'
 
@@ -85,7 +85,7 @@ class WorkerDataPlane extends CommandDataPlane<UdpSocket> {
 
   #open(): void {
     for (const listen of this.options.listen) this.sockets.push(UdpSocket.open(listen))
-    const { rung, tun } = openRung(this.sockets, this.options.tun?.name, this.options.ports)
+    const { rung, tun } = openRung(this.sockets, this.options.tun?.name, workerPorts(this.options.ports))
     this.#rung = rung
     this.#tun = tun
     // Begins at 1: the worker first looks for what was asked before it was there.

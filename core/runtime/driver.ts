@@ -249,7 +249,8 @@ export class Driver {
       }
       case 'stage':
         if (event.state === 'up') {
-          log.info({ stage: event.stage }, 'data plane up')
+          const { offloads } = this.#parts.dataPlane.caps
+          log.info({ stage: event.stage, offloads: offloads.join(' ') || 'none' }, 'data plane up')
         } else {
           log.error({ stage: event.stage, reason: event.reason }, 'data plane down')
           this.#parts.onDataPlaneDown?.(event.reason ?? event.stage)

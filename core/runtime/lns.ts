@@ -96,7 +96,11 @@ export class Lns {
     this.#generations = new Generations(this.#first, unused => this.#stopHost(unused.host))
     const { name } = server.tun
     const mtuBytes = deviceMtuBytes(server)
-    this.#dataPlane = world.createDataPlane({ listen: server.listen, tun: { name, mtuBytes } })
+    this.#dataPlane = world.createDataPlane({
+      listen: server.listen,
+      tun: { name, mtuBytes },
+      ...(server.dataPlane === undefined ? {} : { ports: server.dataPlane }),
+    })
     this.#routes = new SessionRoutes({ kernel: this.#interfaces.routes, tunName: name, log })
     let onDataPlaneDown: (reason: string) => void = () => {}
     this.failed = new Promise(resolve => {

@@ -35,6 +35,7 @@ const OF_THE_PROCESS: readonly {
   { path: ['gatewayAddress'], value: ({ gatewayAddress }) => gatewayAddress },
   { path: ['tun', 'name'], value: ({ tun }) => tun.name },
   { path: ['tun', 'mtuBytes'], value: deviceMtuBytes },
+  { path: ['dataPlane'], value: ({ dataPlane }) => dataPlane ?? null },
   { path: ['manageKernel'], value: ({ manageKernel }) => manageKernel },
   { path: ['controlSocket'], value: ({ controlSocket }) => controlSocket },
   { path: ['log'], value: ({ log }) => log },

@@ -1,5 +1,6 @@
 /** The schema of the config file: every option, its unit, its default, its range. */
 import { z } from 'zod'
+import { PORTS_NAMES } from '../dataplane/data-plane.ts'
 import { ipv4PrefixOption } from '../plugin/addresses.ts'
 import type { Milliseconds, SocketAddress } from '../ports.ts'
 import { DEFAULT_L2TP, type EndpointConfig, type TunnelSecret } from '../protocol/config.ts'
@@ -172,6 +173,10 @@ export const ServerConfig = z.strictObject({
     'Between accounting updates of a session, give or take a tenth; 0: none.',
   ),
   tun: Tun.prefault({}).describe('The network interface behind the sessions.'),
+  dataPlane: z
+    .enum(PORTS_NAMES)
+    .optional()
+    .describe('How packets pass between kernel and server. Default: the fastest that the kernel has.'),
   manageKernel: z
     .boolean()
     .default(false)

@@ -60,16 +60,18 @@ for (const ports of PORTS_NAMES) {
       assert.deepEqual(await exchange(pair, address, up, down), [hashOf(up), hashOf(down)], address)
     await until('both ends count the same', () => {
       const [atLns, atClient] = [counters(lnsPlane, 0), counters(clientPlane, 0)]
-      return (
-        atLns.packetsIn === atClient.packetsOut &&
-        atLns.octetsIn === atClient.octetsOut &&
-        atLns.packetsOut === atClient.packetsIn &&
-        atLns.octetsOut === atClient.octetsIn
-      )
+      const passed = [
+        [atClient.packetsOut, atLns.packetsIn],
+        [atClient.octetsOut, atLns.octetsIn],
+        [atLns.packetsOut, atClient.packetsIn],
+        [atLns.octetsOut, atClient.octetsIn],
+      ] as const
+      // What Node does not take from the kernel in time is lost between them.
+      return passed.every(([sent, received]) => (ports === 'dgram' ? sent >= received : sent === received))
     })
     const { packetsIn, octetsIn, packetsOut, octetsOut } = counters(lnsPlane, 0)
     assert.ok(octetsIn / packetsIn <= TUN.mtuBytes && octetsOut / packetsOut <= TUN.mtuBytes)
-    const superPackets = ports === 'batches' ? 1 : 4
+    const superPackets = ports.startsWith('offloads') ? 4 : 1
     assert.ok(Number(packetsIn) >= superPackets * kernelCount(lns, 'rx_packets'), 'merged on the way up')
     assert.ok(Number(packetsOut) >= superPackets * kernelCount(lns, 'tx_packets'), 'cut on the way down')
     assert.deepEqual(lnsPlane.totals().drops, {})

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import { type DataPlaneEvent, PORTS_NAMES } from '../../core/dataplane/data-plane.ts'
-import { createWorkerDataPlane } from '../../core/dataplane/worker-client.ts'
+import { createDataPlane } from '../../core/dataplane/worker-or-dgram.ts'
 import { linuxKernel } from '../../core/runtime/node/linux-kernel.ts'
 import { dataPlaneContract } from '../contracts/data-plane.ts'
 import { type Bench, OTHER_PORT, type Peer, PORT, TUN_MTU_BYTES } from '../contracts/data-plane-bench.ts'
@@ -35,8 +35,12 @@ for (const { wildcard, bits, addresses, peers, ports, name } of OUTSIDES.flatMap
     skip: skipWithoutNetns,
     async open(t): Promise<Bench> {
       const netns = makeNetns(t)
-      netns.ip(...[...addresses, peers].map(address => `addr add ${address}/${bits} dev lo`))
-      const plane = createWorkerDataPlane({
+      netns.ip(
+        ...[...addresses, peers].map(
+          address => `addr add ${address}/${bits} dev lo${bits === 128 ? ' nodad' : ''}`,
+        ),
+      )
+      const plane = createDataPlane({
         listen: [PORT, OTHER_PORT].map(port => ({ address: wildcard, port })),
         tun: { name: TUN, mtuBytes: TUN_MTU_BYTES },
         ports,

@@ -1,6 +1,6 @@
 /** A client and an LNS, each a data plane with sockets and a TUN in a namespace of its own, and one session between them. */
 import type { ListeningDataPlane, PortsName } from '../../core/dataplane/data-plane.ts'
-import { createWorkerDataPlane } from '../../core/dataplane/worker-client.ts'
+import { createDataPlane } from '../../core/dataplane/worker-or-dgram.ts'
 import type { Flow } from '../../core/flow.ts'
 import type { Path } from '../../core/ports.ts'
 import { linuxKernel } from '../../core/runtime/node/linux-kernel.ts'
@@ -22,7 +22,7 @@ async function open(
   own: typeof PAIR_INNER,
   other: typeof PAIR_INNER,
 ) {
-  const plane = createWorkerDataPlane({
+  const plane = createDataPlane({
     listen: [{ address: '0.0.0.0', port: 1701 }],
     tun: TUN,
     ...(ports === undefined ? {} : { ports }),

@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { hostname } from 'node:os'
 import { type Command, InvalidArgumentError } from 'commander'
+import type { PortsName } from '../../dataplane/data-plane.ts'
 import { BurrowError } from '../../errors.ts'
 import type { SocketAddress } from '../../ports.ts'
 import type { AuthMethod, EndReason, SessionIpv6 } from '../../protocol/outputs.ts'
@@ -18,7 +19,7 @@ import { parseSocketText } from '../../wire/socket-text.ts'
 import { surviveFaults } from '../faults.ts'
 import { promptSecret, readSecret } from '../secret.ts'
 import { stopSignal } from '../signals.ts'
-import { thisMachine, traceTo } from '../world.ts'
+import { dataPlaneOption, thisMachine, traceTo } from '../world.ts'
 import { addIpsecOptions, type IpsecOptions, ipsecFor } from './connect-ipsec.ts'
 
 interface Options extends IpsecOptions {
@@ -36,6 +37,7 @@ interface Options extends IpsecOptions {
   readonly once?: boolean
   readonly json?: boolean
   readonly trace?: string
+  readonly dataplane?: PortsName
 }
 
 const L2TP_PORT = 1701
@@ -87,6 +89,7 @@ export function addConnect(program: Command): void {
     .option('--timeout <seconds>', 'how long the call may take to come up', parseNumber(1, 600), 60)
     .option('--once', 'hang up as soon as the call is up')
     .option('--json', 'tell of up, IPv6 and down as JSON lines')
+    .addOption(dataPlaneOption())
     .option('--trace <file>', 'append each control datagram to a file, passwords masked')
   addIpsecOptions(command).action(connect)
 }
@@ -99,7 +102,7 @@ async function connect(
   requireTunPrivileges('connect')
   const warn = (text: string) => process.stderr.write(`burrow: warning: ${text}\n`)
   const log = createLogger({ level: command.optsWithGlobals().debug === true ? 'debug' : 'warn' })
-  const machine = thisMachine(log, traceTo(options.trace))
+  const machine = thisMachine(log, traceTo(options.trace), options.dataplane)
   const protect = await ipsecFor(options, options.timeout * 1000, warn, machine)
   const { passwordFile, passwordEnv, tunnelSecretFile, tunnelSecretEnv } = options
   const password =

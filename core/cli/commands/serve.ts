@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
+import type { PortsName } from '../../dataplane/data-plane.ts'
 import type { SocketAddress } from '../../ports.ts'
 import { checkedArguments } from '../../runtime/control-arguments.ts'
 import {
@@ -15,11 +16,12 @@ import { surviveFaults } from '../faults.ts'
 import { SAMPLE_CONFIG } from '../package-root.ts'
 import type { LoadedConfig } from '../server.ts'
 import { stopSignal } from '../signals.ts'
-import { thisMachine, traceTo } from '../world.ts'
+import { dataPlaneOption, thisMachine, traceTo } from '../world.ts'
 
 interface Options {
   readonly config: string
   readonly trace?: string
+  readonly dataplane?: PortsName
 }
 
 export function addServe(program: Command): void {
@@ -30,12 +32,16 @@ export function addServe(program: Command): void {
     )
     .option('-c, --config <file>', 'config file; without it the sample of the package', SAMPLE_CONFIG)
     .option('--trace <file>', 'append each control datagram to a file, passwords masked')
+    .addOption(dataPlaneOption())
     .action(async (options: Options, command: Command) => {
       await serve(options, command.optsWithGlobals().debug === true ? 'debug' : undefined)
     })
 }
 
-async function serve({ config: file, trace }: Options, level: LogLevel | undefined): Promise<void> {
+async function serve(
+  { config: file, trace, dataplane }: Options,
+  level: LogLevel | undefined,
+): Promise<void> {
   const { loadConfig, Lns } = await import('../server.ts')
   const config = await loadConfig(file)
   requireTunPrivileges('serve')
@@ -45,7 +51,7 @@ async function serve({ config: file, trace }: Options, level: LogLevel | undefin
     ...(logOptions.format === undefined ? {} : { format: logOptions.format }),
   })
   surviveFaults(log)
-  const lns = new Lns(config, thisMachine(log, traceTo(trace)))
+  const lns = new Lns(config, thisMachine(log, traceTo(trace), dataplane))
   // From here on a signal stops in order; what the boot opens is closed again.
   const stop = stopSignal(['SIGINT', 'SIGTERM'])
   const reload = (options: ReloadOptions) =>

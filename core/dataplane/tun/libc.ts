@@ -5,6 +5,8 @@ import koffi from 'koffi'
 import type { PacketBatch } from '../ports.ts'
 
 const program = koffi.load(null)
+/** Also for a stage that has a thread wait for it. */
+export const poll = program.func('int poll(uintptr_t address, unsigned long count, int timeoutMs)')
 
 /** -1 is a failure, told by `errno`. An address is a plain number: user space ends below 2^53. */
 export const libc: {
@@ -30,7 +32,7 @@ export const libc: {
   writev: program.func('int64_t writev(int fd, uintptr_t address, int count)'),
   ioctl: program.func('int ioctl(int fd, unsigned long request, uintptr_t address)'),
   eventfd: program.func('int eventfd(unsigned int value, int flags)'),
-  poll: program.func('int poll(uintptr_t address, unsigned long count, int timeoutMs)'),
+  poll,
   socket: program.func('int socket(int domain, int type, int protocol)'),
   bind: program.func('int bind(int fd, uintptr_t address, uint32_t bytes)'),
   getsockname: program.func('int getsockname(int fd, uintptr_t address, uintptr_t bytesAddress)'),

@@ -4,7 +4,7 @@
  */
 import { BurrowError } from '../../errors.ts'
 import type { SocketAddress } from '../../ports.ts'
-import { PORTS_NAMES, type PortsName } from '../data-plane.ts'
+import type { PortsName } from '../data-plane.ts'
 import { superBatch } from '../offload/layout.ts'
 import { type DatagramPort, PacketBatch, type TunPort } from '../ports.ts'
 import { OffloadSocket } from './offload-socket.ts'
@@ -19,9 +19,16 @@ export const RUNGS = {
   'offloads-tcp': { tun: OFFLOADS.tcp, offloads: ['udp-gro', 'udp-gso', 'tun-tcp'] },
   /** Many datagrams a system call, and one packet. */
   batches: { tun: OFFLOADS.none, offloads: [] },
-} as const satisfies Record<PortsName, { readonly tun: number; readonly offloads: readonly string[] }>
+} as const satisfies Record<RungName, { readonly tun: number; readonly offloads: readonly string[] }>
 
-export type RungName = PortsName
+/** Those that a worker has. */
+export type RungName = Exclude<PortsName, 'dgram'>
+
+/** Of what the options name; what no worker has is nothing that it can be told. */
+export const workerPorts = (name: PortsName | undefined): RungName | undefined =>
+  name === 'dgram' ? undefined : name
+
+const LADDER: readonly RungName[] = ['offloads', 'offloads-tcp', 'batches']
 
 interface Opened {
   readonly rung: RungName
@@ -34,7 +41,7 @@ export function openRung(
   tunName: string | undefined,
   forced?: RungName,
 ): Opened {
-  const names = forced === undefined ? PORTS_NAMES : [forced]
+  const names = forced === undefined ? LADDER : [forced]
   for (const rung of names) {
     const opened = tryRung(rung, sockets, tunName)
     if (opened !== undefined) return opened
@@ -85,4 +92,12 @@ export function portsOf(
     tun: tunFd === undefined ? undefined : new OffloadTun(tunFd, rung === 'offloads'),
     makeBatch: superBatch,
   }
+}
+
+/** Whether the kernel lets us move many datagrams with one system call; a sandbox may not. */
+export function hasBatches(): boolean {
+  const socket = UdpSocket.open({ address: '127.0.0.1', port: 0 })
+  const answers = socket.answers()
+  socket.close()
+  return answers
 }

@@ -109,6 +109,15 @@ export class UdpSocket implements DatagramPort {
     }
   }
 
+  /** False where the calls that it is made of are not to be had. */
+  answers(): boolean {
+    const vector = this.#in
+    vector.prepareReceive(0)
+    vector.setBuffer(0, this.#single.place, 0, LONGEST_DATAGRAM_BYTES)
+    if (this.calls.recvmmsg(this.fd, vector.address(0), 1, MSG_DONTWAIT, 0) >= 0) return true
+    return this.calls.errno() === ERRNO.EAGAIN && this.calls.sendmmsg(this.fd, vector.address(0), 0, 0) === 0
+  }
+
   sendOne({ local, remote }: Path, bytes: Uint8Array): boolean {
     const [from, to] = [addressOf(local.address), addressOf(remote.address)]
     if (from === undefined || to === undefined || bytes.length > LONGEST_DATAGRAM_BYTES) return false
@@ -205,7 +214,8 @@ function bind(
   return name.view.getUint16(sockaddr.port)
 }
 
-function bindError(code: number, { address, port }: SocketAddress): BurrowError {
+/** Of a socket that cannot be bound. */
+export function bindError(code: number, { address, port }: SocketAddress): BurrowError {
   if (code === ERRNO.EADDRNOTAVAIL)
     return new BurrowError('ADDRESS_NOT_LOCAL', `${address} is no address of this host`)
   if (code === ERRNO.EADDRINUSE) {
