@@ -5,8 +5,9 @@ import { ERRNO, errno, errnoName, libc, NativeMemory } from '../../../core/datap
 export interface Burst {
   readonly address: string
   readonly port: number
-  /** One datagram, or several of one length (UDP_SEGMENT) that the kernel takes apart as late as it can. */
-  readonly datagrams: readonly Uint8Array[]
+  readonly datagram: Uint8Array
+  /** So many of it, which the kernel keeps together as long as it can (UDP_SEGMENT) where they are more than one. */
+  readonly copies: number
 }
 
 const MESSAGE_BYTES = 64
@@ -46,7 +47,7 @@ export class Flood {
         this.#afterFailure(fd)
         continue
       }
-      for (let i = at; i < at + done; i++) sent += this.#bursts[i]?.datagrams.length ?? 0
+      for (let i = at; i < at + done; i++) sent += this.#bursts[i]?.copies ?? 0
       at = at + done === count ? 0 : at + done
     }
     return sent
@@ -61,17 +62,17 @@ export class Flood {
     libc.poll(this.#poll.address, 1, 1)
   }
 
-  #write(i: number, { address, port, datagrams }: Burst): void {
-    const [first = new Uint8Array(0)] = datagrams
-    const bytes = datagrams.length * first.length
-    const memory = new NativeMemory(IOV_BYTES + NAME_BYTES + CONTROL.bytes + bytes)
-    this.#memories.push(memory)
-    const name = IOV_BYTES
+  #write(i: number, { address, port, datagram, copies }: Burst): void {
+    const name = copies * IOV_BYTES
     const control = name + NAME_BYTES
     const data = control + CONTROL.bytes
-    for (const [nth, datagram] of datagrams.entries()) memory.bytes.set(datagram, data + nth * first.length)
-    memory.setPointer(0, memory.place, data)
-    memory.view.setUint32(8, bytes, true)
+    const memory = new NativeMemory(data + datagram.length)
+    this.#memories.push(memory)
+    memory.bytes.set(datagram, data)
+    for (let copy = 0; copy < copies; copy++) {
+      memory.setPointer(copy * IOV_BYTES, memory.place, data)
+      memory.view.setUint32(copy * IOV_BYTES + 8, datagram.length, true)
+    }
     memory.view.setUint16(name, AF_INET, true)
     memory.view.setUint16(name + 2, port)
     memory.bytes.set(address.split('.').map(Number), name + 4)
@@ -79,12 +80,12 @@ export class Flood {
     this.#headers.setPointer(header, memory.place, name)
     this.#headers.view.setUint32(header + 8, NAME_BYTES, true)
     this.#headers.setPointer(header + 16, memory.place, 0)
-    this.#headers.view.setUint32(header + 24, 1, true)
-    if (datagrams.length === 1) return
+    this.#headers.view.setUint32(header + 24, copies, true)
+    if (copies === 1) return
     memory.view.setUint32(control, CONTROL.used, true)
     memory.view.setUint32(control + 8, UDP_LEVEL, true)
     memory.view.setUint32(control + 12, UDP_SEGMENT, true)
-    memory.view.setUint16(control + 16, first.length, true)
+    memory.view.setUint16(control + 16, datagram.length, true)
     this.#headers.setPointer(header + 32, memory.place, control)
     this.#headers.view.setUint32(header + 40, CONTROL.bytes, true)
   }

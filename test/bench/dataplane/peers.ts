@@ -15,7 +15,7 @@ export interface FloodShape {
   readonly sessions: 'one' | 'many'
   /** Of inner IP. */
   readonly packetBytes: number
-  /** Whether the kernel is handed many packets at once that it may keep together (UDP_SEGMENT). */
+  /** Whether the kernel is handed many packets of one session at once that it may keep together (UDP_SEGMENT). */
   readonly mergeable: boolean
 }
 
@@ -111,11 +111,11 @@ const handlers = {
     const socket = UdpSocket.open(from)
     try {
       attachFilter(socket.fd, REFUSE_ALL)
-      const payload = new Uint8Array(shape.packetBytes - IP_UDP_BYTES)
-      const count = segments(shape, shape.packetBytes)
-      const datagrams = Array.from({ length: count }, () => payload)
+      const datagram = new Uint8Array(shape.packetBytes - IP_UDP_BYTES)
+      const copies = copiesOf(shape, datagram.length)
       const chosen = shape.sessions === 'one' ? targets.slice(0, 1) : targets
-      return new Flood(chosen.map(address => ({ address, port, datagrams }))).run(socket.fd, durationMs)
+      const flood = new Flood(chosen.map(address => ({ address, port, datagram, copies })))
+      return flood.run(socket.fd, durationMs)
     } finally {
       socket.close()
     }
@@ -127,28 +127,20 @@ const handlers = {
 }
 export type Peers = typeof handlers
 
-const segments = ({ mergeable }: FloodShape, bytes: number): number =>
+const copiesOf = ({ mergeable }: FloodShape, bytes: number): number =>
   mergeable ? Math.min(MOST_SEGMENTS, Math.floor(LONGEST_BURST_BYTES / bytes)) : 1
 
 function burstsUp({ sessions, ends: { lns } }: Scene, to: string, shape: FloodShape): Burst[] {
   const chosen = shape.sessions === 'one' ? sessions.slice(0, 1) : sessions
-  const payload = new Uint8Array(shape.packetBytes - IP_UDP_BYTES)
-  const datagrams = chosen.map(({ tunnelId, sessionId, address: source }) => {
+  const data = new Uint8Array(shape.packetBytes - IP_UDP_BYTES)
+  const { session: sourcePort, inside: destinationPort } = PORTS
+  return chosen.map(({ tunnelId, sessionId, address: source }) => {
     const ends = { source, destination: to }
-    const packet = ipv4({
-      ...ends,
-      payload: udp({ ...ends, sourcePort: PORTS.session, destinationPort: PORTS.inside, data: payload }),
-    })
+    const packet = ipv4({ ...ends, payload: udp({ ...ends, sourcePort, destinationPort, data }) })
     const frame = encodePppFrame(PPP.IPV4, packet, { acfc: false, pfc: false })
-    return encodeDataDatagram({ tunnelId, sessionId, length: true, priority: false }, frame)
+    const datagram = encodeDataDatagram({ tunnelId, sessionId, length: true, priority: false }, frame)
+    return { ...lns, datagram, copies: copiesOf(shape, datagram.length) }
   })
-  const each = segments(shape, datagrams[0]?.length ?? 0)
-  const bursts: Burst[] = []
-  for (let at = 0; at < Math.max(datagrams.length, each); at += each) {
-    const burst = Array.from({ length: each }, (_, i) => datagrams[(at + i) % datagrams.length] ?? payload)
-    bursts.push({ ...lns, datagrams: burst })
-  }
-  return bursts
 }
 
 setInterval(() => {
