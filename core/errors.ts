@@ -89,6 +89,7 @@ export const ERRORS = {
   DATA_PLANE_UNAVAILABLE:
     'leave out `dataplane`, so that the fastest one that works here is taken, or name another',
   NETWORK_SETUP: 'mend what the kernel or the `ip` command refused, as the message says',
+  TUN_GONE: 'see what deleted the network interface of the sessions, and start again',
   TUN_IN_USE: 'give the interface another name: `tun.name` in the config, --tun of `burrow connect`',
   PLATFORM: 'run on Linux (x86-64 or arm64, glibc)',
   TRACE_FILE: 'name a file in a folder that exists and that you may write',

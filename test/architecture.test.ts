@@ -119,7 +119,7 @@ const WORDS: readonly WordRule[] = [
   {
     word: /\bsetTimeout\b|\bsetInterval\b|\bsetImmediate\b/,
     where: ['core/'],
-    except: ['core/runtime/node/', 'core/cli/', 'core/testing/'],
+    except: ['core/runtime/node/', 'core/dataplane/worker-clock.ts', 'core/cli/', 'core/testing/'],
     because: 'deadlines go through the Clock port',
   },
   {

@@ -10,6 +10,7 @@ import type {
   ListeningDataPlane,
 } from './data-plane.ts'
 import { type Command, DEFAULT_CONNECTIONS, DEFAULT_MAX_FLOWS, type FlowKey } from './engine.ts'
+import { createEngineMemory, type EngineMemory } from './engine-memory.ts'
 import { type RuleCount, RuleCounters } from './policy/rule-counters.ts'
 import { RuleSets } from './policy/rule-sets.ts'
 import { type DatagramPort, socketFor } from './ports.ts'
@@ -20,11 +21,11 @@ export abstract class CommandDataPlane<Socket extends DatagramPort = DatagramPor
 {
   abstract readonly caps: DataPlaneCaps
   protected readonly options: DataPlaneOptions
-  protected readonly maxFlows: number
-  protected readonly counterMemory: SharedArrayBuffer
+  readonly maxFlows: number
+  protected readonly memory: EngineMemory
   protected readonly counters: Counters
-  protected readonly connections: number
-  protected readonly ruleCounters = new RuleCounters()
+  readonly connections: number
+  protected readonly ruleCounters: RuleCounters
   /** Filled by `start`. */
   protected readonly sockets: Socket[] = []
   protected listener: (event: DataPlaneEvent) => void = () => {}
@@ -35,8 +36,9 @@ export abstract class CommandDataPlane<Socket extends DatagramPort = DatagramPor
     this.options = options
     this.maxFlows = options.maxFlows ?? DEFAULT_MAX_FLOWS
     this.connections = options.maxConnections ?? DEFAULT_CONNECTIONS
-    this.counterMemory = new SharedArrayBuffer(Counters.bytesFor(this.maxFlows))
-    this.counters = new Counters(this.counterMemory)
+    this.memory = createEngineMemory(this)
+    this.counters = new Counters(this.memory.counters)
+    this.ruleCounters = new RuleCounters(this.memory.ruleCounters)
   }
 
   abstract start(): Promise<void>
@@ -52,7 +54,8 @@ export abstract class CommandDataPlane<Socket extends DatagramPort = DatagramPor
   }
 
   async upsert(flows: readonly Flow[]): Promise<void> {
-    await this.run({ kind: 'upsert', flows })
+    // Each by itself: what is refused of one is no matter of the others.
+    await Promise.all(flows.map(flow => this.run({ kind: 'upsert', flows: [flow] })))
   }
 
   async remove(flows: readonly FlowKey[]): Promise<readonly FlowCounters[]> {
@@ -92,7 +95,7 @@ export abstract class CommandDataPlane<Socket extends DatagramPort = DatagramPor
   }
 
   totals(): DataPlaneTotals {
-    return { ...this.counters.totals(), unsent: this.#unsent }
+    return { ...this.counters.totals(), unsent: this.#unsent, restarts: 0 }
   }
 
   send(path: Path, bytes: Uint8Array): void {

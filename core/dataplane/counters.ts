@@ -26,7 +26,7 @@ export const COLUMN = {
   notHandedUp: 5,
 } as const
 const FIRST_DROP = 6
-/** The generation of the flow that has the row, plus 1; 0 where none has it. */
+/** Whose row it is, of `ownerOf`; 0 where nobody ever had it. */
 const OWNER = FIRST_DROP + DROP_REASONS.length
 const COLUMNS = OWNER + 1
 
@@ -53,21 +53,36 @@ export class Counters {
     this.#counters.add(place(flow, column), amount)
   }
 
+  has(flow: number, generation: number): boolean {
+    return this.#get(flow, OWNER) === ownerOf(generation)
+  }
+
   /** Gives the row to a flow, from zero. */
   begin(flow: number, generation: number): void {
-    this.#clear(flow)
-    this.#counters.set(place(flow, OWNER), BigInt(generation) + 1n)
+    for (let column = 0; column < OWNER; column++) this.#counters.set(place(flow, column), 0n)
+    this.#counters.set(place(flow, OWNER), ownerOf(generation))
   }
 
   /** Takes the row back with its last values; zeros where that generation does not have it. */
   end(flow: number, generation: number): FlowCounters {
-    if (this.#counters.get(place(flow, OWNER)) !== BigInt(generation) + 1n) return NO_COUNTERS
+    if (!this.has(flow, generation)) return NO_COUNTERS
     const last = this.read(flow)
-    this.#clear(flow)
+    this.#counters.set(place(flow, OWNER), ownerOf(generation) + ENDED)
     return last
   }
 
+  /** Undoes an end of which nobody was told. */
+  reopen(flow: number, generation: number): void {
+    if (this.#get(flow, OWNER) === ownerOf(generation) + ENDED)
+      this.#counters.set(place(flow, OWNER), ownerOf(generation))
+  }
+
+  /** Zeros where nobody has the row. */
   read(flow: number): FlowCounters {
+    return (this.#get(flow, OWNER) & ENDED) === 0n ? this.#row(flow) : NO_COUNTERS
+  }
+
+  #row(flow: number): FlowCounters {
     return {
       packetsIn: this.#get(flow, COLUMN.packetsIn),
       octetsIn: this.#get(flow, COLUMN.octetsIn),
@@ -77,16 +92,12 @@ export class Counters {
     }
   }
 
-  totals(): Omit<DataPlaneTotals, 'unsent'> {
+  totals(): Omit<DataPlaneTotals, 'unsent' | 'restarts'> {
     return {
       drops: this.#drops(NO_FLOW),
       handedUp: this.#get(NO_FLOW, COLUMN.handedUp),
       notHandedUp: this.#get(NO_FLOW, COLUMN.notHandedUp),
     }
-  }
-
-  #clear(flow: number): void {
-    for (let column = 0; column < COLUMNS; column++) this.#counters.set(place(flow, column), 0n)
   }
 
   #drops(flow: number): FlowCounters['drops'] {
@@ -98,6 +109,11 @@ export class Counters {
     return this.#counters.get(place(flow, column))
   }
 }
+
+/** Beside it, that the flow has ended: the last values stay where they are until another begins. */
+const ENDED = 1n
+
+const ownerOf = (generation: number): bigint => 2n * (BigInt(generation) + 1n)
 
 function place(flow: number, column: number): number {
   return (flow + 1) * COLUMNS + column

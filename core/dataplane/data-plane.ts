@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors.ts'
 import type { AclRule, DropReason, Flow, FlowCounters, Prefix } from '../flow.ts'
 import type { Path, SocketAddress } from '../ports.ts'
 import type { RuleCount } from './policy/rule-counters.ts'
@@ -24,12 +25,18 @@ export type DataPlaneEvent =
       readonly source?: string
       readonly destination?: string
     }
-  /** Which implementation runs, or that one failed and another took over. */
+  /**
+   * Which implementation runs. `down`: it failed, for `reason`, and nothing is forwarded until it is `up` again, with all flows and
+   * rules that it had; `failed`: it is not started again.
+   */
   | {
       readonly kind: 'stage'
       readonly stage: string
-      readonly state: 'up' | 'down'
+      readonly state: 'up' | 'down' | 'failed'
+      /** Of `up`: why it was down. */
       readonly reason?: string
+      /** Of `failed`. */
+      readonly code?: ErrorCode
     }
 
 export interface DataPlaneCaps {
@@ -103,6 +110,8 @@ export interface DataPlaneTotals {
   readonly notHandedUp: bigint
   /** Calls of `send` that failed. */
   readonly unsent: bigint
+  /** How often a stage failed and was started anew. */
+  readonly restarts: number
 }
 
 /** A data plane with sockets of its own. */

@@ -2,6 +2,7 @@
 import { BurrowError } from '../errors.ts'
 import type { Flow, FlowCounters, Prefix } from '../flow.ts'
 import { Counters } from './counters.ts'
+import type { EngineMemory } from './engine-memory.ts'
 import { FlowTable } from './flow-table.ts'
 import { Forwarder, type UpSink } from './forwarder.ts'
 import { NO_RULES, type NumberedRules } from './policy/judge.ts'
@@ -19,6 +20,8 @@ export interface FlowKey {
 /** The calls of `DataPlane` as data. */
 export type Command =
   | { readonly kind: 'upsert'; readonly flows: readonly Flow[] }
+  /** What an engine had that is no more: all of it goes on as it was. */
+  | { readonly kind: 'resume'; readonly flows: readonly Flow[] }
   | { readonly kind: 'remove'; readonly flows: readonly FlowKey[] }
   | {
       readonly kind: 'flowPolicy'
@@ -43,10 +46,8 @@ export interface EngineParts {
   readonly maxFlows: number
   /** Of the TUN. */
   readonly mtuBytes: number
-  /** `Counters.bytesFor(maxFlows)` octets. */
-  readonly counterMemory: SharedArrayBuffer
-  /** Of `RuleCounters`. */
-  readonly ruleCounterMemory: SharedArrayBuffer
+  /** For `maxFlows` and `connections`. */
+  readonly memory: EngineMemory
   /** Conversations that are known at a time. */
   readonly connections: number
   readonly sockets: readonly DatagramPort[]
@@ -64,17 +65,18 @@ export class Engine {
   readonly #ruleSets = new Map<number, NumberedRules>()
 
   constructor(parts: EngineParts) {
-    const { maxFlows, mtuBytes, counterMemory, ruleCounterMemory, connections, sockets, tun, up } = parts
+    const { maxFlows, mtuBytes, memory, connections, sockets, tun, up } = parts
     const { makeBatch = bytes => new PacketBatch(bytes) } = parts
-    this.counters = new Counters(counterMemory)
-    this.#table = new FlowTable(maxFlows)
+    this.counters = new Counters(memory.counters)
+    this.#table = new FlowTable(maxFlows, memory.flows)
     this.#sockets = sockets
     // The headroom twice: ours for what goes out, and as much for the headers of what comes in.
     const slotBytes = Math.max(LEAST_SLOT_BYTES, mtuBytes + 2 * HEADROOM_BYTES)
     this.forwarder = new Forwarder({
       table: this.#table,
       counters: this.counters,
-      ruleCounters: new RuleCounters(ruleCounterMemory),
+      ruleCounters: new RuleCounters(memory.ruleCounters),
+      conversations: memory.conversations,
       connections,
       sockets,
       tun,
@@ -89,6 +91,12 @@ export class Engine {
     switch (command.kind) {
       case 'upsert':
         for (const flow of command.flows) this.#upsert(flow)
+        return []
+      case 'resume':
+        for (const flow of command.flows) {
+          this.counters.reopen(flow.id, flow.generation)
+          this.#upsert(flow)
+        }
         return []
       case 'remove':
         return command.flows.map(key => this.#remove(key))
@@ -115,9 +123,13 @@ export class Engine {
     const { address, port } = flow.path.local
     const socket = socketFor(this.#sockets, flow.path.local)
     if (socket < 0) throw new BurrowError('FLOW_REFUSED', `nothing listens on ${address}:${port}`)
-    if (!this.#table.upsert(flow, socket)) return
-    this.counters.begin(flow.id, flow.generation)
-    this.forwarder.fastPath.begin(flow.id)
+    const { id, generation } = flow
+    // Whose row it is already, an engine before this one has begun: it goes on.
+    if (!this.#table.upsert(flow, socket) || this.counters.has(id, generation)) return
+    this.#table.begin(id)
+    this.forwarder.fastPath.begin(id)
+    // Last: what is begun by half is begun again.
+    this.counters.begin(id, generation)
   }
 
   #rules(number: number): NumberedRules {

@@ -31,7 +31,7 @@ import { NO_FLOW } from './counters.ts'
 import { FLAG, type FlowTable } from './flow-table.ts'
 import { clampMss, clampTcp } from './mss-clamp.ts'
 import { sameWords, WORDS } from './outer-address.ts'
-import { DIRECTION, Judge } from './policy/judge.ts'
+import { DIRECTION, Judge, type JudgeMemory } from './policy/judge.ts'
 import { ACTION, NO_SLOT } from './policy/program.ts'
 import type { PacketBatch } from './ports.ts'
 import { PrefixTable } from './prefix-table.ts'
@@ -119,9 +119,9 @@ export class FastPath {
   #local6 = new PrefixTable6()
   readonly #walk = new Ipv6Walk()
 
-  constructor(table: FlowTable, connections: number) {
+  constructor(table: FlowTable, connections: number, conversations?: JudgeMemory) {
     this.#table = table
-    this.#judge = new Judge({ maxFlows: table.maxFlows, connections })
+    this.#judge = new Judge({ maxFlows: table.maxFlows, connections }, conversations)
     for (const [address, length] of NEVER_FORWARDED) this.#neverForwarded.set(address | 0, length, 1)
   }
 

@@ -61,14 +61,17 @@ export class FlowTable {
   /** Of live flows: as they were given. */
   readonly #flows: (Flow | undefined)[] = []
   readonly #policies: Policy[] = []
-  /** The highest generation seen of each id. */
+  /** The highest generation seen of each id, plus 1. */
   readonly #generations: Float64Array
   readonly #zones = new Map<string, NumberedRules>()
   /** (local address, ids) -> flow. */
   readonly #byIds = new PairTable()
 
-  constructor(maxFlows: number) {
+  /** `memory`: of `bytesFor`, where another table has left what it has seen. */
+  constructor(maxFlows: number, memory = new SharedArrayBuffer(FlowTable.bytesFor(maxFlows))) {
     this.maxFlows = maxFlows
+    this.#generations = new Float64Array(memory, 0, maxFlows)
+    this.nextNs = new Uint16Array(memory, this.#generations.byteLength, maxFlows)
     this.localAddress = new Int32Array(maxFlows)
     this.localWords = new Int32Array(WORDS * maxFlows)
     this.localPort = new Uint16Array(maxFlows)
@@ -79,10 +82,12 @@ export class FlowTable {
     this.peerIds = new Int32Array(maxFlows)
     this.mtuBytes = new Uint16Array(maxFlows)
     this.flags = new Uint8Array(maxFlows)
-    this.nextNs = new Uint16Array(maxFlows)
     this.up = new TokenBuckets(maxFlows)
     this.down = new TokenBuckets(maxFlows)
-    this.#generations = new Float64Array(maxFlows).fill(-1)
+  }
+
+  static bytesFor(maxFlows: number): number {
+    return maxFlows * (Float64Array.BYTES_PER_ELEMENT + Uint16Array.BYTES_PER_ELEMENT)
   }
 
   /** The flow to which a data message belongs by its ids, or -1. The peer is not compared. */
@@ -94,7 +99,7 @@ export class FlowTable {
     return this.#rules[flow] ?? NO_RULES
   }
 
-  /** True when the slot was free or had another generation: its counters start anew. Throws FLOW_REFUSED. */
+  /** True when the slot was free or had another generation. Throws FLOW_REFUSED. */
   upsert(flow: Flow, socket: number): boolean {
     const { id, generation } = flow
     if (!Number.isInteger(id) || id < 0 || id >= this.maxFlows)
@@ -112,21 +117,25 @@ export class FlowTable {
     }
     this.#refuseEnds(flow, ends)
     const prefixes = readPrefixes(flow.prefixes)
-    if (generation < (this.#generations[id] ?? -1)) return false
+    if (generation + 1 < (this.#generations[id] ?? 0)) return false
     const before = this.#flows[id]
     if (before !== undefined) this.#withdraw(before)
     const fresh = before?.generation !== generation
     this.#flows[id] = flow
     this.socket[id] = socket
-    this.#generations[id] = generation
+    this.#generations[id] = generation + 1
     this.#limit(this.up, flow.upRateBps, flow, fresh || before?.upRateBps === undefined)
     this.#limit(this.down, flow.downRateBps, flow, fresh || before?.downRateBps === undefined)
     this.#write(flow, ends)
     this.#byIds.set(ends.local.number, idsOf(flow.localTunnelId, flow.localSessionId), id)
     this.prefixes.set(id, prefixes)
-    if (fresh) this.nextNs[id] = 0
     this.#setPolicy(id, { zone: flow.zone, own: fresh ? undefined : this.#policies[id]?.own })
     return fresh
+  }
+
+  /** What it sends is a sequence of its own from now on. */
+  begin(id: number): void {
+    this.nextNs[id] = 0
   }
 
   /** Does nothing where that generation is not there. */

@@ -9,6 +9,7 @@ import { FLAG, type FlowTable } from './flow-table.ts'
 import { UNREACHABLE_BYTES, writeFragmentationNeeded } from './icmp.ts'
 import { ICMP6_ERROR_BYTES, writePacketTooBig } from './icmp6.ts'
 import { copyWords, foldNetwork, WORDS } from './outer-address.ts'
+import type { JudgeMemory } from './policy/judge.ts'
 import type { RuleCounters } from './policy/rule-counters.ts'
 import { type DatagramPort, HEADROOM_BYTES, PacketBatch, type TunPort } from './ports.ts'
 import { writeRejection } from './rejection.ts'
@@ -22,6 +23,8 @@ export interface ForwarderParts {
   readonly table: FlowTable
   readonly counters: Counters
   readonly ruleCounters: RuleCounters
+  /** Of what is known of conversations. */
+  readonly conversations: JudgeMemory
   /** Conversations that are known at a time. */
   readonly connections: number
   readonly sockets: readonly DatagramPort[]
@@ -52,7 +55,7 @@ export class Forwarder {
 
   constructor(parts: ForwarderParts) {
     this.#parts = parts
-    this.fastPath = new FastPath(parts.table, parts.connections)
+    this.fastPath = new FastPath(parts.table, parts.connections, parts.conversations)
     this.#budget = new UpBudget(parts.table.maxFlows)
     const most = Math.max(parts.fromNetwork.most, parts.fromTun.most)
     this.#flow = new Int32Array(most)

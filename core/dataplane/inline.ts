@@ -32,8 +32,7 @@ class InlineDataPlane extends CommandDataPlane {
     this.#engine = new Engine({
       maxFlows: this.maxFlows,
       mtuBytes: options.tun?.mtuBytes ?? 0,
-      counterMemory: this.counterMemory,
-      ruleCounterMemory: this.ruleCounters.memory,
+      memory: this.memory,
       connections: this.connections,
       sockets: this.sockets,
       tun: this.#tun,

@@ -1,56 +1,76 @@
-/** The data plane in a worker thread, over real sockets and a TUN device. */
-import { MessageChannel, receiveMessageOnPort, Worker } from 'node:worker_threads'
+/**
+ * The data plane in a worker thread, over real sockets and a TUN device. They are open in this thread: a worker that fails is
+ * followed by another on the same ones, which is told what the one before had done.
+ */
 import { BurrowError } from '../errors.ts'
 import type { FlowCounters } from '../flow.ts'
+import type { TimerHandle } from '../ports.ts'
+import { CommandBook } from './command-book.ts'
 import { CommandDataPlane } from './command-data-plane.ts'
-import type { DataPlaneCaps, DataPlaneOptions, ListeningDataPlane } from './data-plane.ts'
+import type { DataPlaneCaps, DataPlaneOptions, DataPlaneTotals, ListeningDataPlane } from './data-plane.ts'
 import type { Command } from './engine.ts'
 import { errno, errnoName, libc, NativeMemory } from './tun/libc.ts'
 import { openRung, RUNGS, type RungName, workerPorts } from './tun/rungs.ts'
 import { UdpSocket } from './tun/udp-socket.ts'
-import { EVENT_CLASS, type FromWorker, type ToWorker, type WorkerData } from './worker-messages.ts'
+import { workerClock } from './worker-clock.ts'
+import type { FromWorker } from './worker-messages.ts'
+import { Restarts, SUPERVISION, type Supervision } from './worker-restarts.ts'
+import { type Failure, WorkerThread } from './worker-thread.ts'
 
 const STAGE = 'worker'
 const EFD_NONBLOCK = 0x800
 const EFD_CLOEXEC = 0x80000
 
+/** What is not as outside of tests. */
+export interface WorkerDataPlaneParts {
+  /** The worker's module. */
+  readonly entry?: URL
+  readonly supervision?: Partial<Supervision>
+}
+
 /**
  * Sockets and TUN are opened by `start`, in the calling thread before its first await; it fails with PORT_IN_USE,
- * ADDRESS_NOT_LOCAL, NO_TUN, NO_ROOT, TUN_IN_USE or NETWORK_SETUP. `entry` is the worker's module.
+ * ADDRESS_NOT_LOCAL, NO_TUN, NO_ROOT, TUN_IN_USE or NETWORK_SETUP.
  */
 export function createWorkerDataPlane(
   options: DataPlaneOptions,
-  entry = new URL('./worker.js', import.meta.url),
+  parts: WorkerDataPlaneParts = {},
 ): ListeningDataPlane {
-  return new WorkerDataPlane(options, entry)
+  return new WorkerDataPlane(options, parts)
 }
 
 interface Pending {
   readonly command: Command
+  /** Of what another worker had done: not asked for by anybody. */
+  readonly isReplay: boolean
   resolve(counters: readonly FlowCounters[]): void
   reject(error: unknown): void
 }
 
 class WorkerDataPlane extends CommandDataPlane<UdpSocket> {
   readonly #entry: URL
-  readonly #channel = new MessageChannel()
-  readonly #taken = new Int32Array(new SharedArrayBuffer(4 * Object.keys(EVENT_CLASS).length))
+  readonly #supervision: Supervision
+  readonly #restarts: Restarts
+  readonly #book = new CommandBook()
   readonly #one = new NativeMemory(8)
+  /** In the order in which they were asked for, which is that in which they are done. */
   readonly #pending = new Map<number, Pending>()
-  readonly #stopWorker = () => this.#post({ kind: 'stop' })
   #seq = 0
   #tun: ReturnType<typeof openRung>['tun']
   #rung: RungName = 'batches'
   #wakeFd: number | undefined
-  /** Resolves when the worker has ended. */
-  #ended: Promise<void> = Promise.resolve()
+  #worker: WorkerThread | undefined
+  /** Until the next worker begins. */
+  #restart: TimerHandle | undefined
   #stopped: Promise<void> | undefined
-  /** Why there is no worker any more. */
+  /** Why there is no worker any more, nor will be. */
   #down: string | undefined
 
-  constructor(options: DataPlaneOptions, entry: URL) {
+  constructor(options: DataPlaneOptions, parts: WorkerDataPlaneParts) {
     super(options)
-    this.#entry = entry
+    this.#entry = parts.entry ?? new URL('./worker.js', import.meta.url)
+    this.#supervision = { ...SUPERVISION, ...parts.supervision }
+    this.#restarts = new Restarts(this.#supervision)
     this.#one.view.setUint32(0, 1, true)
   }
 
@@ -61,7 +81,7 @@ class WorkerDataPlane extends CommandDataPlane<UdpSocket> {
   async start(): Promise<void> {
     try {
       this.#open()
-      await this.#startWorker()
+      await this.#startFirst()
     } catch (error) {
       await this.stop()
       throw error
@@ -74,13 +94,13 @@ class WorkerDataPlane extends CommandDataPlane<UdpSocket> {
     return this.#stopped
   }
 
+  override totals(): DataPlaneTotals {
+    return { ...super.totals(), restarts: this.#restarts.count }
+  }
+
   protected async run(command: Command): Promise<readonly FlowCounters[]> {
     if (this.#down !== undefined) return this.runWithoutEngine(command, this.#down)
-    const seq = this.#seq++
-    return new Promise((resolve, reject) => {
-      this.#pending.set(seq, { command, resolve, reject })
-      this.#post({ kind: 'command', seq, command })
-    })
+    return new Promise((resolve, reject) => this.#ask({ command, isReplay: false, resolve, reject }))
   }
 
   #open(): void {
@@ -88,112 +108,134 @@ class WorkerDataPlane extends CommandDataPlane<UdpSocket> {
     const { rung, tun } = openRung(this.sockets, this.options.tun?.name, workerPorts(this.options.ports))
     this.#rung = rung
     this.#tun = tun
-    // Begins at 1: the worker first looks for what was asked before it was there.
-    this.#wakeFd = libc.eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC)
+    this.#wakeFd = libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
     if (this.#wakeFd < 0) throw new BurrowError('NETWORK_SETUP', `no eventfd: ${errnoName(errno())}`)
   }
 
-  #startWorker(): Promise<void> {
-    const { port1, port2 } = this.#channel
-    const data: WorkerData = {
-      port: port2,
-      maxFlows: this.maxFlows,
-      mtuBytes: this.options.tun?.mtuBytes ?? 0,
-      counterMemory: this.counterMemory,
-      ruleCounterMemory: this.ruleCounters.memory,
-      connections: this.connections,
-      taken: this.#taken.buffer,
-      sockets: this.sockets.map(({ fd, bound }) => ({ fd, bound })),
-      tunFd: this.#tun?.fd,
-      rung: this.#rung,
-      wakeFd: this.#wakeFd ?? -1,
-    }
-    const worker = new Worker(this.#entry, {
-      name: 'burrow-data-plane',
-      workerData: data,
-      transferList: [port2],
-    })
-    // A process that exits without `stop` would otherwise wait until the worker's poll is over.
-    process.once('exit', this.#stopWorker)
+  #startFirst(): Promise<void> {
     return new Promise((resolve, reject) => {
-      let failure: unknown
-      worker.on('error', error => {
-        failure = error
-      })
-      port1.on('message', (message: FromWorker) => {
-        if (message.kind === 'up') resolve()
-        else this.#take(message)
-      })
-      this.#ended = new Promise(ended => {
-        worker.on('exit', () => {
-          this.#workerEnded(failure)
-          reject(
-            new BurrowError(
-              'DATA_PLANE_DOWN',
-              `the worker ended at once: ${this.#down}`,
-              {},
-              { cause: failure },
-            ),
-          )
-          ended()
-        })
+      this.#startWorker(resolve, failure => {
+        this.#settle(failure.reason)
+        const message = `the worker ended at once: ${failure.reason}`
+        reject(new BurrowError('DATA_PLANE_DOWN', message, {}, { cause: failure.cause }))
       })
     })
   }
 
-  #take(message: Exclude<FromWorker, { kind: 'up' }>): void {
+  /** One of the two is called, once: it is up, or it ended before. */
+  #startWorker(onUp: () => void, onFailure: (failure: Failure) => void): void {
+    let isUp = false
+    const worker = new WorkerThread({
+      entry: this.#entry,
+      supervision: this.#supervision,
+      wake: () => this.#wake(),
+      data: {
+        maxFlows: this.maxFlows,
+        mtuBytes: this.options.tun?.mtuBytes ?? 0,
+        memory: this.memory,
+        connections: this.connections,
+        sockets: this.sockets.map(({ fd, bound }) => ({ fd, bound })),
+        tunFd: this.#tun?.fd,
+        rung: this.#rung,
+        wakeFd: this.#wakeFd ?? -1,
+      },
+      onMessage: message => {
+        if (message.kind !== 'up') return this.#take(message, worker)
+        isUp = true
+        onUp()
+      },
+      onEnd: failure => (isUp ? this.#failed(failure) : onFailure(failure)),
+    })
+    this.#worker = worker
+    const pending = [...this.#pending.values()]
+    this.#pending.clear()
+    for (const command of this.#book.replay()) {
+      const reject = (error: unknown) => worker.kill(`what it was to go on with was refused: ${error}`)
+      this.#ask({ command, isReplay: true, resolve: () => {}, reject })
+    }
+    for (const asked of pending) if (!asked.isReplay) this.#ask(asked)
+  }
+
+  #ask(pending: Pending): void {
+    const seq = this.#seq++
+    this.#pending.set(seq, pending)
+    this.#worker?.post({ kind: 'command', seq, command: pending.command })
+  }
+
+  #take(message: Exclude<FromWorker, { kind: 'up' }>, worker: WorkerThread): void {
     if (message.kind === 'events') {
       for (const event of message.events) this.listener(event)
-      Atomics.add(this.#taken, EVENT_CLASS.control, message.control)
-      Atomics.add(this.#taken, EVENT_CLASS.other, message.events.length - message.control)
+      worker.tookEvents(message.control, message.events.length - message.control)
       return
     }
     const pending = this.#pending.get(message.seq)
+    if (pending === undefined) return
     this.#pending.delete(message.seq)
-    if (message.kind === 'done') pending?.resolve(message.counters)
-    else pending?.reject(new BurrowError(message.code, message.message))
+    if (message.kind === 'refused') pending.reject(new BurrowError(message.code, message.message))
+    else {
+      if (!pending.isReplay) this.#book.note(pending.command)
+      pending.resolve(message.counters)
+    }
   }
 
-  /** Ended as it was told, or failed: nobody is left waiting. */
-  #workerEnded(failure: unknown): void {
-    process.off('exit', this.#stopWorker)
-    const { port1 } = this.#channel
-    for (let got = receiveMessageOnPort(port1); got !== undefined; got = receiveMessageOnPort(port1))
-      if (got.message.kind !== 'up') this.#take(got.message)
-    this.#settle(this.#stopped === undefined ? describe(failure) : 'stopped')
-    if (this.#stopped === undefined)
-      this.listener({ kind: 'stage', stage: STAGE, state: 'down', reason: describe(failure) })
+  /** A worker that was up is gone: as it was told, or it failed. */
+  #failed(failure: Failure): void {
+    this.#worker = undefined
+    if (this.#stopped !== undefined) return
+    const { reason } = failure
+    const delayMs = failure.isOfGiven ? undefined : this.#restarts.afterFailure(workerClock.now())
+    if (delayMs === undefined) return this.#giveUp(failure)
+    this.listener({ kind: 'stage', stage: STAGE, state: 'down', reason })
+    // The listener may have stopped it.
+    if (this.#stopped !== undefined) return
+    this.#restart = workerClock.setTimer(delayMs, () => {
+      const onUp = () => this.listener({ kind: 'stage', stage: STAGE, state: 'up', reason })
+      this.#startWorker(onUp, next => this.#failed(next))
+    })
   }
 
+  #giveUp({ reason, cause, isOfGiven }: Failure): void {
+    const { mostRestarts, windowMs } = this.#supervision
+    const often = `it failed ${mostRestarts + 1} times within ${windowMs / 1000} s, the last time: ${reason}`
+    const error =
+      isOfGiven && cause instanceof BurrowError
+        ? cause
+        : new BurrowError('DATA_PLANE_DOWN', often, {}, { cause })
+    this.#settle(error.message)
+    this.listener({ kind: 'stage', stage: STAGE, state: 'failed', reason: error.message, code: error.code })
+  }
+
+  /** Nobody is left waiting. */
   #settle(why: string): void {
     this.#down = why
-    for (const { command, resolve, reject } of this.#pending.values()) {
+    const pending = [...this.#pending.values()].filter(({ isReplay }) => !isReplay)
+    this.#pending.clear()
+    for (const { command, resolve, reject } of pending) {
+      // What the worker had ended without telling is told now.
+      if (command.kind === 'remove')
+        for (const key of command.flows) if (this.#book.has(key)) this.counters.reopen(key.id, key.generation)
       try {
         resolve(this.runWithoutEngine(command, why))
+        this.#book.note(command)
       } catch (error) {
         reject(error)
       }
     }
-    this.#pending.clear()
   }
 
   async #stop(): Promise<void> {
-    this.#stopWorker()
-    await this.#ended
+    this.#restart?.cancel()
+    const worker = this.#worker
+    worker?.post({ kind: 'stop' })
+    await worker?.ended
     this.#settle(this.#down ?? 'stopped')
-    this.#channel.port1.close()
     for (const socket of this.sockets.splice(0)) socket.close()
     this.#tun?.close()
     if (this.#wakeFd !== undefined) libc.close(this.#wakeFd)
     this.#wakeFd = undefined
   }
 
-  #post(message: ToWorker): void {
-    this.#channel.port1.postMessage(message)
+  #wake(): void {
     if (this.#wakeFd !== undefined) libc.write(this.#wakeFd, this.#one.address, 8)
   }
-}
-
-function describe(failure: unknown): string {
-  return failure instanceof Error ? failure.message : 'the worker ended by itself'
 }

@@ -5,6 +5,7 @@ import type { FlowCounters } from '../flow.ts'
 import type { SocketAddress } from '../ports.ts'
 import type { DataPlaneEvent } from './data-plane.ts'
 import type { Command } from './engine.ts'
+import type { EngineMemory } from './engine-memory.ts'
 import type { RungName } from './tun/rungs.ts'
 import type { UpKind } from './up-budget.ts'
 
@@ -13,11 +14,12 @@ export interface WorkerData {
   readonly port: MessagePort
   readonly maxFlows: number
   readonly mtuBytes: number
-  readonly counterMemory: SharedArrayBuffer
-  readonly ruleCounterMemory: SharedArrayBuffer
+  readonly memory: EngineMemory
   readonly connections: number
   /** How many events of each class the owner has taken, as Int32; see `EVENT_CLASS`. */
   readonly taken: SharedArrayBuffer
+  /** One Int32, another number whenever the worker has got on. */
+  readonly heartbeat: SharedArrayBuffer
   readonly sockets: readonly { readonly fd: number; readonly bound: SocketAddress }[]
   readonly tunFd: number | undefined
   /** What the ports are to be. */

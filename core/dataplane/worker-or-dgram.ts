@@ -65,8 +65,7 @@ class DgramDataPlane extends CommandDataPlane<DgramSocket> {
     this.#engine = new Engine({
       maxFlows: this.maxFlows,
       mtuBytes: this.options.tun?.mtuBytes ?? 0,
-      counterMemory: this.counterMemory,
-      ruleCounterMemory: this.ruleCounters.memory,
+      memory: this.memory,
       connections: this.connections,
       sockets: this.sockets,
       tun,

@@ -85,7 +85,9 @@ class PollSet {
 
 run(workerData)
 
-function run({ port, taken, sockets, tunFd, rung, wakeFd, ...shared }: WorkerData): void {
+function run({ port, taken, heartbeat, sockets, tunFd, rung, wakeFd, ...shared }: WorkerData): void {
+  const beats = new Int32Array(heartbeat)
+  const beat = () => void Atomics.add(beats, 0, 1)
   const post = (message: FromWorker) => port.postMessage(message)
   const outbox = new Outbox(taken, post)
   const { sockets: udp, tun, makeBatch } = portsOf(rung, sockets, tunFd)
@@ -106,6 +108,7 @@ function run({ port, taken, sockets, tunFd, rung, wakeFd, ...shared }: WorkerDat
       const message: ToWorker = got.message
       if (message.kind === 'stop') running = false
       else post(perform(engine, message))
+      beat()
     }
   }
 
@@ -115,11 +118,22 @@ function run({ port, taken, sockets, tunFd, rung, wakeFd, ...shared }: WorkerDat
     ...(tun === undefined ? [] : [{ fd: tun.fd, act: () => void forwarder.fromTun(tun) }]),
   ])
 
+  // Workers that follow one another need one clock: what is known of conversations tells when they were seen.
+  const [seconds, nanoseconds] = process.hrtime()
+  const originMs = seconds * 1000 + nanoseconds / 1e6 - performance.now()
+  forwarder.tick(originMs + performance.now())
+  takeMessages()
   post({ kind: 'up' })
-  while (running) {
-    polled.wait(LONGEST_WAIT_MS)
-    forwarder.tick(performance.now())
-    polled.act()
+  try {
+    while (running) {
+      beat()
+      polled.wait(LONGEST_WAIT_MS)
+      forwarder.tick(originMs + performance.now())
+      polled.act()
+      outbox.flush()
+    }
+  } finally {
+    // What was handed up before a failure is not lost with it.
     outbox.flush()
   }
   port.close()

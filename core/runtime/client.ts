@@ -82,7 +82,7 @@ interface Call {
   readonly up: Promise<SessionUp>
   readonly ended: Promise<CallEnd>
   readonly onEvent: (event: Event) => void
-  readonly onDataPlaneDown: (reason: string) => void
+  readonly onDataPlaneDown: (error: BurrowError) => void
   /** Told of the network as it is, and whenever it changes. */
   readonly onNetwork: (listener: (network: SessionNetwork) => void) => void
 }
@@ -207,8 +207,8 @@ function followCall(): Call {
       onNetwork = listener
       if (network !== undefined) listener(network)
     },
-    onDataPlaneDown: reason =>
-      onEnd({ message: 'CDN', reason: { cause: 'no-resources', text: `data plane down: ${reason}` } }),
+    onDataPlaneDown: ({ message }) =>
+      onEnd({ message: 'CDN', reason: { cause: 'no-resources', text: `data plane failed: ${message}` } }),
     onEvent: event => {
       const end = callEnd(event)
       if (event.kind === 'sessionUp' || event.kind === 'networkChanged') {

@@ -19,7 +19,7 @@ import type {
 } from '../protocol/outputs.ts'
 import type { BoundedLog } from './bounded-log.ts'
 import type { Decisions, Observed } from './decisions.ts'
-import { describeDenial, describeDropped, describeEvent, describeIgnored } from './event-log.ts'
+import { describeDenial, describeDropped, describeEvent, describeIgnored, logStage } from './event-log.ts'
 import { FlowInstaller } from './flow-installer.ts'
 import { SessionBook } from './session-book.ts'
 import { noProgress, type WatchProgress, watchSession } from './session-watch.ts'
@@ -57,7 +57,7 @@ interface DriverParts {
   /** Follows the events; what it knows of a call is logged at its end. */
   readonly trails?: Trails
   /** The data plane failed: nothing is forwarded, and nothing is heard, any more. */
-  readonly onDataPlaneDown?: (reason: string) => void
+  readonly onDataPlaneDown?: (error: BurrowError) => void
   /** Told of each event after the log, before the observers. */
   readonly onEvent?: (event: Event) => void
 }
@@ -248,13 +248,11 @@ export class Driver {
         break
       }
       case 'stage':
-        if (event.state === 'up') {
-          const { offloads } = this.#parts.dataPlane.caps
-          log.info({ stage: event.stage, offloads: offloads.join(' ') || 'none' }, 'data plane up')
-        } else {
-          log.error({ stage: event.stage, reason: event.reason }, 'data plane down')
-          this.#parts.onDataPlaneDown?.(event.reason ?? event.stage)
-        }
+        logStage(event, this.#parts.dataPlane.caps, log)
+        if (event.state === 'failed')
+          this.#parts.onDataPlaneDown?.(
+            new BurrowError(event.code ?? 'DATA_PLANE_DOWN', event.reason ?? event.stage),
+          )
     }
   }
 

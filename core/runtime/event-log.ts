@@ -1,7 +1,8 @@
 /** What an operator reads of a call: one line for each thing that happened, told apart by its message. */
+import type { DataPlaneCaps, DataPlaneEvent } from '../dataplane/data-plane.ts'
 import type { DropReason } from '../flow.ts'
 import type { TrailEntry } from '../hooks/guard.ts'
-import type { LogFields, Path } from '../ports.ts'
+import type { LogFields, Logger, Path } from '../ports.ts'
 import { DROP_REASONS, type ProtocolDrop } from '../protocol/drops.ts'
 import type {
   Ask,
@@ -205,4 +206,21 @@ export function describeDenial(ask: Ask, reason: string): Omit<Line, 'level'> {
   const about = 'session' in ask ? sessionFields(ask.session) : tunnelFields(ask.tunnel)
   const user = 'user' in ask ? { user: ask.user } : 'grant' in ask ? { user: ask.grant.user } : {}
   return { message: REFUSED[ask.kind], fields: { ...about, ...user, reason } }
+}
+
+const STAGE_LINES = {
+  up: ['info', 'data plane up'],
+  down: ['warn', 'data plane down; it is started anew'],
+  failed: ['error', 'data plane failed'],
+} as const
+
+export function logStage(
+  event: Extract<DataPlaneEvent, { kind: 'stage' }>,
+  { offloads }: DataPlaneCaps,
+  log: Logger,
+): void {
+  const { kind: _, state, ...fields } = event
+  const [level, message] = STAGE_LINES[state]
+  const ports = state === 'up' ? { offloads: offloads.join(' ') || 'none' } : {}
+  log[level]({ ...fields, ...ports }, message)
 }

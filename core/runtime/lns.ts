@@ -102,9 +102,9 @@ export class Lns {
       ...(server.dataPlane === undefined ? {} : { ports: server.dataPlane }),
     })
     this.#routes = new SessionRoutes({ kernel: this.#interfaces.routes, tunName: name, log })
-    let onDataPlaneDown: (reason: string) => void = () => {}
+    let onDataPlaneDown: (error: BurrowError) => void = () => {}
     this.failed = new Promise(resolve => {
-      onDataPlaneDown = reason => resolve(new BurrowError('DATA_PLANE_DOWN', reason))
+      onDataPlaneDown = resolve
     })
     this.#endpoint = new Endpoint(endpointConfig(server, config.secrets), random)
     this.#trails = new Trails(clock)

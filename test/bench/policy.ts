@@ -3,11 +3,10 @@
  * the same with one rule; a verdict alone; and other rules for a live session.
  */
 import assert from 'node:assert/strict'
-import { Counters } from '../../core/dataplane/counters.ts'
 import { Engine } from '../../core/dataplane/engine.ts'
+import { createEngineMemory } from '../../core/dataplane/engine-memory.ts'
 import { DIRECTION, Judge, type NumberedRules } from '../../core/dataplane/policy/judge.ts'
 import { ACTION, compileRules, ruleFor } from '../../core/dataplane/policy/program.ts'
-import { RuleCounters } from '../../core/dataplane/policy/rule-counters.ts'
 import {
   BATCH_PACKETS,
   type DatagramPort,
@@ -118,8 +117,7 @@ function engineWith(rules: readonly AclRule[]) {
   const engine = new Engine({
     maxFlows,
     mtuBytes: 1500,
-    counterMemory: new SharedArrayBuffer(Counters.bytesFor(maxFlows)),
-    ruleCounterMemory: new RuleCounters().memory,
+    memory: createEngineMemory({ maxFlows: maxFlows, connections: 262_144 }),
     connections: 262_144,
     sockets: [socket],
     tun,

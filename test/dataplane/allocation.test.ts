@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { Counters } from '../../core/dataplane/counters.ts'
 import { Engine } from '../../core/dataplane/engine.ts'
+import { createEngineMemory } from '../../core/dataplane/engine-memory.ts'
 import { compileRules } from '../../core/dataplane/policy/program.ts'
-import { RuleCounters } from '../../core/dataplane/policy/rule-counters.ts'
 import {
   BATCH_PACKETS,
   type DatagramPort,
@@ -68,8 +67,7 @@ function makeEngine(packet: Uint8Array, more: Partial<Flow>) {
   const engine = new Engine({
     maxFlows: 16,
     mtuBytes: 1500,
-    counterMemory: new SharedArrayBuffer(Counters.bytesFor(16)),
-    ruleCounterMemory: new RuleCounters().memory,
+    memory: createEngineMemory({ maxFlows: 16, connections: 1024 }),
     connections: 1024,
     sockets: [ports.socket],
     tun: ports.tun,

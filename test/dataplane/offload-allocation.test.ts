@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { Counters } from '../../core/dataplane/counters.ts'
 import { Engine } from '../../core/dataplane/engine.ts'
+import { createEngineMemory } from '../../core/dataplane/engine-memory.ts'
 import { superBatch } from '../../core/dataplane/offload/layout.ts'
 import { VNET_HEADER_BYTES } from '../../core/dataplane/offload/vnet-header.ts'
 import { compileRules } from '../../core/dataplane/policy/program.ts'
-import { RuleCounters } from '../../core/dataplane/policy/rule-counters.ts'
 import type { DatagramPort, PacketBatch } from '../../core/dataplane/ports.ts'
 import { batchAddress, ERRNO, type PortCalls } from '../../core/dataplane/tun/libc.ts'
 import { OffloadSocket } from '../../core/dataplane/tun/offload-socket.ts'
@@ -97,6 +96,8 @@ class EndlessCalls implements PortCalls {
   }
 }
 
+const SIZES = { maxFlows: 16, connections: 1024 }
+
 function makeEngine(isTcp: boolean) {
   const calls = new EndlessCalls()
   const packets = Array.from({ length: SEGMENTS }, (_, n) =>
@@ -108,11 +109,9 @@ function makeEngine(isTcp: boolean) {
   )
   const tun = new OffloadTun(-1, true, calls)
   const engine = new Engine({
-    maxFlows: 16,
+    ...SIZES,
     mtuBytes: 1500,
-    counterMemory: new SharedArrayBuffer(Counters.bytesFor(16)),
-    ruleCounterMemory: new RuleCounters().memory,
-    connections: 1024,
+    memory: createEngineMemory(SIZES),
     sockets: [socket],
     tun,
     up: () => true,

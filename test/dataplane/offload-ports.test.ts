@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
-import { Counters } from '../../core/dataplane/counters.ts'
 import type { DataPlaneEvent } from '../../core/dataplane/data-plane.ts'
 import { Engine } from '../../core/dataplane/engine.ts'
+import { createEngineMemory } from '../../core/dataplane/engine-memory.ts'
 import { createMemoryNetwork, createMemoryTun } from '../../core/dataplane/memory.ts'
 import { superBatch } from '../../core/dataplane/offload/layout.ts'
 import { VNET_HEADER_BYTES } from '../../core/dataplane/offload/vnet-header.ts'
@@ -68,13 +68,13 @@ function makeEngine(
   makeBatch: undefined | typeof superBatch,
   more: Partial<Flow>,
 ) {
-  const ruleCounters = new RuleCounters()
+  const sizes = { maxFlows: 16, connections: 1024 }
+  const memory = createEngineMemory(sizes)
+  const ruleCounters = new RuleCounters(memory.ruleCounters)
   const engine = new Engine({
-    maxFlows: 16,
+    ...sizes,
     mtuBytes: 1500,
-    counterMemory: new SharedArrayBuffer(Counters.bytesFor(16)),
-    ruleCounterMemory: ruleCounters.memory,
-    connections: 1024,
+    memory,
     sockets: [socket],
     tun,
     up: (_event: DataPlaneEvent) => true,

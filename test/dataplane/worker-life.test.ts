@@ -9,17 +9,13 @@ import { createWorkerDataPlane } from '../../core/dataplane/worker-client.ts'
 import { flowOf } from '../contracts/data-plane-bench.ts'
 import { makeNetns, skipWithoutNetns } from '../support/netns.ts'
 import { until } from '../support/until.ts'
+import { workerThat } from '../support/workers.ts'
 
 const skip = skipWithoutNetns
 const LOOPBACK = { address: '127.0.0.1', port: 1701 }
 const TUN = { name: 'bt0', mtuBytes: 1500 }
 const PATH = { local: LOOPBACK, remote: { address: '127.0.0.1', port: 9 } }
 const ENTRY = new URL('../../core/dataplane/worker-client.js', import.meta.url)
-
-/** A worker in the place of the real one. */
-function workerThat(script: string): URL {
-  return new URL(`data:text/javascript,${encodeURIComponent(script)}`)
-}
 
 /** A program that starts a data plane, and what it does then; prints the code of an error. */
 function program(then: string): readonly string[] {
@@ -104,13 +100,16 @@ test('a process that exits without stopping it is gone at once', { skip }, t => 
   assert.ok(performance.now() - started < 9000)
 })
 
-test('a worker that fails is told, and nobody waits for it', async () => {
+test('a worker that is not started anew any more is told, and nobody waits for it', async () => {
   const plane = createWorkerDataPlane(
     { listen: [{ address: '127.0.0.1', port: 0 }], tun: undefined },
-    workerThat(`
+    {
+      supervision: { mostRestarts: 0 },
+      entry: workerThat(`
       import { workerData } from 'node:worker_threads'
       workerData.port.postMessage({ kind: 'up' })
       workerData.port.on('message', () => { throw new Error('out of luck') })`),
+    },
   )
   const events: DataPlaneEvent[] = []
   plane.onEvent(event => events.push(event))
@@ -124,7 +123,13 @@ test('a worker that fails is told, and nobody waits for it', async () => {
   await until('the event', () => events.length === 2)
   assert.deepEqual(events, [
     { kind: 'stage', stage: 'worker', state: 'up' },
-    { kind: 'stage', stage: 'worker', state: 'down', reason: 'out of luck' },
+    {
+      kind: 'stage',
+      stage: 'worker',
+      state: 'failed',
+      reason: 'it failed 1 times within 60 s, the last time: out of luck',
+      code: 'DATA_PLANE_DOWN',
+    },
   ])
   await assert.rejects(plane.upsert([flow]), { code: 'DATA_PLANE_DOWN' })
   plane.send({ ...PATH, local }, Uint8Array.of(1))
@@ -135,13 +140,15 @@ test('a worker that fails is told, and nobody waits for it', async () => {
 
 test('a worker that never comes up fails the start', async () => {
   for (const script of ['throw new Error("no")', 'process.exit(0)', 'syntax error']) {
-    const plane = createWorkerDataPlane({ listen: [], tun: undefined }, workerThat(script))
+    const plane = createWorkerDataPlane({ listen: [], tun: undefined }, { entry: workerThat(script) })
     await assert.rejects(plane.start(), { code: 'DATA_PLANE_DOWN' }, script)
     await plane.stop()
   }
 })
 
-test('a device that is deleted under it ends the stage', { skip }, async t => {
+test('a device that is deleted under it ends the stage with a code, and is not looked for again', {
+  skip,
+}, async t => {
   const netns = makeNetns(t)
   const plane = createWorkerDataPlane({ listen: [LOOPBACK], tun: TUN })
   const events: DataPlaneEvent[] = []
@@ -149,8 +156,14 @@ test('a device that is deleted under it ends the stage', { skip }, async t => {
   await netns.inside(() => plane.start())
   t.after(() => plane.stop())
   netns.ip(`link del ${TUN.name}`)
-  await until('the event', () => events.some(event => event.kind === 'stage' && event.state === 'down'))
+  await until('the event', () => events.length === 2)
+  const [, failed] = events
+  assert.ok(failed?.kind === 'stage')
+  assert.deepEqual([failed.state, failed.code], ['failed', 'TUN_GONE'])
+  assert.equal(plane.totals().restarts, 0)
+  await assert.rejects(plane.setPolicy('dmz', []), { code: 'DATA_PLANE_DOWN' })
   await plane.stop()
+  assert.equal(events.length, 2)
 })
 
 test('what is asked before the start is done by it, and by a stop instead it is refused', async () => {

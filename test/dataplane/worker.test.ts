@@ -1,13 +1,13 @@
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
-import type { TestContext } from 'node:test'
 import { type DataPlaneEvent, PORTS_NAMES } from '../../core/dataplane/data-plane.ts'
 import { createDataPlane } from '../../core/dataplane/worker-or-dgram.ts'
 import { linuxKernel } from '../../core/runtime/node/linux-kernel.ts'
 import { dataPlaneContract } from '../contracts/data-plane.ts'
-import { type Bench, OTHER_PORT, type Peer, PORT, TUN_MTU_BYTES } from '../contracts/data-plane-bench.ts'
-import { makeNetns, type Netns, skipWithoutNetns } from '../support/netns.ts'
+import { type Bench, OTHER_PORT, PORT, TUN_MTU_BYTES } from '../contracts/data-plane-bench.ts'
+import { makePeer } from '../contracts/udp-peer.ts'
+import { makeNetns, skipWithoutNetns } from '../support/netns.ts'
 import { openPacketSocket } from '../support/packet-socket.ts'
+import { until } from '../support/until.ts'
+import { watchWorkers } from '../support/workers.ts'
 
 const TUN = 'bt0'
 const OUTSIDES = [
@@ -27,9 +27,12 @@ const OUTSIDES = [
   },
 ] as const
 
-for (const { wildcard, bits, addresses, peers, ports, name } of OUTSIDES.flatMap(outside =>
-  PORTS_NAMES.map(ports => ({ ...outside, ports, name: `${outside.name}, ${ports}` })),
-))
+const PLANES = OUTSIDES.flatMap(outside => [
+  ...PORTS_NAMES.map(ports => ({ ...outside, ports, name: `${outside.name}, ${ports}`, restarted: false })),
+  { ...outside, ports: undefined, name: `${outside.name}, started anew`, restarted: true },
+])
+
+for (const { name, wildcard, bits, addresses, peers, ports, restarted } of PLANES)
   dataPlaneContract({
     name,
     skip: skipWithoutNetns,
@@ -43,12 +46,21 @@ for (const { wildcard, bits, addresses, peers, ports, name } of OUTSIDES.flatMap
       const plane = createDataPlane({
         listen: [PORT, OTHER_PORT].map(port => ({ address: wildcard, port })),
         tun: { name: TUN, mtuBytes: TUN_MTU_BYTES },
-        ports,
+        ...(ports === undefined ? {} : { ports }),
       })
       const events: DataPlaneEvent[] = []
       plane.onEvent(event => events.push(event))
+      const workers = watchWorkers(t)
       await netns.inside(() => plane.start())
       t.after(() => plane.stop())
+      if (restarted) {
+        await workers[0]?.terminate()
+        await until(
+          'another worker',
+          () => plane.totals().restarts === 1 && events.at(-1)?.kind === 'stage' && events.length === 3,
+        )
+        events.length = 0
+      }
       await netns.inside(() =>
         linuxKernel.configureTun(TUN, {
           address: '192.168.1.254',
@@ -69,21 +81,3 @@ for (const { wildcard, bits, addresses, peers, ports, name } of OUTSIDES.flatMap
       }
     },
   })
-
-async function makePeer(t: TestContext, netns: Netns, own: string): Promise<Peer> {
-  const socket = createSocket(own.includes(':') ? 'udp6' : 'udp4')
-  t.after(() => socket.close())
-  await netns.inside(async () => {
-    socket.bind(0, own)
-    await once(socket, 'listening')
-  })
-  const received: Peer['received'] = []
-  socket.on('message', (bytes, { address, port }) =>
-    received.push({ from: { address, port }, bytes: new Uint8Array(bytes) }),
-  )
-  return {
-    address: { address: own, port: socket.address().port },
-    received,
-    send: ({ address, port }, bytes) => socket.send(bytes, port, address),
-  }
-}

@@ -123,11 +123,24 @@ test('a dropped packet is logged with the user whose session it came from', () =
   assert.deepEqual([level, fields?.user, fields?.source], ['warn', 'hb@hb', '10.0.0.9'])
 })
 
-test('a data plane that fails is told to whoever can stop the server', () => {
-  const { told, hear } = scene()
-  hear({ kind: 'stage', stage: 'worker', state: 'up' })
-  hear({ kind: 'stage', stage: 'worker', state: 'down', reason: 'out of memory' })
-  assert.deepEqual(told, ['data plane down: out of memory'])
+test('a data plane that fails is told to whoever can stop the server, one that is started anew is logged', () => {
+  const { told, lines, hear } = scene()
+  const stage = { kind: 'stage', stage: 'worker' } as const
+  hear({ ...stage, state: 'up' })
+  hear({ ...stage, state: 'down', reason: 'out of memory' })
+  hear({ ...stage, state: 'up', reason: 'out of memory' })
+  assert.deepEqual(told, [])
+  hear({ ...stage, state: 'failed', reason: 'the device was deleted', code: 'TUN_GONE' })
+  assert.deepEqual(told, ['TUN_GONE: the device was deleted'])
+  assert.deepEqual(
+    lines.map(({ level, fields }) => [level, fields?.reason]),
+    [
+      ['info', undefined],
+      ['warn', 'out of memory'],
+      ['info', 'out of memory'],
+      ['error', 'the device was deleted'],
+    ],
+  )
 })
 
 test('a trace that fails loses the trace only', () => {

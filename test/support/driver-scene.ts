@@ -1,5 +1,6 @@
 /** A driver between an endpoint, a data plane and decisions that do what a test says, and write down what they are told. */
 import type { DataPlane, DataPlaneEvent } from '../../core/dataplane/data-plane.ts'
+import type { BurrowError } from '../../core/errors.ts'
 import type { Flow, FlowCounters } from '../../core/flow.ts'
 import type { Path, Random } from '../../core/ports.ts'
 import type { Answer, Event, Lease, Output, SessionInfo, Verdict } from '../../core/protocol/outputs.ts'
@@ -160,7 +161,7 @@ export function scene({
     over: () => {},
   }
   const bounded = new BoundedLog(log, clock)
-  const onDataPlaneDown = (reason: string) => void told.push(`data plane down: ${reason}`)
+  const onDataPlaneDown = ({ code, message }: BurrowError) => void told.push(`${code}: ${message}`)
   const driver = new Driver({
     endpoint,
     dataPlane,

@@ -18,9 +18,12 @@ export const STATE = {
 } as const
 
 const PLACES = 4
+const WORD_BYTES = 4
 const SEED = 0x9e3779b1
 /** Behind the key: the rule set that decided, [slot, initiator, action, state], and when it was last seen, in seconds. */
 const AFTER_KEY = 3
+/** No set of rules has this number. */
+const NO_SET = 0
 const SLOT_SHIFT = 8
 const INITIATOR_BIT = 0x80
 const ACTION_SHIFT = 4
@@ -32,12 +35,15 @@ const SWEPT_SHARE = 32
 /** Seconds that a conversation may be silent: RFC 5382 5, RFC 4787 4.3, RFC 5508 3.2. */
 export type Timeouts = Readonly<Record<(typeof STATE)[keyof typeof STATE], number>>
 
-export interface ConnectionsOptions {
+export interface ConnectionsSizes {
   /** Words of a key; the first is the owner's. */
   readonly keyWords: number
   /** Entries; rounded up to a power of two. */
   readonly size: number
   readonly maxFlows: number
+}
+
+export interface ConnectionsOptions extends ConnectionsSizes {
   /** Of an owner: more go untracked. */
   readonly mostOfOne: number
   /** Of the entry whose last word of the key is this. */
@@ -59,18 +65,24 @@ export class Connections {
   #nowS = 0
   #sweptTo = 0
 
-  constructor(options: ConnectionsOptions) {
-    const { keyWords, size, maxFlows } = options
+  /** `memory`: of `bytesFor`, and what is known is what is there. */
+  constructor(options: ConnectionsOptions, memory: SharedArrayBuffer) {
+    const { keyWords, maxFlows } = options
+    const { stride, entries } = layoutOf(options)
     this.#options = options
     this.#keyWords = keyWords
     this.key = new Int32Array(keyWords)
-    this.#stride = powerOfTwo(keyWords + AFTER_KEY)
-    const entries = powerOfTwo(Math.max(size, PLACES))
+    this.#stride = stride
     this.#mask = entries / PLACES - 1
-    this.#table = new Int32Array(entries * this.#stride)
-    this.#owners = new Int32Array(maxFlows)
-    this.#counts = new Uint32Array(maxFlows)
+    this.#table = new Int32Array(memory, 0, entries * stride)
+    this.#owners = new Int32Array(memory, this.#table.byteLength, maxFlows)
+    this.#counts = new Uint32Array(memory, this.#table.byteLength + this.#owners.byteLength, maxFlows)
     this.#flowBits = 32 - Math.clz32(Math.max(1, maxFlows - 1))
+  }
+
+  static bytesFor(sizes: ConnectionsSizes): number {
+    const { stride, entries } = layoutOf(sizes)
+    return WORD_BYTES * (entries * stride + 2 * sizes.maxFlows)
   }
 
   /** Live entries of a flow; what is over may still count for half a minute. */
@@ -118,6 +130,8 @@ export class Connections {
     const at = this.#place(this.#bucket(), flow, state)
     if (at < 0) return -1
     this.free(at)
+    // Whoever goes on after an end in the midst of this is to ask the rules.
+    this.#table[at + this.#keyWords] = NO_SET
     this.#table.set(this.key, at)
     this.#counts[flow] = (this.#counts[flow] ?? 0) + 1
     return at
@@ -148,7 +162,7 @@ export class Connections {
 
   /** No set of rules decided on anything that is known. */
   doubt(): void {
-    for (let at = this.#keyWords; at < this.#table.length; at += this.#stride) this.#table[at] = 0
+    for (let at = this.#keyWords; at < this.#table.length; at += this.#stride) this.#table[at] = NO_SET
   }
 
   set(at: number): number {
@@ -237,6 +251,10 @@ export class Connections {
   #word(at: number): number {
     return this.#table[at] ?? 0
   }
+}
+
+function layoutOf({ keyWords, size }: ConnectionsSizes) {
+  return { stride: powerOfTwo(keyWords + AFTER_KEY), entries: powerOfTwo(Math.max(size, PLACES)) }
 }
 
 function powerOfTwo(least: number): number {

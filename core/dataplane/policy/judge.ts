@@ -4,7 +4,7 @@
  */
 import { IP_PROTOCOL, ipv4HeaderBytes, ipv4Protocol } from '../../wire/ip.ts'
 import { IPV6_HEADER_BYTES, Ipv6Walk, ipv6DestinationAt, ipv6SourceAt } from '../../wire/ipv6-packet.ts'
-import { Connections, STATE } from './connections.ts'
+import { Connections, type ConnectionsSizes, STATE } from './connections.ts'
 import { ICMP, ICMP6, type IcmpFamily } from './icmp-kinds.ts'
 import {
   ACTION,
@@ -48,6 +48,12 @@ interface Family {
   readonly known: Connections
 }
 
+/** Of the conversations of each family. */
+export interface JudgeMemory {
+  readonly ipv4: SharedArrayBuffer
+  readonly ipv6: SharedArrayBuffer
+}
+
 export interface JudgeOptions {
   readonly maxFlows: number
   /** Conversations of IPv4 that are known at a time; of IPv6 a quarter as many. */
@@ -83,16 +89,24 @@ export class Judge {
   #answerSelector = NO_SELECTOR
   #tcpFlags = 0
 
-  constructor({ maxFlows, connections }: JudgeOptions) {
+  /** `memory`: of `createMemory` by the same sizes. */
+  constructor(options: JudgeOptions, memory = Judge.createMemory(options)) {
+    const { connections } = options
     const mostOfOne = Math.max(LEAST_SHARE, Math.floor(connections / SHARE))
-    const family = (addressWords: 1 | 4, icmp: IcmpFamily, size: number): Family => {
-      const keyWords = 2 * addressWords + 3
-      const known = new Connections({ keyWords, size, maxFlows, mostOfOne, timeouts: timeoutsOf })
+    const family = (addressWords: 1 | 4, icmp: IcmpFamily, itsMemory: SharedArrayBuffer): Family => {
+      const sizes = sizesOf(addressWords, options)
+      const known = new Connections({ ...sizes, mostOfOne, timeouts: timeoutsOf }, itsMemory)
       return { addressWords, icmp, known }
     }
-    this.#ipv4 = family(1, ICMP, connections)
-    this.#ipv6 = family(4, ICMP6, Math.ceil(connections / 4))
+    this.#ipv4 = family(1, ICMP, memory.ipv4)
+    this.#ipv6 = family(4, ICMP6, memory.ipv6)
     this.#family = this.#ipv4
+  }
+
+  static createMemory(options: JudgeOptions): JudgeMemory {
+    const memoryOf = (addressWords: 1 | 4) =>
+      new SharedArrayBuffer(Connections.bytesFor(sizesOf(addressWords, options)))
+    return { ipv4: memoryOf(1), ipv6: memoryOf(4) }
   }
 
   /** Time passes only here. */
@@ -394,6 +408,12 @@ export class Judge {
     key[2 + 2 * addressWords] = last
   }
 }
+
+const sizesOf = (addressWords: 1 | 4, { maxFlows, connections }: JudgeOptions): ConnectionsSizes => ({
+  keyWords: 2 * addressWords + 3,
+  size: addressWords === 1 ? connections : Math.ceil(connections / 4),
+  maxFlows,
+})
 
 /** The port of the session's end in the upper half. */
 function portsOf(view: DataView, at: number, direction: number): number {

@@ -17,12 +17,12 @@ const COLUMNS = 2
 const OTHERS = '(other rules)'
 
 export class RuleCounters {
-  readonly memory: SharedArrayBuffer
+  /** Of the memory that it counts in. */
+  static readonly bytes = WideCounters.bytesFor(SLOTS * COLUMNS)
   readonly #counters: WideCounters
   readonly #slots = new Map<string, number>([['', NO_SLOT]])
 
-  constructor(memory = new SharedArrayBuffer(WideCounters.bytesFor(SLOTS * COLUMNS))) {
-    this.memory = memory
+  constructor(memory: SharedArrayBuffer) {
     this.#counters = new WideCounters(memory)
   }
 

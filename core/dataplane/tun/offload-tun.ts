@@ -1,5 +1,4 @@
 /** A TUN whose packets have a vnet header (Documentation/networking/tuntap.rst): what can be is read and written as super-packets. */
-import { BurrowError } from '../../errors.ts'
 import { Coalescer } from '../offload/coalescer.ts'
 import { HEADERS_AT, HEADERS_END, MOST_PACKETS, SUPER_SLOT_BYTES } from '../offload/layout.ts'
 import { Segmenter } from '../offload/segmenter.ts'
@@ -9,7 +8,6 @@ import {
   batchAddress,
   batchPlace,
   ERRNO,
-  errnoName,
   libc,
   NativeMemory,
   type Place,
@@ -17,6 +15,7 @@ import {
   portCalls,
 } from './libc.ts'
 import { IOV } from './message-vector.ts'
+import { readError } from './tun-device.ts'
 
 /** Read in one turn at most: what a core's cache holds, and no other port waits long. */
 const MOST_READ_PACKETS = 256
@@ -63,7 +62,7 @@ export class OffloadTun implements TunPort {
         if (code === ERRNO.EAGAIN) return false
         // A packet that has no vnet header: it is lost, others are not.
         if (code === ERRNO.EINVAL) continue
-        throw new BurrowError('NETWORK_SETUP', `the TUN device cannot be read: ${errnoName(code)}`)
+        throw readError(code)
       }
       this.#take(batch, at, bytes - VNET_HEADER_BYTES)
       at = (at + bytes + HEADROOM_BYTES + VNET_HEADER_BYTES + ALIGNMENT - 1) & -ALIGNMENT

@@ -17,6 +17,8 @@ const TUNSETOFFLOAD = 0x400454d0
 export const OFFLOADS = { tcp: 0x07, tcpAndUdp: 0x67, none: 0 } as const
 const IFREQ = { bytes: 40, flags: 16 } as const
 const LONGEST_NAME = 15
+/** The descriptor has no device any more; Node does not know the name. */
+const EBADFD = 77
 
 export class TunDevice implements TunPort {
   readonly fd: number
@@ -41,7 +43,7 @@ export class TunDevice implements TunPort {
       const length = libc.read(this.fd, base + at, room)
       if (length < 0) {
         if (errno() === ERRNO.EAGAIN) return false
-        throw new BurrowError('NETWORK_SETUP', `the TUN device cannot be read: ${errnoName(errno())}`)
+        throw readError(errno())
       }
       batch.at[i] = at
       batch.length[i] = length
@@ -84,6 +86,12 @@ export function openOffloadTun(name: string, offloads: number): number | undefin
   if (libc.ioctl(fd, TUNSETOFFLOAD, offloads) === 0) return fd
   libc.close(fd)
   return undefined
+}
+
+/** Why a device cannot be read. */
+export function readError(code: number): BurrowError {
+  if (code === EBADFD) return new BurrowError('TUN_GONE', 'the TUN device was deleted')
+  return new BurrowError('NETWORK_SETUP', `the TUN device cannot be read: ${errnoName(code)}`)
 }
 
 function openError(code: number): BurrowError {
