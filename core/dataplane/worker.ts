@@ -100,6 +100,8 @@ function run({ port, taken, heartbeat, sockets, tunFd, rung, wakeFd, ...shared }
   })
   const { forwarder } = engine
   let running = true
+  // A worker before this one may have failed in a flood.
+  for (const socket of udp) socket.shedOpenings(1)
 
   const wakeValue = new NativeMemory(8)
   const takeMessages = () => {

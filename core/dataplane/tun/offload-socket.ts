@@ -172,7 +172,9 @@ export class OffloadSocket extends UdpSocket {
       const sent = this.calls.sendmmsg(this.fd, this.#sent.address(done), messages - done, MSG_DONTWAIT)
       const code = sent > 0 ? 0 : this.calls.errno()
       if (sent > 0) done += sent
-      else if (code !== ERRNO.EAGAIN || !this.roomInTime()) this.#refused(batch, done++, code)
+      else if (code !== ERRNO.EAGAIN) this.#refused(batch, done++, code)
+      // What finds no room in time takes the rest of the batch with it: nobody else is to wait for a slow link.
+      else if (!this.roomInTime()) while (done < messages) this.#refused(batch, done++, code)
     }
     this.#messages = 0
     this.#pieces = 0

@@ -105,7 +105,9 @@ export class UdpSocket implements DatagramPort {
       const sent = this.calls.sendmmsg(this.fd, vector.address(done), count - done, MSG_DONTWAIT)
       if (sent > 0) done += sent
       // Whatever else is wrong is wrong with the first message of the call.
-      else if (this.calls.errno() !== ERRNO.EAGAIN || !this.roomInTime()) batch.length[from + done++] = 0
+      else if (this.calls.errno() !== ERRNO.EAGAIN) batch.length[from + done++] = 0
+      // What finds no room in time takes the rest of the batch with it: nobody else is to wait for a slow link.
+      else if (!this.roomInTime()) while (done < count) batch.length[from + done++] = 0
     }
   }
 
