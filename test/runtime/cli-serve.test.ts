@@ -15,8 +15,8 @@ function scene(t: TestContext, options: Parameters<typeof serverFiles>[1] = {}) 
   return {
     netns,
     records,
-    serve: async () => {
-      const server = burrow('serve', '-c', config)
+    serve: async (...args: readonly string[]) => {
+      const server = burrow('serve', '-c', config, ...args)
       await server.says(
         /Burrow listens on .*\n.*npx burrow connect 127\.0\.0\.1 --user.*\n.*npx burrow sessions/,
         START_MS,
@@ -55,6 +55,27 @@ test('serve, connect, sessions, hang up, stop', { skip: skipWithoutNetns }, asyn
     records().map(({ event }) => event),
     ['start', 'stop'],
   )
+})
+
+test('either end takes the data plane that it is told to take, and says which', {
+  skip: skipWithoutNetns,
+}, async t => {
+  const { serve, connect, netns } = scene(t)
+  for (const [name, told] of [
+    ['batches', /"stage":"worker","offloads":"none","msg":"data plane up"/],
+    ['dgram', /"stage":"dgram","offloads":"none","msg":"data plane up"/],
+    ['offloads-tcp', /"stage":"worker","offloads":"udp-gro udp-gso tun-tcp","msg":"data plane up"/],
+  ] as const) {
+    const server = await serve('--dataplane', name)
+    assert.match(server.stderr(), told)
+    const client = connect('--dataplane', name)
+    await client.says(/{"event":"up".*}/, START_MS)
+    assert.equal((await client.end()).code, 0)
+    assert.equal((await server.end()).code, 0)
+  }
+  const unknown = await run([...BURROW, 'serve', '--dataplane', 'nonsense'], { netns: netns.name })
+  assert.notEqual(unknown.code, 0)
+  assert.match(unknown.stderr, /offloads, offloads-tcp, batches, dgram/)
 })
 
 test('a client ends with a code when the server stops', { skip: skipWithoutNetns }, async t => {
