@@ -312,6 +312,49 @@ test('what a full TUN does not take is counted packet by packet, and what comes 
   }
 })
 
+test('super-packets of the smallest parts are cut in as many turns as it takes, and nothing is lost or written over', () => {
+  const calls = new FakeCalls()
+  const bytes = toSession(
+    packetOf({ ...PLAIN, payload: Uint8Array.from({ length: 60_000 }, (_, i) => i % 251) }),
+  )
+  const small = toSession(packetOf(PLAIN))
+  const superPackets = [15, 16, 1].map(gsoSize => ({ bytes, gsoSize }))
+  const packets = superPackets.flatMap(one => [
+    one,
+    ...Array.from({ length: 400 }, () => ({ bytes: small, gsoSize: 0 })),
+  ])
+  calls.toRead.push(...packets.map(withVnetHeader))
+  const tun = new OffloadTun(-1, true, calls)
+  const batch = superBatch(4096)
+  let seen = 0
+  let octets = 0
+  let isMore: boolean
+  do {
+    isMore = tun.receive(batch)
+    assert.ok(batch.count <= batch.most)
+    seen += batch.count
+    for (let i = 0; i < batch.count; i++) {
+      octets += batch.length[i] ?? 0
+      const [at = 0, restAt = 0, rest = 0] = [batch.at[i], batch.restAt[i], batch.restLength[i]]
+      const head = batch.bytes.subarray(at, at + (batch.length[i] ?? 0) - rest)
+      assert.equal(head[0], 0x45)
+      // As what forwards it does: the headroom is ours.
+      batch.bytes.fill(0xa5, at - 16, at)
+      assert.ok(restAt + rest <= batch.bytes.length)
+    }
+  } while (isMore)
+  const expected = packets.flatMap(({ gsoSize }) => (gsoSize === 0 ? [1] : [Math.ceil(60_000 / gsoSize)]))
+  assert.equal(
+    seen,
+    expected.reduce((sum, count) => sum + count, 0),
+  )
+  const wire = packets.map(({ gsoSize }, i) => (gsoSize === 0 ? 140 : 60_000 + 40 * (expected[i] ?? 0)))
+  assert.equal(
+    octets,
+    wire.reduce((sum, count) => sum + count, 0),
+  )
+})
+
 test('a packet that the kernel cannot describe is lost, and those behind it are read', () => {
   const calls = new FakeCalls()
   const packet = toSession(packetOf(PLAIN))

@@ -55,7 +55,8 @@ export class OffloadTun implements TunPort {
     segmenter.rewind()
     segmenter.cut(batch)
     let at = FIRST_AT
-    for (let read = 0; read < MOST_READ_PACKETS && !segmenter.isPending && at < MOST_READ_BYTES; read++) {
+    for (let read = 0; read < MOST_READ_PACKETS && at < MOST_READ_BYTES; read++) {
+      if (segmenter.isPending || batch.count === batch.most) return true
       const bytes = this.#calls.read(this.fd, base + at - VNET_HEADER_BYTES, SUPER_SLOT_BYTES - FIRST_AT)
       if (bytes < 0) {
         const code = this.#calls.errno()
